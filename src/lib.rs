@@ -1,0 +1,10 @@
+//! packorigin: a just-in-time VOD packaging origin.
+//!
+//! A title is stored once, as an HLS master playlist with MPEG-TS segments. Ingest reads it and
+//! keeps an index; when a player asks for a segment of HLS, HLS over CMAF or DASH, that one
+//! segment is packaged out of the stored bytes. The modules are rooms on floors: each uses lower
+//! floors only, and `conformance/house.rs` keeps it so.
+
+pub mod error;
+pub mod model;
+pub mod time;

@@ -1,0 +1,3 @@
+//! The packorigin program; see `packorigin::cli`.
+
+fn main() {}

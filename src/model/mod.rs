@@ -1,0 +1,6 @@
+//! The nouns of packorigin as plain data (HOUSE words: Presentation, Period, Rendition, Track …).
+//!
+//! Nothing here parses, reads or writes: rooms above fill these types and read them.
+
+pub mod ingest;
+pub mod policy;
