@@ -2,5 +2,9 @@
 //!
 //! Nothing here parses, reads or writes: rooms above fill these types and read them.
 
+pub mod codec;
 pub mod ingest;
+pub mod manifest;
 pub mod policy;
+pub mod presentation;
+pub mod sample;

@@ -1,0 +1,553 @@
+//! Byte stream → length-prefixed access units (ISO/IEC 14496-10:2022 Annex B and 7.4.1.2.3;
+//! ISO/IEC 14496-15:2022 5.3.2).
+//!
+//! Bytes are appended to the output buffer as they come; then the new stretch is searched for
+//! start codes, and each start code is overwritten by the length of the NAL unit behind it:
+//!
+//! ```text
+//! 00 00 00 01 │ 09 F0 │ 00 00 00 01 │ 67 … │ 00 00 01 │ 65 … … … │ 00 00 00 01 │ 09 …
+//!               dropped               dropped  length   slice      next access unit
+//! ```
+//!
+//! Access unit delimiters, parameter sets, filler data and end markers are dropped: `avc1` keeps
+//! parameter sets in the sample entry (ISO/IEC 14496-15:2022 5.4.2.1.1), and the transport stream
+//! muxer writes its own. Dropping, and start codes of three bytes, move what lies behind them;
+//! right after the start of a PES packet, where such units are, stretches are kept to one packet,
+//! so that little has to move.
+//!
+//! Does not join the two fields of a frame into one sample, and does not look for lost slices.
+
+use memchr::memmem;
+
+use super::{ParameterSets, nal_type};
+use crate::codec::bits::{BitReader, unescape};
+use crate::codec::{AccessUnit, Damage, Timestamps};
+use crate::model::sample::Dependency;
+
+/// Turns the payload of PES packets into samples. See the module documentation.
+pub struct Framer {
+    buffer: Vec<u8>,
+    /// Nothing before this is ours.
+    base: usize,
+    /// No start code begins before this.
+    scanned: usize,
+    /// Where the chunks that hold unsearched bytes began, shifted along with their bytes.
+    chunks: Vec<Chunk>,
+    nal: Option<OpenNal>,
+    unit: Option<OpenUnit>,
+    units: Vec<AccessUnit>,
+    /// Timestamps for the first access unit that begins at or behind the position.
+    pending: Option<(usize, Timestamps)>,
+    packet_bytes: usize,
+    parameter_sets: Option<ParameterSets>,
+    start_code: memmem::Finder<'static>,
+    damage: Damage,
+}
+
+#[derive(Clone, Copy)]
+struct Chunk {
+    start: isize,
+    tag: u64,
+}
+
+#[derive(Clone, Copy)]
+struct OpenNal {
+    /// Where its length will stand; the payload follows behind four bytes.
+    start: usize,
+    kind: u8,
+}
+
+#[derive(Clone, Copy)]
+struct OpenUnit {
+    offset: usize,
+    timestamps: Option<Timestamps>,
+    tag: u64,
+    skip: u8,
+    has_slices: bool,
+    is_idr: bool,
+    is_intra: bool,
+    is_reference: bool,
+}
+
+/// Bytes of the length that replaces a start code.
+const LENGTH_BYTES: usize = 4;
+/// Up to this much of a PES packet is searched chunk by chunk.
+const EAGER_BYTES: usize = 512;
+/// After that, stretches of this size.
+const BATCH_BYTES: usize = 16 * 1024;
+/// A processed prefix of this size is worth moving the rest of the buffer for.
+const RELEASE_BYTES: usize = 1 << 20;
+
+impl Framer {
+    /// A framer that appends to `buffer`.
+    pub fn new(buffer: Vec<u8>) -> Self {
+        let base = buffer.len();
+        Self {
+            buffer,
+            base,
+            scanned: base,
+            chunks: Vec::new(),
+            nal: None,
+            unit: None,
+            units: Vec::new(),
+            pending: None,
+            packet_bytes: 0,
+            parameter_sets: None,
+            start_code: memmem::Finder::new(&[0, 0, 1]),
+            damage: Damage::default(),
+        }
+    }
+
+    /// Also keeps the parameter sets that it drops from samples.
+    pub fn with_parameter_sets(mut self) -> Self {
+        self.parameter_sets = Some(ParameterSets::default());
+        self
+    }
+
+    /// A PES packet begins; its timestamps belong to the first access unit that begins in it.
+    pub fn begin_packet(&mut self, timestamps: Option<Timestamps>) {
+        self.scan(false);
+        self.packet_bytes = 0;
+        if let Some(timestamps) = timestamps {
+            self.pending = Some((self.buffer.len(), timestamps));
+        }
+    }
+
+    /// Payload of the current PES packet. The tag comes back with the access units that begin in
+    /// the chunk.
+    pub fn push(&mut self, chunk: &[u8], tag: u64) {
+        self.chunks.push(Chunk { start: self.buffer.len() as isize, tag });
+        self.buffer.extend_from_slice(chunk);
+        self.packet_bytes += chunk.len();
+        if self.packet_bytes <= EAGER_BYTES || self.buffer.len() - self.scanned >= BATCH_BYTES {
+            self.scan(false);
+        }
+    }
+
+    /// The stream ends here: completes the last access unit.
+    pub fn finish(&mut self) {
+        self.scan(true);
+        if let Some(nal) = self.nal.take() {
+            let end = self.trim_zeros(nal.start + LENGTH_BYTES, self.buffer.len());
+            let end = self.close_nal(nal, end);
+            self.buffer.truncate(end);
+        }
+        self.close_unit(self.buffer.len());
+        self.scanned = self.buffer.len();
+        self.base = self.buffer.len();
+        self.chunks.clear();
+        self.pending = None;
+    }
+
+    /// The complete access units so far, in decoding order.
+    pub fn units(&self) -> &[AccessUnit] {
+        &self.units
+    }
+
+    /// The buffer with all samples, and the access units in it.
+    pub fn into_parts(self) -> (Vec<u8>, Vec<AccessUnit>) {
+        (self.buffer, self.units)
+    }
+
+    /// Takes the complete access units out, and forgets their bytes from time to time. For callers
+    /// that want sizes and not bytes; offsets mean nothing afterwards.
+    pub fn take_units(&mut self) -> Vec<AccessUnit> {
+        let units = std::mem::take(&mut self.units);
+        let keep_from = self.unit.map_or(self.base, |unit| unit.offset);
+        let free = keep_from - self.base.min(keep_from);
+        if free >= RELEASE_BYTES {
+            self.buffer.copy_within(keep_from.., self.base);
+            self.buffer.truncate(self.buffer.len() - free);
+            self.scanned -= free;
+            self.shift_from(0, -(free as isize));
+            if let Some(nal) = &mut self.nal {
+                nal.start -= free;
+            }
+            if let Some(unit) = &mut self.unit {
+                unit.offset -= free;
+            }
+        }
+        units
+    }
+
+    /// The parameter sets seen so far, if they are kept.
+    pub fn parameter_sets(&self) -> Option<&ParameterSets> {
+        self.parameter_sets.as_ref()
+    }
+
+    /// What could not be used.
+    pub fn damage(&self) -> Damage {
+        self.damage
+    }
+
+    /// Finds the start codes in what was appended since the last call.
+    fn scan(&mut self, is_end: bool) {
+        loop {
+            let floor = self.floor();
+            let from = self.scanned.saturating_sub(2).max(floor);
+            let Some(found) = self.start_code.find(self.buffer.get(from..).unwrap_or_default())
+            else {
+                self.scanned = self.buffer.len();
+                break;
+            };
+            let at = from + found;
+            // A slice is judged by the byte behind its header.
+            if self.buffer.len() < at + 5 && !is_end {
+                self.scanned = at;
+                break;
+            }
+            if self.buffer.len() < at + 4 {
+                self.buffer.truncate(at);
+                self.scanned = at;
+                break;
+            }
+            self.begin_nal(at, floor);
+        }
+        // A start code may still begin in the last two bytes.
+        let needed = self.scanned.saturating_sub(2) as isize;
+        let containing = self.chunks.partition_point(|chunk| chunk.start <= needed);
+        self.chunks.drain(..containing.saturating_sub(1));
+    }
+
+    /// Payload cannot begin before this.
+    fn floor(&self) -> usize {
+        self.nal.map_or(self.base, |nal| nal.start + LENGTH_BYTES)
+    }
+
+    /// A start code prefix stands at `at`: ends the open NAL unit and opens the next.
+    fn begin_nal(&mut self, at: usize, floor: usize) {
+        let end = self.trim_zeros(floor, at);
+        let start = match self.nal.take() {
+            Some(nal) => self.close_nal(nal, end),
+            None => {
+                self.damage.stray_bytes += (end - floor) as u64;
+                self.base
+            }
+        };
+        let origin = self.origin_of(at);
+        let begins_behind_packet_start = self.pending.is_some_and(|(position, _)| position <= at);
+
+        let payload = at + 3;
+        let wanted = start + LENGTH_BYTES;
+        let shift = wanted as isize - payload as isize;
+        if shift > 0 {
+            self.buffer.push(0);
+            let end = self.buffer.len() - 1;
+            self.buffer.copy_within(payload..end, wanted);
+        } else if shift < 0 {
+            self.buffer.copy_within(payload.., wanted);
+            let length = self.buffer.len().saturating_add_signed(shift);
+            self.buffer.truncate(length);
+        }
+        let moved_from = self.chunks.partition_point(|chunk| chunk.start <= at as isize);
+        self.shift_from(moved_from.saturating_sub(1), shift);
+
+        let kind = self.buffer.get(wanted).map_or(0, |header| header & 0x1F);
+        let first_in_slice = self.buffer.get(wanted + 1).copied().unwrap_or_default();
+        if self.begins_unit(kind, first_in_slice) {
+            self.close_unit(start);
+            let timestamps = if begins_behind_packet_start {
+                self.pending.take().map(|(_, timestamps)| timestamps)
+            } else {
+                None
+            };
+            self.unit = Some(OpenUnit {
+                offset: start,
+                timestamps,
+                tag: origin.0,
+                skip: origin.1,
+                has_slices: false,
+                is_idr: false,
+                is_intra: true,
+                is_reference: false,
+            });
+        }
+        self.nal = Some(OpenNal { start, kind });
+        self.scanned = wanted;
+    }
+
+    /// The tag of the chunk that holds a position, and how far into the chunk that is.
+    fn origin_of(&self, at: usize) -> (u64, u8) {
+        let at = at as isize;
+        let behind = self.chunks.partition_point(|chunk| chunk.start <= at);
+        let chunk = behind.checked_sub(1).and_then(|index| self.chunks.get(index));
+        chunk.map_or((0, 0), |chunk| {
+            (chunk.tag, u8::try_from(at - chunk.start).unwrap_or(u8::MAX))
+        })
+    }
+
+    /// Bytes moved: so do the chunks from `first` on, and the pending timestamps.
+    fn shift_from(&mut self, first: usize, shift: isize) {
+        for chunk in self.chunks.iter_mut().skip(first) {
+            chunk.start += shift;
+        }
+        if let Some((position, _)) = &mut self.pending {
+            *position = position.saturating_add_signed(shift);
+        }
+    }
+
+    /// Whether a NAL unit of this kind opens an access unit (7.4.1.2.3, 7.4.1.2.4).
+    fn begins_unit(&self, kind: u8, first_in_slice: u8) -> bool {
+        let Some(unit) = &self.unit else { return true };
+        if !unit.has_slices {
+            return false;
+        }
+        // The first bit is set where first_mb_in_slice is 0: the first slice of a picture.
+        let is_first_slice = first_in_slice & 0x80 != 0;
+        match kind {
+            nal_type::SLICE..=nal_type::IDR => is_first_slice,
+            nal_type::SEI..=nal_type::DELIMITER | 14..=18 => true,
+            _ => false,
+        }
+    }
+
+    /// Ends a NAL unit whose payload ends at `end`; returns where the next may stand.
+    fn close_nal(&mut self, nal: OpenNal, end: usize) -> usize {
+        let payload = nal.start + LENGTH_BYTES;
+        let Some(bytes) = self.buffer.get(payload..end).filter(|bytes| !bytes.is_empty()) else {
+            return nal.start;
+        };
+        match nal.kind {
+            nal_type::SPS | nal_type::PPS => {
+                if let Some(sets) = &mut self.parameter_sets {
+                    let added = if nal.kind == nal_type::SPS {
+                        sets.add_sequence(bytes)
+                    } else {
+                        sets.add_picture(bytes)
+                    };
+                    self.damage.broken_units += u64::from(added.is_err());
+                }
+                return nal.start;
+            }
+            nal_type::DELIMITER..=nal_type::FILLER => return nal.start,
+            nal_type::SLICE..=nal_type::IDR => {
+                if let Some(unit) = &mut self.unit {
+                    let is_first_header = bytes.get(..16).unwrap_or(bytes);
+                    unit.has_slices = true;
+                    unit.is_idr |= nal.kind == nal_type::IDR;
+                    unit.is_reference |= bytes.first().is_some_and(|header| header & 0x60 != 0);
+                    unit.is_intra &= is_intra_slice(is_first_header);
+                }
+            }
+            _ => {}
+        }
+        let length = (end - payload) as u32;
+        if let Some(field) = self.buffer.get_mut(nal.start..payload) {
+            field.copy_from_slice(&length.to_be_bytes());
+        }
+        end
+    }
+
+    /// Ends the open access unit at `end`. Without slices it is no picture and is dropped, which can
+    /// only happen at the end of the stream.
+    fn close_unit(&mut self, end: usize) {
+        let Some(unit) = self.unit.take() else { return };
+        if !unit.has_slices {
+            self.damage.broken_units += 1;
+            self.buffer.truncate(unit.offset);
+            return;
+        }
+        self.units.push(AccessUnit {
+            offset: unit.offset,
+            size: end - unit.offset,
+            timestamps: unit.timestamps,
+            tag: unit.tag,
+            skip: unit.skip,
+            dependency: Dependency {
+                sync: unit.is_idr,
+                independent: unit.has_slices && unit.is_intra,
+                disposable: !unit.is_reference,
+            },
+        });
+    }
+
+    /// The end of a NAL unit that is followed by zeros up to `end`.
+    fn trim_zeros(&self, start: usize, end: usize) -> usize {
+        let bytes = self.buffer.get(start..end).unwrap_or_default();
+        start + bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1)
+    }
+}
+
+/// Whether a slice NAL unit holds an I slice (7.3.3, table 7-6).
+fn is_intra_slice(nal: &[u8]) -> bool {
+    const I: u32 = 2;
+    const SI: u32 = 4;
+    let rbsp = unescape(nal.get(1..).unwrap_or_default());
+    let mut bits = BitReader::new(&rbsp);
+    let slice_type =
+        bits.unsigned("first_mb_in_slice").and_then(|_| bits.unsigned("slice_type"));
+    slice_type.is_ok_and(|slice_type| matches!(slice_type % 5, I | SI))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const LONG: &[u8] = &[0, 0, 0, 1];
+    const SHORT: &[u8] = &[0, 0, 1];
+
+    fn idr(fill: u8, length: usize) -> Vec<u8> {
+        // first_mb_in_slice 0 and slice_type 7: bits 1, 0001000.
+        let mut nal = vec![0x65, 0b1000_1000, 0x80];
+        nal.resize(length.max(3), fill);
+        nal
+    }
+
+    fn p_slice(fill: u8, length: usize) -> Vec<u8> {
+        // first_mb_in_slice 0 and slice_type 5: bits 1, 00110.
+        let mut nal = vec![0x01, 0b1001_1000];
+        nal.resize(length.max(2), fill);
+        nal
+    }
+
+    fn stamps(at: u64) -> Timestamps {
+        Timestamps { presentation: at, decode: at }
+    }
+
+    fn framed(nals: &[&[u8]]) -> Vec<u8> {
+        nals.iter()
+            .flat_map(|nal| [&(nal.len() as u32).to_be_bytes()[..], nal].concat())
+            .collect()
+    }
+
+    #[test]
+    fn start_codes_become_lengths_and_what_mp4_does_not_store_goes() {
+        let key = idr(0xAA, 300);
+        let second = p_slice(0xBB, 40);
+        let sei = [0x06, 0x05, 0x01, 0x80];
+        let first_packet =
+            [LONG, &[0x09, 0xF0], LONG, &[0x67, 1, 2, 3], SHORT, &[0x68, 0xEB], SHORT, &sei, SHORT, &key]
+                .concat();
+        let second_packet =
+            [LONG, &[0x09, 0xF0], SHORT, &second, &[0, 0, 0], SHORT, &[0x0C, 0xFF, 0x80]].concat();
+        let mut framer = Framer::new(b"head".to_vec()).with_parameter_sets();
+        framer.begin_packet(Some(stamps(9)));
+        framer.push(&first_packet, 1);
+        framer.begin_packet(Some(stamps(12)));
+        framer.push(&second_packet, 2);
+        framer.finish();
+        let (buffer, units) = framer.into_parts();
+        assert_eq!(buffer, [b"head", &framed(&[&sei, &key])[..], &framed(&[&second])].concat());
+        let times: Vec<_> = units.iter().map(|unit| unit.timestamps).collect();
+        assert_eq!(times, [Some(stamps(9)), Some(stamps(12))]);
+        assert!(units[0].dependency.sync && units[0].dependency.independent);
+        assert!(!units[1].dependency.sync && !units[1].dependency.independent);
+        assert!(units[1].dependency.disposable && !units[0].dependency.disposable);
+        assert_eq!((units[1].tag, units[1].skip), (2, 1));
+    }
+
+    #[test]
+    fn an_access_unit_in_the_middle_of_a_packet_knows_where_it_begins() {
+        let key = idr(0xAA, 20);
+        let second = p_slice(0xBB, 20);
+        let mut framer = Framer::new(Vec::new());
+        framer.begin_packet(Some(stamps(1)));
+        framer.push(&[SHORT, &key].concat(), 7);
+        framer.push(&[&[0xAA; 5], SHORT, &second].concat(), 8);
+        framer.finish();
+        let unit = framer.units()[1];
+        assert_eq!((unit.tag, unit.skip, unit.timestamps), (8, 5, None));
+    }
+
+    #[test]
+    fn several_slices_make_one_picture() {
+        let mut later_slice = idr(0xCC, 20);
+        later_slice[1] = 0b0100_0100; // first_mb_in_slice 1
+        let mut framer = Framer::new(Vec::new());
+        framer.begin_packet(None);
+        framer.push(&[SHORT, &idr(0xAA, 20), SHORT, &later_slice, SHORT, &p_slice(1, 9)].concat(), 0);
+        framer.finish();
+        assert_eq!(framer.units().len(), 2);
+    }
+
+    #[test]
+    fn taking_units_forgets_their_bytes_but_not_the_open_one() {
+        let mut framer = Framer::new(Vec::new());
+        let large = idr(0xAA, 1 << 20);
+        let mut sizes = Vec::new();
+        for packet in 0..5 {
+            framer.begin_packet(Some(stamps(packet)));
+            framer.push(&[LONG, &large].concat(), packet);
+            sizes.extend(framer.take_units().iter().map(|unit| unit.size));
+        }
+        framer.finish();
+        sizes.extend(framer.take_units().iter().map(|unit| unit.size));
+        assert_eq!(sizes, [large.len() + 4; 5]);
+        assert!(framer.buffer.len() < 3 << 20);
+    }
+
+    /// The obvious way: find all start codes in the whole stream, then cut.
+    fn naive(stream: &[u8]) -> Vec<u8> {
+        let mut starts = Vec::new();
+        for at in 0..stream.len().saturating_sub(2) {
+            if stream[at..at + 3] == [0, 0, 1] {
+                starts.push(at);
+            }
+        }
+        let mut out = Vec::new();
+        for (index, &start) in starts.iter().enumerate() {
+            let end = starts.get(index + 1).copied().unwrap_or(stream.len());
+            let nal = &stream[(start + 3).min(end)..end];
+            let length = nal.iter().rposition(|&b| b != 0).map_or(0, |last| last + 1);
+            let nal = &nal[..length];
+            let Some(header) = nal.first() else { continue };
+            if !matches!(header & 0x1F, 7..=12) {
+                out.extend_from_slice(&(nal.len() as u32).to_be_bytes());
+                out.extend_from_slice(nal);
+            }
+        }
+        out
+    }
+
+    fn nal_units() -> impl Strategy<Value = Vec<u8>> {
+        let nal = (1_u8..13, 0_u8..4, proptest::collection::vec(prop_oneof![Just(0_u8), Just(1), Just(3), any::<u8>()], 0..60))
+            .prop_map(|(kind, reference, body)| {
+                // Escape as an encoder does, so that no start code stands inside.
+                let mut nal = vec![reference << 5 | kind];
+                let mut zeros = 0;
+                for byte in body {
+                    if zeros >= 2 && byte <= 3 {
+                        nal.push(3);
+                        zeros = 0;
+                    }
+                    zeros = if byte == 0 { zeros + 1 } else { 0 };
+                    nal.push(byte);
+                }
+                nal.push(0x80);
+                nal
+            });
+        proptest::collection::vec((nal, any::<bool>(), 0_usize..3), 0..12).prop_map(|nals| {
+            let mut stream = Vec::new();
+            let slice = (idr(9, 9), true, 0);
+            for (nal, long, zeros) in nals.into_iter().chain([slice]) {
+                stream.extend_from_slice(if long { LONG } else { SHORT });
+                stream.extend_from_slice(&nal);
+                stream.resize(stream.len() + zeros, 0);
+            }
+            stream
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_chunking_gives_what_the_naive_way_gives(
+            stream in nal_units(),
+            cuts in proptest::collection::vec(1_usize..50, 1..40),
+        ) {
+            let mut framer = Framer::new(Vec::new());
+            let mut rest = &stream[..];
+            for cut in cuts.iter().cycle() {
+                let (chunk, behind) = rest.split_at((*cut).min(rest.len()));
+                framer.push(chunk, 0);
+                rest = behind;
+                if rest.is_empty() { break; }
+            }
+            framer.finish();
+            let (buffer, units) = framer.into_parts();
+            prop_assert_eq!(&buffer, &naive(&stream));
+            let total: usize = units.iter().map(|unit| unit.size).sum();
+            prop_assert_eq!(total, buffer.len());
+        }
+    }
+}

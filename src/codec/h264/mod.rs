@@ -1,0 +1,29 @@
+//! H.264 in byte stream format (ISO/IEC 14496-10:2022 Annex B).
+
+mod framer;
+mod parameter_sets;
+
+pub use framer::Framer;
+pub use parameter_sets::ParameterSets;
+
+/// The NAL unit types that framing tells apart (ISO/IEC 14496-10:2022 table 7-1).
+pub mod nal_type {
+    /// Coded slice of a picture that is no IDR picture.
+    pub const SLICE: u8 = 1;
+    /// Coded slice of an IDR picture.
+    pub const IDR: u8 = 5;
+    /// Supplemental enhancement information.
+    pub const SEI: u8 = 6;
+    /// Sequence parameter set.
+    pub const SPS: u8 = 7;
+    /// Picture parameter set.
+    pub const PPS: u8 = 8;
+    /// Access unit delimiter.
+    pub const DELIMITER: u8 = 9;
+    /// End of sequence.
+    pub const END_OF_SEQUENCE: u8 = 10;
+    /// End of stream.
+    pub const END_OF_STREAM: u8 = 11;
+    /// Filler data.
+    pub const FILLER: u8 = 12;
+}

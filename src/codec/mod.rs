@@ -1,0 +1,68 @@
+//! Elementary-stream syntax: from the bytes of a track to access units and decoder configurations.
+//!
+//! Framers take the payload of PES packets in any chunking and put samples, in the form that ISO
+//! BMFF stores them, straight into the buffer that will be sent: start codes become lengths and
+//! ADTS headers disappear on the way, each byte is copied once. What a framer puts out depends on
+//! the bytes alone and not on how they were cut, as long as the first bytes of a chunk do not
+//! belong to another PES packet.
+//!
+//! Nothing here knows of containers, and nothing logs: what was wrong is counted and returned.
+
+pub mod aac;
+pub mod bits;
+pub mod h264;
+pub mod timing;
+
+/// An access unit or audio frame as a framer found it in its elementary stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccessUnit {
+    /// Where its payload begins in the framer's buffer.
+    pub offset: usize,
+    /// Bytes of payload.
+    pub size: usize,
+    /// Timestamps of the PES packet in which it is the first to begin.
+    pub timestamps: Option<Timestamps>,
+    /// The tag of the chunk in which it begins.
+    pub tag: u64,
+    /// Bytes of that chunk that precede it.
+    pub skip: u8,
+    /// How it depends on others.
+    pub dependency: crate::model::sample::Dependency,
+}
+
+/// PTS and DTS of a PES packet: 90 kHz, 33 bits. DTS equals PTS where the packet has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timestamps {
+    /// When it is shown.
+    pub presentation: u64,
+    /// When it is decoded.
+    pub decode: u64,
+}
+
+/// What a framer could not use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Damage {
+    /// Bytes that belong to no access unit.
+    pub stray_bytes: u64,
+    /// Units with broken syntax.
+    pub broken_units: u64,
+}
+
+/// Why a decoder configuration could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The bits end inside a field.
+    #[error("ends inside {field}")]
+    Truncated {
+        /// The syntax element.
+        field: &'static str,
+    },
+    /// A syntax element has a value that the standard does not allow.
+    #[error("{field} has the forbidden value {value}")]
+    Forbidden {
+        /// The syntax element.
+        field: &'static str,
+        /// What it says.
+        value: u32,
+    },
+}

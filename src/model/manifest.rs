@@ -1,0 +1,176 @@
+//! A manifest with every decision made: what to show, under which names, with which numbers.
+//!
+//! `plan` resolves it once; `hls` and `dash` print it and decide nothing.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::codec::CodecConfig;
+use crate::time::{Ticks, Timescale};
+
+/// What one configuration offers of one presentation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// How long it plays, [`Timescale::MPEG`] ticks.
+    pub duration: Ticks,
+    /// The longest segment of all renditions, [`Timescale::MPEG`] ticks.
+    pub longest_segment: Ticks,
+    /// Stretches between discontinuities.
+    pub periods: Vec<ManifestPeriod>,
+    /// What can be played together, in the order of the configuration.
+    pub offers: Vec<Offer>,
+    /// Where media playlists are found, relative to the entry manifest.
+    pub playlist_directory: String,
+}
+
+impl Manifest {
+    /// The rendition in one period.
+    pub fn rendition(&self, id: RenditionId, period: usize) -> Option<&ManifestRendition> {
+        let sets = &self.periods.get(period)?.sets;
+        sets.iter().flat_map(|set| &set.renditions).find(|rendition| rendition.id == id)
+    }
+
+    /// The rendition in the first period that has it.
+    pub fn first_rendition(&self, id: RenditionId) -> Option<&ManifestRendition> {
+        (0..self.periods.len()).find_map(|period| self.rendition(id, period))
+    }
+}
+
+/// One period of a manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestPeriod {
+    /// From the start of the presentation, [`Timescale::MPEG`] ticks; the first is 0.
+    pub start: Ticks,
+    /// [`Timescale::MPEG`] ticks.
+    pub duration: Ticks,
+    /// Renditions that players may switch between, video before audio.
+    pub sets: Vec<AdaptationSet>,
+}
+
+/// Renditions of the same content that players may switch between.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdaptationSet {
+    /// What is in them.
+    pub kind: RenditionKind,
+    /// Whether segments begin at the same times in all of them.
+    pub aligned: bool,
+    /// Whether decoders can go on from the set of the same kind in the period before.
+    pub continues: bool,
+    /// In the order of the configuration.
+    pub renditions: Vec<ManifestRendition>,
+}
+
+/// One rendition during one period.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestRendition {
+    /// Its name in URLs.
+    pub id: RenditionId,
+    /// Codecs, video before audio.
+    pub codecs: Vec<CodecConfig>,
+    /// Pictures per second as a fraction in lowest terms.
+    pub frame_rate: Option<(u32, u32)>,
+    /// Highest bit rate of any segment, container included, bits per second.
+    pub peak_bandwidth: u64,
+    /// Bit rate over the period, container included, bits per second.
+    pub average_bandwidth: u64,
+    /// Unit of the segment times.
+    pub timescale: Timescale,
+    /// The time on the segments' timeline at which the period starts.
+    pub presentation_time_offset: Ticks,
+    /// Where its segments are found, relative to the entry manifest; no slash at the end.
+    pub directory: String,
+    /// The name of its initialization segment in that directory; transport streams have none.
+    pub init: Option<&'static str>,
+    /// The extension of its segments.
+    pub extension: &'static str,
+    /// Its segments in order.
+    pub segments: Arc<[ManifestSegment]>,
+}
+
+/// One segment in a manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ManifestSegment {
+    /// Time of its first sample, which also names it.
+    pub time: Ticks,
+    /// Until the next segment begins.
+    pub duration: Ticks,
+    /// Exact size.
+    pub bytes: u64,
+}
+
+/// Renditions that are played together, and what they need together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// The rendition that segments of the main playlist come from.
+    pub main: RenditionId,
+    /// The separate audio that goes with it.
+    pub audio: Option<RenditionId>,
+    /// RFC 6381 strings of everything in it over all periods, without repeats.
+    pub codecs: Vec<String>,
+    /// Highest bit rate over any segment, bits per second.
+    pub peak_bandwidth: u64,
+    /// Bit rate over the presentation, bits per second.
+    pub average_bandwidth: u64,
+}
+
+/// What a rendition holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RenditionKind {
+    /// Pictures alone.
+    Video,
+    /// Sound alone.
+    Audio,
+    /// Everything that the source stream holds, in one transport stream.
+    Muxed,
+}
+
+/// A rendition's name in URLs: `video-1`, `audio-1`, `av-1`; the number counts the streams of the
+/// source's master playlist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RenditionId {
+    /// What it holds.
+    pub kind: RenditionKind,
+    /// Index into the presentation's streams.
+    pub stream: usize,
+}
+
+impl RenditionId {
+    /// Reads what [`fmt::Display`] writes, and nothing else: no sign, no leading zero.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (kind, number) = text.split_once('-')?;
+        let kind = match kind {
+            "video" => RenditionKind::Video,
+            "audio" => RenditionKind::Audio,
+            "av" => RenditionKind::Muxed,
+            _ => return None,
+        };
+        let id = Self { kind, stream: number.parse::<usize>().ok()?.checked_sub(1)? };
+        (id.to_string() == text).then_some(id)
+    }
+}
+
+impl fmt::Display for RenditionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            RenditionKind::Video => "video",
+            RenditionKind::Audio => "audio",
+            RenditionKind::Muxed => "av",
+        };
+        write!(f, "{kind}-{}", self.stream + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rendition_ids_have_one_spelling() {
+        let id = RenditionId { kind: RenditionKind::Muxed, stream: 11 };
+        assert_eq!(id.to_string(), "av-12");
+        assert_eq!(RenditionId::parse("av-12"), Some(id));
+        for bad in ["av-0", "av-012", "av-+1", "av-", "av", "text-1", "av-1-2"] {
+            assert_eq!(RenditionId::parse(bad), None, "{bad}");
+        }
+    }
+}

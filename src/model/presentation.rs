@@ -1,0 +1,228 @@
+//! A title as ingest indexed it: everything that manifests and plans are made from, and no media.
+//!
+//! ```text
+//! Presentation
+//! ├ periods   [Period]            stretches between discontinuities
+//! └ streams   [Stream]            one for each media playlist of the source
+//!   ├ objects [SourceObject]      the source segments
+//!   └ periods [StreamPeriod]      beside Presentation::periods
+//!     ├ video  Track ─ groups [Group]   one group of pictures each
+//!     └ audio  Track ─ groups [Group]   one run of frames each, cut at the video's groups
+//! ```
+//!
+//! All times lie on one timeline over the whole presentation, in the track's timescale. It starts
+//! at 0 with whichever track starts first; the first video picture is at [`Period::start`].
+
+use super::codec::CodecConfig;
+use crate::time::{Ticks, Timescale};
+
+/// An ingested title. Immutable; shared in an `Arc`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presentation {
+    /// Stretches between discontinuities, in order.
+    pub periods: Vec<Period>,
+    /// The streams of the source's master playlist, in its order.
+    pub streams: Vec<Stream>,
+}
+
+impl Presentation {
+    /// How long it plays, in [`Timescale::MPEG`] ticks.
+    pub fn duration(&self) -> Ticks {
+        Ticks(self.periods.iter().map(|period| period.duration.0).sum())
+    }
+
+    /// The stream's index entries for one period.
+    pub fn stream_period(&self, stream: usize, period: usize) -> Option<&StreamPeriod> {
+        self.streams.get(stream)?.periods.get(period)
+    }
+
+    /// The track that a rendition shows in one period.
+    pub fn track(&self, stream: usize, period: usize, medium: Medium) -> Option<&Track> {
+        let stream_period = self.stream_period(stream, period)?;
+        match medium {
+            Medium::Video => stream_period.video.as_ref(),
+            Medium::Audio => stream_period.audio.as_ref(),
+        }
+    }
+
+    /// The first stream whose audio is the same, frame for frame, as this stream's.
+    pub fn audio_origin(&self, stream: usize) -> Option<usize> {
+        let identity = self.streams.get(stream)?.audio_identity?;
+        self.streams.iter().position(|other| other.audio_identity == Some(identity))
+    }
+}
+
+/// A stretch in which neither clock nor codec configuration is reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Period {
+    /// When its first picture is shown, [`Timescale::MPEG`] ticks.
+    pub start: Ticks,
+    /// Until the next period starts, [`Timescale::MPEG`] ticks.
+    pub duration: Ticks,
+}
+
+/// One media playlist of the source and what its segments hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// The URI as the master playlist writes it.
+    pub uri: String,
+    /// `BANDWIDTH` that the master playlist declares, bits per second.
+    pub declared_bandwidth: u64,
+    /// The source segments in playing order.
+    pub objects: Vec<SourceObject>,
+    /// SHA-256 over all audio frames and their times; equal means interchangeable.
+    pub audio_identity: Option<[u8; 32]>,
+    /// One entry for each period of the presentation.
+    pub periods: Vec<StreamPeriod>,
+}
+
+impl Stream {
+    /// Whether any period has the medium.
+    pub fn has(&self, medium: Medium) -> bool {
+        self.periods.iter().any(|period| match medium {
+            Medium::Video => period.video.is_some(),
+            Medium::Audio => period.audio.is_some(),
+        })
+    }
+}
+
+/// A stored source segment.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SourceObject {
+    /// Path below the source root.
+    pub path: String,
+    /// Bytes when it was ingested.
+    pub size: u64,
+}
+
+/// One stream during one period.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamPeriod {
+    /// The video track.
+    pub video: Option<Track>,
+    /// The audio track.
+    pub audio: Option<Track>,
+}
+
+/// Which kind of track.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Medium {
+    /// Pictures.
+    Video,
+    /// Sound.
+    Audio,
+}
+
+/// One elementary stream of the source during one period.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Track {
+    /// Packet identifier in the source.
+    pub pid: u16,
+    /// What a decoder needs.
+    pub codec: CodecConfig,
+    /// Unit of all times in this track.
+    pub timescale: Timescale,
+    /// The usual duration of a sample, in ticks.
+    pub sample_duration: u32,
+    /// Source clock (90 kHz, modulo 2^33) minus timeline, so that timestamps can be placed.
+    pub clock_offset: Ticks,
+    /// Independently decodable groups, without gaps in order of time.
+    pub groups: Vec<Group>,
+    /// When the last sample ends.
+    pub end: Ticks,
+}
+
+impl Track {
+    /// When the given group ends: where the next begins, or the end of the track.
+    pub fn group_end(&self, group: usize) -> Ticks {
+        self.groups.get(group + 1).map_or(self.end, |next| next.time)
+    }
+
+    /// When the first sample is shown.
+    pub fn start(&self) -> Ticks {
+        self.groups.first().map_or(self.end, |group| group.time)
+    }
+}
+
+/// A group of pictures, or a run of audio frames: what can be decoded by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Group {
+    /// The source packet in which it begins.
+    pub start: SourcePosition,
+    /// Behind the source packet in which it ends.
+    pub end: SourcePosition,
+    /// Elementary stream bytes in the first packet that belong to the sample before.
+    pub skip: u8,
+    /// When its first sample is shown, in the track's timescale.
+    pub time: Ticks,
+    /// How much earlier the source decodes its first sample, in the track's timescale.
+    pub decode_delay: u32,
+    /// Access units or audio frames.
+    pub samples: u32,
+    /// Bytes of all samples as CMAF stores them.
+    pub payload_bytes: u32,
+    /// The duration that all its samples have, if they agree.
+    pub uniform_duration: Option<u32>,
+    /// Packets with payload that it takes in our transport streams.
+    pub ts_payload_packets: u32,
+    /// Packets without payload that it takes there, to keep the clock reference frequent.
+    pub ts_clock_packets: u32,
+}
+
+/// A place in the source segments of a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SourcePosition {
+    /// Index into [`Stream::objects`].
+    pub object: u32,
+    /// Bytes from the start of that object.
+    pub offset: u64,
+}
+
+/// A stretch of one source segment that has to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceSpan {
+    /// Index into [`Stream::objects`].
+    pub object: u32,
+    /// Bytes from the start of that object.
+    pub bytes: std::ops::Range<u64>,
+}
+
+/// The bytes between two places of a stream, object by object.
+pub fn spans_between(
+    objects: &[SourceObject],
+    start: SourcePosition,
+    end: SourcePosition,
+) -> Vec<SourceSpan> {
+    (start.object..=end.object)
+        .filter_map(|object| {
+            let size = objects.get(object as usize)?.size;
+            let from = if object == start.object { start.offset } else { 0 };
+            let to = if object == end.object { end.offset } else { size };
+            (from < to).then_some(SourceSpan { object, bytes: from..to })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_run_over_objects() {
+        let object = |size| SourceObject { path: String::new(), size };
+        let objects = [object(1000), object(500), object(800)];
+        let at = |object, offset| SourcePosition { object, offset };
+        assert_eq!(
+            spans_between(&objects, at(0, 188), at(2, 376)),
+            [
+                SourceSpan { object: 0, bytes: 188..1000 },
+                SourceSpan { object: 1, bytes: 0..500 },
+                SourceSpan { object: 2, bytes: 0..376 },
+            ]
+        );
+        assert_eq!(
+            spans_between(&objects, at(0, 0), at(1, 0)),
+            [SourceSpan { object: 0, bytes: 0..1000 }]
+        );
+    }
+}

@@ -1,0 +1,129 @@
+//! Samples between demuxer and muxer, and how large what the muxers write will be.
+//!
+//! The sizes are here, below both `plan` and the muxers, because a plan announces a segment's exact
+//! length before any byte of media is read. `mp4::fragment` and `ts::mux` write what these say.
+
+use crate::time::Ticks;
+
+/// One access unit or audio frame, ready for a container. Times are ticks of the track's timescale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// Where its payload begins in the buffer that goes with the list of samples.
+    pub offset: usize,
+    /// Bytes of payload: length-prefixed NAL units, or a raw audio frame.
+    pub size: u32,
+    /// Decoding time on the timeline of the presentation; equals the presentation time at the
+    /// first sample of every group.
+    pub decode_time: Ticks,
+    /// Until the next sample is decoded.
+    pub duration: u32,
+    /// Presentation time minus decoding time.
+    pub composition_offset: i32,
+    /// Decoding time in a transport stream, where it may not lie behind the presentation time.
+    pub transport_decode_time: Ticks,
+    /// How it depends on others.
+    pub dependency: Dependency,
+}
+
+/// What a player may skip or start with (ISO/IEC 14496-12:2022 8.8.3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dependency {
+    /// A random access point.
+    pub sync: bool,
+    /// Decodable without other samples.
+    pub independent: bool,
+    /// Not needed by any other sample.
+    pub disposable: bool,
+}
+
+impl Dependency {
+    /// An audio frame: a random access point of its own.
+    pub const AUDIO: Self = Self { sync: true, independent: true, disposable: false };
+
+    /// `sample_flags` of `trun` and `trex`.
+    pub const fn sample_flags(self) -> u32 {
+        let depends_on = if self.independent { 2 } else { 1 };
+        let is_depended_on = if self.disposable { 2 } else { 1 };
+        let is_non_sync = if self.sync { 0 } else { 1 };
+        depends_on << 24 | is_depended_on << 22 | is_non_sync << 16
+    }
+}
+
+/// Which fields a fragment's `trun` repeats for each sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FragmentLayout {
+    /// Samples in the fragment.
+    pub samples: u32,
+    /// The duration of all samples, or `None` where each carries its own.
+    pub uniform_duration: Option<u32>,
+    /// Video: every sample has flags and a composition offset. Audio: neither.
+    pub video: bool,
+}
+
+impl FragmentLayout {
+    /// `styp` with major brand, version and three compatible brands.
+    pub const STYP_BYTES: u64 = 8 + 8 + 3 * 4;
+    /// `mfhd`, a full box with one field.
+    pub const MFHD_BYTES: u64 = 16;
+    /// `tfdt` version 1.
+    pub const TFDT_BYTES: u64 = 20;
+
+    /// `tfhd`: full box, track ID, default duration where uniform, default flags.
+    pub const fn tfhd_bytes(self) -> u64 {
+        16 + if self.uniform_duration.is_some() { 4 } else { 0 } + 4
+    }
+
+    /// Fields of each sample in `trun`, in bytes.
+    pub const fn sample_bytes(self) -> u64 {
+        4 + if self.uniform_duration.is_none() { 4 } else { 0 } + if self.video { 8 } else { 0 }
+    }
+
+    /// `trun`: full box, sample count, data offset, samples.
+    pub const fn trun_bytes(self) -> u64 {
+        20 + self.samples as u64 * self.sample_bytes()
+    }
+
+    /// `moof` with everything in it.
+    pub const fn moof_bytes(self) -> u64 {
+        8 + Self::MFHD_BYTES + 8 + self.tfhd_bytes() + Self::TFDT_BYTES + self.trun_bytes()
+    }
+
+    /// All that precedes the media: `styp`, `moof` and the header of `mdat`.
+    pub const fn header_bytes(self) -> u64 {
+        Self::STYP_BYTES + self.moof_bytes() + 8
+    }
+}
+
+/// Sizes of the transport streams that `ts::mux` writes (ISO/IEC 13818-1:2023 2.4.3).
+pub mod transport {
+    /// A packet.
+    pub const PACKET_BYTES: u64 = 188;
+    /// Payload of a packet without adaptation field.
+    pub const PAYLOAD_BYTES: u64 = 184;
+    /// PAT and PMT at the start of each segment, one packet each.
+    pub const TABLE_PACKETS: u64 = 2;
+    /// Adaptation field with a program clock reference.
+    pub const CLOCK_FIELD_BYTES: u64 = 8;
+    /// PES header with PTS, and with PTS and DTS.
+    pub const PES_HEADER_BYTES: [u64; 2] = [14, 19];
+    /// An access unit delimiter behind its start code.
+    pub const DELIMITER_BYTES: u64 = 6;
+    /// An ADTS header without CRC.
+    pub const ADTS_HEADER_BYTES: u64 = 7;
+    /// The longest time between two clock references, 90 kHz ticks. The standard allows 100 ms
+    /// (ISO/IEC 13818-1:2023 2.7.2).
+    pub const CLOCK_INTERVAL: i64 = 7_200;
+    /// Audio frames are gathered into PES packets of at most this payload: 16 transport packets.
+    pub const AUDIO_PES_PAYLOAD_BYTES: u64 = 16 * PAYLOAD_BYTES - PES_HEADER_BYTES[0];
+
+    /// Packets that carry a PES packet of `pes_bytes`, header included, whose first packet has
+    /// `field_bytes` of adaptation field.
+    pub const fn packets(pes_bytes: u64, field_bytes: u64) -> u64 {
+        (pes_bytes + field_bytes).div_ceil(PAYLOAD_BYTES)
+    }
+
+    /// Clock-only packets that follow a picture that is decoded for `duration` 90 kHz ticks.
+    pub const fn clock_packets(duration: i64) -> u64 {
+        if duration <= CLOCK_INTERVAL { 0 } else { ((duration - 1) / CLOCK_INTERVAL) as u64 }
+    }
+}

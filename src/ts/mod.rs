@@ -1,0 +1,20 @@
+//! MPEG-2 transport streams (ISO/IEC 13818-1:2023): packets, tables and PES in; whole segments out.
+//!
+//! ```text
+//! bytes → packet::PacketReader → packet::Packet ─┬ psi::Tables     PAT, PMT: which PID is what
+//!                                                └ pes::PesReader  timestamps and payload of a PID
+//! samples → mux::write_segment → bytes
+//! ```
+//!
+//! Reads and writes single-program streams of 188-byte packets. Nothing here knows of playlists,
+//! fragments or files, and nothing logs.
+
+pub mod mux;
+pub mod packet;
+pub mod pes;
+pub mod psi;
+
+/// The 13-bit packet identifier of the program association table (2.4.3.3, table 2-3).
+pub const PAT_PID: u16 = 0;
+/// Null packets (table 2-3).
+pub const NULL_PID: u16 = 0x1FFF;

@@ -1,0 +1,243 @@
+//! Transport packets (ISO/IEC 13818-1:2023 2.4.3.2 to 2.4.3.5).
+
+/// Bytes of a packet.
+pub const PACKET_BYTES: usize = 188;
+/// The first byte of every packet.
+pub const SYNC_BYTE: u8 = 0x47;
+
+/// A packet's header, and its payload where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet<'a> {
+    /// Packet identifier, 13 bits.
+    pub pid: u16,
+    /// A PES packet or table section begins in the payload.
+    pub payload_unit_start: bool,
+    /// `transport_error_indicator`.
+    pub transport_error: bool,
+    /// The payload is scrambled.
+    pub scrambled: bool,
+    /// `discontinuity_indicator` of the adaptation field.
+    pub discontinuity: bool,
+    /// Counts the packets with payload of a PID, modulo 16.
+    pub continuity_counter: u8,
+    /// What follows the adaptation field; `None` where the header says there is nothing.
+    pub payload: Option<&'a [u8]>,
+}
+
+/// Why 188 bytes are no packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PacketError {
+    /// The first byte is not the sync byte.
+    #[error("begins with {actual:#04x} and not with the sync byte")]
+    NoSync {
+        /// The first byte.
+        actual: u8,
+    },
+    /// The adaptation field is longer than the packet.
+    #[error("adaptation field of {length} bytes does not fit")]
+    AdaptationField {
+        /// `adaptation_field_length`.
+        length: u8,
+    },
+}
+
+impl<'a> Packet<'a> {
+    /// Reads a packet.
+    pub fn parse(bytes: &'a [u8; PACKET_BYTES]) -> Result<Self, PacketError> {
+        let [sync, b1, b2, b3, rest @ ..] = bytes;
+        if *sync != SYNC_BYTE {
+            return Err(PacketError::NoSync { actual: *sync });
+        }
+        let has_adaptation_field = b3 & 0x20 != 0;
+        let has_payload = b3 & 0x10 != 0;
+        let mut behind = &rest[..];
+        let mut discontinuity = false;
+        if has_adaptation_field {
+            let [length, field @ ..] = rest;
+            let error = PacketError::AdaptationField { length: *length };
+            let (field, payload) = field.split_at_checked(usize::from(*length)).ok_or(error)?;
+            discontinuity = field.first().is_some_and(|flags| flags & 0x80 != 0);
+            behind = payload;
+        }
+        Ok(Self {
+            pid: u16::from(b1 & 0x1F) << 8 | u16::from(*b2),
+            payload_unit_start: b1 & 0x40 != 0,
+            transport_error: b1 & 0x80 != 0,
+            scrambled: b3 & 0xC0 != 0,
+            discontinuity,
+            continuity_counter: b3 & 0x0F,
+            payload: has_payload.then_some(behind),
+        })
+    }
+}
+
+/// Cuts the bytes of an object into packets, whatever the chunks they come in, and finds the next
+/// packet where sync was lost.
+#[derive(Debug, Default)]
+pub struct PacketReader {
+    carry: Vec<u8>,
+    /// Where the next byte that is pushed lies in its object.
+    offset: u64,
+    skipped_bytes: u64,
+}
+
+impl PacketReader {
+    /// A reader whose first byte lies at `offset` of its object.
+    pub fn at(offset: u64) -> Self {
+        Self { carry: Vec::new(), offset, skipped_bytes: 0 }
+    }
+
+    /// Goes on at `offset` of another object. Returns how many bytes of an incomplete packet the
+    /// one before ended with.
+    pub fn begin_object(&mut self, offset: u64) -> usize {
+        let left = self.carry.len();
+        self.carry.clear();
+        self.offset = offset;
+        left
+    }
+
+    /// Bytes that were skipped to find sync again.
+    pub fn skipped_bytes(&self) -> u64 {
+        self.skipped_bytes
+    }
+
+    /// Calls `take` with each packet and where it begins in its object.
+    pub fn push(&mut self, chunk: &[u8], mut take: impl FnMut(u64, &[u8; PACKET_BYTES])) {
+        let mut rest = chunk;
+        while !self.carry.is_empty() {
+            let missing = PACKET_BYTES - self.carry.len();
+            let (part, behind) = rest.split_at(missing.min(rest.len()));
+            self.carry.extend_from_slice(part);
+            self.offset += part.len() as u64;
+            rest = behind;
+            let Ok(packet) = <&[u8; PACKET_BYTES]>::try_from(&self.carry[..]) else { return };
+            if packet[0] == SYNC_BYTE {
+                take(self.offset - PACKET_BYTES as u64, packet);
+                self.carry.clear();
+            } else {
+                let skip = memchr::memchr(SYNC_BYTE, &self.carry).unwrap_or(self.carry.len());
+                self.skipped_bytes += skip as u64;
+                self.carry.drain(..skip);
+            }
+        }
+        loop {
+            let Some((packet, behind)) = rest.split_first_chunk::<PACKET_BYTES>() else { break };
+            if packet[0] == SYNC_BYTE {
+                take(self.offset, packet);
+                rest = behind;
+                self.offset += PACKET_BYTES as u64;
+            } else {
+                let skip = next_sync(rest);
+                self.skipped_bytes += skip as u64;
+                self.offset += skip as u64;
+                rest = rest.get(skip..).unwrap_or_default();
+            }
+        }
+        self.carry.extend_from_slice(rest);
+        self.offset += rest.len() as u64;
+    }
+}
+
+/// Where the next packet seems to begin: a sync byte that is followed by another one packet later,
+/// as far as can be seen.
+fn next_sync(bytes: &[u8]) -> usize {
+    memchr::memchr_iter(SYNC_BYTE, bytes)
+        .find(|&at| at > 0 && bytes.get(at + PACKET_BYTES).is_none_or(|&next| next == SYNC_BYTE))
+        .unwrap_or(bytes.len())
+}
+
+/// Finds packets that repeat the one before, and counts those that are missing (2.4.3.3).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Continuity {
+    last: Option<u8>,
+    /// Times that packets were missing.
+    pub errors: u64,
+}
+
+impl Continuity {
+    /// Whether the packet is to be read: false for a duplicate.
+    pub fn admits(&mut self, packet: &Packet<'_>) -> bool {
+        let counter = packet.continuity_counter;
+        let expected = self.last.map(|last| (last + 1) & 0x0F);
+        if packet.payload.is_none() {
+            return true;
+        }
+        if self.last == Some(counter) && !packet.discontinuity {
+            return false;
+        }
+        if expected.is_some_and(|expected| expected != counter) && !packet.discontinuity {
+            self.errors += 1;
+        }
+        self.last = Some(counter);
+        true
+    }
+
+    /// Another object begins: counters may start anywhere.
+    pub fn reset(&mut self) {
+        self.last = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(pid: u16, counter: u8) -> [u8; PACKET_BYTES] {
+        let mut bytes = [0xAB; PACKET_BYTES];
+        bytes[0] = SYNC_BYTE;
+        bytes[1] = (pid >> 8) as u8;
+        bytes[2] = pid as u8;
+        bytes[3] = 0x10 | counter;
+        bytes
+    }
+
+    fn offsets(stream: &[u8], cut: usize) -> Vec<u64> {
+        let mut reader = PacketReader::at(0);
+        let mut found = Vec::new();
+        for chunk in stream.chunks(cut) {
+            reader.push(chunk, |offset, _| found.push(offset));
+        }
+        found
+    }
+
+    #[test]
+    fn packets_are_found_at_any_chunking() {
+        let stream = [packet(1, 0), packet(2, 0), packet(3, 0)].concat();
+        for cut in 1..stream.len() {
+            assert_eq!(offsets(&stream, cut), [0, 188, 376], "cut {cut}");
+        }
+    }
+
+    #[test]
+    fn sync_is_found_again_behind_garbage() {
+        let stream = [&packet(1, 0)[..], &[1, 2, 3], &packet(2, 0), &packet(3, 0)].concat();
+        for cut in 1..stream.len() {
+            assert_eq!(offsets(&stream, cut), [0, 191, 379], "cut {cut}");
+        }
+    }
+
+    #[test]
+    fn header_fields_and_adaptation_field_are_read() {
+        let mut bytes = packet(0x1234 & 0x1FFF, 7);
+        bytes[1] |= 0x40;
+        bytes[3] = 0x37;
+        bytes[4] = 10;
+        bytes[5] = 0x80;
+        let packet = Packet::parse(&bytes).unwrap();
+        assert_eq!((packet.pid, packet.continuity_counter), (0x1234, 7));
+        assert!(packet.payload_unit_start && packet.discontinuity);
+        assert_eq!(packet.payload.map(<[u8]>::len), Some(173));
+        bytes[4] = 184;
+        assert_eq!(Packet::parse(&bytes), Err(PacketError::AdaptationField { length: 184 }));
+    }
+
+    #[test]
+    fn duplicates_are_refused_and_losses_counted() {
+        let mut continuity = Continuity::default();
+        let admitted: Vec<bool> = [0, 1, 1, 2, 4, 5]
+            .map(|counter| continuity.admits(&Packet::parse(&packet(9, counter)).unwrap()))
+            .to_vec();
+        assert_eq!(admitted, [true, true, false, true, true, true]);
+        assert_eq!(continuity.errors, 1);
+    }
+}

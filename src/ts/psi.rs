@@ -1,0 +1,289 @@
+//! Program association and program map tables (ISO/IEC 13818-1:2023 2.4.4): read and written.
+
+use std::collections::BTreeMap;
+
+use super::packet::Packet;
+use super::{NULL_PID, PAT_PID};
+
+/// `stream_type` values (table 2-34 and registrations in common use).
+pub mod stream_type {
+    /// AAC in ADTS.
+    pub const AAC_ADTS: u8 = 0x0F;
+    /// H.264.
+    pub const H264: u8 = 0x1B;
+    /// PES packets with timed metadata.
+    pub const METADATA: u8 = 0x15;
+    /// SCTE-35 sections.
+    pub const SCTE_35: u8 = 0x86;
+
+    /// The name of a type for people, or "unknown".
+    pub const fn name(value: u8) -> &'static str {
+        match value {
+            0x01 => "MPEG-1 video",
+            0x02 => "MPEG-2 video",
+            0x03 => "MPEG-1 audio",
+            0x04 => "MPEG-2 audio",
+            0x06 => "private PES data",
+            AAC_ADTS => "AAC",
+            0x10 => "MPEG-4 part 2 video",
+            0x11 => "AAC in LATM",
+            METADATA => "timed metadata",
+            H264 => "H.264",
+            0x21 => "JPEG 2000",
+            0x24 => "HEVC",
+            0x33 => "VVC",
+            0x80 => "LPCM audio",
+            0x81 => "AC-3",
+            0x82 => "DTS",
+            SCTE_35 => "SCTE-35",
+            0x87 => "E-AC-3",
+            0xCF => "encrypted AAC",
+            0xDB => "encrypted H.264",
+            0xEA => "VC-1",
+            _ => "unknown",
+        }
+    }
+
+    /// Whether a type holds pictures or sound, so that leaving it out loses something.
+    pub const fn is_media(value: u8) -> bool {
+        !matches!(value, 0x05 | 0x06 | METADATA | SCTE_35 | 0x08..=0x0E | 0x12..=0x1A)
+    }
+}
+
+/// What a program map table lists.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProgramMap {
+    /// The elementary streams in the table's order.
+    pub streams: Vec<ElementaryStream>,
+}
+
+/// One entry of a program map table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ElementaryStream {
+    /// `stream_type`.
+    pub stream_type: u8,
+    /// `elementary_PID`.
+    pub pid: u16,
+}
+
+/// Collects the tables of a stream.
+#[derive(Debug, Default)]
+pub struct Tables {
+    association: SectionReader,
+    maps: BTreeMap<u16, SectionReader>,
+    /// PIDs of the program map tables by program number.
+    programs: BTreeMap<u16, u16>,
+    program_map: Option<ProgramMap>,
+    /// Sections whose checksum or syntax is wrong.
+    pub broken_sections: u64,
+}
+
+/// Sections of PAT and PMT are at most this long behind the length field (2.4.4.3, 2.4.4.8).
+const MAX_SECTION_BYTES: usize = 1021;
+const PAT_TABLE_ID: u8 = 0x00;
+const PMT_TABLE_ID: u8 = 0x02;
+
+impl Tables {
+    /// Takes a packet, whatever its PID; returns whether a program map was read from it.
+    pub fn push(&mut self, packet: &Packet<'_>) -> bool {
+        if packet.pid == PAT_PID {
+            if let Some(section) = self.association.push(packet) {
+                match parse_association(&section) {
+                    Some(programs) => self.set_programs(programs),
+                    None => self.broken_sections += 1,
+                }
+            }
+            return false;
+        }
+        let Some(reader) = self.maps.get_mut(&packet.pid) else { return false };
+        let Some(section) = reader.push(packet) else { return false };
+        match parse_map(&section) {
+            Some(map) => {
+                self.program_map = Some(map);
+                true
+            }
+            None => {
+                self.broken_sections += 1;
+                false
+            }
+        }
+    }
+
+    /// How many programs the last association table lists.
+    pub fn program_count(&self) -> usize {
+        self.programs.len()
+    }
+
+    /// The last program map.
+    pub fn program_map(&self) -> Option<&ProgramMap> {
+        self.program_map.as_ref()
+    }
+
+    fn set_programs(&mut self, programs: BTreeMap<u16, u16>) {
+        if programs == self.programs {
+            return;
+        }
+        self.maps = programs.values().map(|&pid| (pid, SectionReader::default())).collect();
+        self.programs = programs;
+    }
+}
+
+/// Puts a section together that may run over several packets.
+#[derive(Debug, Default)]
+struct SectionReader {
+    bytes: Vec<u8>,
+    is_open: bool,
+}
+
+impl SectionReader {
+    /// The section, once it is complete, from `table_id` to the checksum.
+    fn push(&mut self, packet: &Packet<'_>) -> Option<Vec<u8>> {
+        let payload = packet.payload?;
+        if packet.payload_unit_start {
+            let (&pointer, behind) = payload.split_first()?;
+            self.bytes.clear();
+            self.bytes.extend_from_slice(behind.get(usize::from(pointer)..)?);
+            self.is_open = true;
+        } else if self.is_open {
+            self.bytes.extend_from_slice(payload);
+        }
+        let header = self.bytes.first_chunk::<3>().filter(|_| self.is_open)?;
+        let length = usize::from(header[1] & 0x0F) << 8 | usize::from(header[2]);
+        if length > MAX_SECTION_BYTES {
+            self.is_open = false;
+            return None;
+        }
+        let section = self.bytes.get(..3 + length)?.to_vec();
+        self.is_open = false;
+        Some(section)
+    }
+}
+
+/// The body of a section with the wanted table ID: behind the fixed header, before the checksum.
+/// `None` where the checksum is wrong or the section is not in force.
+fn section_body(section: &[u8], table_id: u8) -> Option<&[u8]> {
+    if section.first() != Some(&table_id) || crc32(section) != 0 {
+        return None;
+    }
+    let is_current = section.get(5)? & 1 == 1;
+    let end = section.len().checked_sub(4)?;
+    is_current.then_some(section.get(8..end)).flatten()
+}
+
+fn parse_association(section: &[u8]) -> Option<BTreeMap<u16, u16>> {
+    let body = section_body(section, PAT_TABLE_ID)?;
+    let entries = body.as_chunks::<4>().0.iter().map(|&[n0, n1, p0, p1]| {
+        (u16::from_be_bytes([n0, n1]), u16::from_be_bytes([p0 & 0x1F, p1]))
+    });
+    // Program 0 is the network information table.
+    Some(entries.filter(|&(number, pid)| number != 0 && pid != NULL_PID).collect())
+}
+
+fn parse_map(section: &[u8]) -> Option<ProgramMap> {
+    let body = section_body(section, PMT_TABLE_ID)?;
+    let &[_, _, info_high, info_low] = body.first_chunk::<4>()?;
+    let info_bytes = usize::from(info_high & 0x0F) << 8 | usize::from(info_low);
+    let mut rest = body.get(4 + info_bytes..)?;
+    let mut streams = Vec::new();
+    while let Some((&[stream_type, p0, p1, i0, i1], behind)) = rest.split_first_chunk::<5>() {
+        streams.push(ElementaryStream {
+            stream_type,
+            pid: u16::from_be_bytes([p0 & 0x1F, p1]),
+        });
+        rest = behind.get(usize::from(i0 & 0x0F) << 8 | usize::from(i1)..)?;
+    }
+    Some(ProgramMap { streams })
+}
+
+/// A program association section that points at one program map.
+pub fn association_section(program_map_pid: u16) -> Vec<u8> {
+    let [high, low] = program_map_pid.to_be_bytes();
+    section(PAT_TABLE_ID, &[0x00, 0x01, 0xE0 | high, low])
+}
+
+/// A program map section.
+pub fn map_section(clock_pid: u16, streams: &[ElementaryStream]) -> Vec<u8> {
+    let [high, low] = clock_pid.to_be_bytes();
+    let mut body = vec![0xE0 | high, low, 0xF0, 0x00]; // PCR_PID, program_info_length
+    for stream in streams {
+        let [high, low] = stream.pid.to_be_bytes();
+        body.extend_from_slice(&[stream.stream_type, 0xE0 | high, low, 0xF0, 0x00]);
+    }
+    section(PMT_TABLE_ID, &body)
+}
+
+fn section(table_id: u8, body: &[u8]) -> Vec<u8> {
+    let length = 5 + body.len() + 4;
+    let mut bytes = vec![table_id, 0xB0 | (length >> 8) as u8, length as u8];
+    // transport_stream_id or program_number 1, version 0, current, section 0 of 0
+    bytes.extend_from_slice(&[0x00, 0x01, 0xC1, 0x00, 0x00]);
+    bytes.extend_from_slice(body);
+    let checksum = crc32(&bytes);
+    bytes.extend_from_slice(&checksum.to_be_bytes());
+    bytes
+}
+
+/// The checksum of Annex A; 0 over a section that includes its own.
+fn crc32(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(u32::MAX, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte) << 24, |crc, _| {
+            crc << 1 ^ if crc >> 31 == 1 { 0x04C1_1DB7 } else { 0 }
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(pid: u16, start: bool, payload: &[u8]) -> Packet<'_> {
+        Packet {
+            pid,
+            payload_unit_start: start,
+            transport_error: false,
+            scrambled: false,
+            discontinuity: false,
+            continuity_counter: 0,
+            payload: Some(payload),
+        }
+    }
+
+    fn with_pointer(section: Vec<u8>) -> Vec<u8> {
+        [vec![0], section].concat()
+    }
+
+    #[test]
+    fn crc_of_the_standards_check_string() {
+        // CRC-32/MPEG-2 of "123456789" as catalogues of checksums list it.
+        assert_eq!(crc32(b"123456789"), 0x0376_E6E7);
+    }
+
+    #[test]
+    fn tables_are_read_as_written_even_over_two_packets() {
+        let streams = [
+            ElementaryStream { stream_type: stream_type::H264, pid: 0x101 },
+            ElementaryStream { stream_type: stream_type::AAC_ADTS, pid: 0x1FF0 },
+        ];
+        let map = with_pointer(map_section(0x101, &streams));
+        for cut in 1..map.len() {
+            let mut tables = Tables::default();
+            assert!(!tables.push(&packet(0, true, &with_pointer(association_section(0x1000)))));
+            assert!(!tables.push(&packet(0x1000, true, &map[..cut])), "cut {cut}");
+            assert!(tables.push(&packet(0x1000, false, &map[cut..])));
+            assert_eq!(tables.program_map().unwrap().streams, streams);
+            assert_eq!(tables.program_count(), 1);
+        }
+    }
+
+    #[test]
+    fn any_flipped_bit_is_noticed() {
+        let good = with_pointer(association_section(0x1000));
+        for bit in 8..good.len() * 8 {
+            let mut bytes = good.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let mut tables = Tables::default();
+            tables.push(&packet(0, true, &bytes));
+            assert_eq!(tables.program_count(), 0, "bit {bit}");
+        }
+    }
+}
