@@ -8,5 +8,6 @@
 pub mod codec;
 pub mod error;
 pub mod model;
+pub mod mp4;
 pub mod time;
 pub mod ts;

@@ -1,0 +1,259 @@
+//! The initialization segment of one track (ISO/IEC 23000-19:2024 7.2).
+
+use mp4_atom::{
+    Audio, Avc1, Avcc, AvccExt, Codec, Dinf, Dref, DrefEntry, Encode, Esds, FixedPoint, FourCC, Hdlr, Mdhd,
+    Mp4a, Mvhd, Pasp, Smhd, Stco, Stsc, Stsd, Stsz, Stts, Tkhd, Trex, Url, Visual, Vmhd, esds,
+};
+
+use super::{TRACK_ID, write_box};
+use crate::model::codec::{AacConfig, AvcConfig, CodecConfig};
+use crate::model::presentation::Track;
+
+/// Why an init segment could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// mp4-atom refused a value.
+    #[error("a box cannot be written: {0}")]
+    Box(#[from] mp4_atom::Error),
+}
+
+/// Profiles whose `avcC` says more about chroma (ISO/IEC 14496-15:2022 5.3.3.1.2).
+const EXTENDED_AVCC_PROFILES: [u8; 4] = [100, 110, 122, 144];
+
+/// The initialization segment of a track.
+pub fn init_segment(track: &Track) -> Result<Vec<u8>, InitError> {
+    let mut out = Vec::with_capacity(1024);
+    write_box(&mut out, b"ftyp", |out| out.extend_from_slice(b"iso6\0\0\0\0iso6cmfccmf2dash"));
+    let mut failure = Ok(());
+    write_box(&mut out, b"moov", |out| failure = write_movie(out, track));
+    failure?;
+    Ok(out)
+}
+
+fn write_movie(out: &mut Vec<u8>, track: &Track) -> Result<(), InitError> {
+    let timescale = track.timescale.hertz();
+    // Creation times stay 0: the same URL gives the same bytes on any day.
+    Mvhd {
+        creation_time: 0,
+        modification_time: 0,
+        timescale,
+        duration: 0,
+        rate: 1.into(),
+        volume: 1.into(),
+        matrix: Default::default(),
+        next_track_id: TRACK_ID + 1,
+    }
+    .encode(out)?;
+    nested(out, b"trak", |out| write_track(out, track))?;
+    nested(out, b"mvex", |out| {
+        Trex {
+            track_id: TRACK_ID,
+            default_sample_description_index: 1,
+            ..Trex::default()
+        }
+        .encode(out)
+        .map_err(InitError::from)
+    })
+}
+
+fn write_track(out: &mut Vec<u8>, track: &Track) -> Result<(), InitError> {
+    let (handler, name, volume, size) = match &track.codec {
+        CodecConfig::Avc(avc) => (*b"vide", "Video", 0, display_size(avc)),
+        CodecConfig::Aac(_) => (*b"soun", "Audio", 1, (0, 0)),
+    };
+    Tkhd {
+        track_id: TRACK_ID,
+        enabled: true,
+        in_movie: true,
+        volume: volume.into(),
+        width: FixedPoint::from(size.0),
+        height: FixedPoint::from(size.1),
+        ..Tkhd::default()
+    }
+    .encode(out)?;
+    nested(out, b"mdia", |out| {
+        Mdhd {
+            timescale: track.timescale.hertz(),
+            language: "und".to_owned(),
+            ..Mdhd::default()
+        }
+        .encode(out)?;
+        Hdlr { handler: FourCC::from(handler), name: name.to_owned() }.encode(out)?;
+        nested(out, b"minf", |out| {
+            match &track.codec {
+                CodecConfig::Avc(_) => Vmhd::default().encode(out)?,
+                CodecConfig::Aac(_) => Smhd::default().encode(out)?,
+            }
+            Dinf { dref: Dref { entries: vec![DrefEntry::Url(Url::default())] } }.encode(out)?;
+            nested(out, b"stbl", |out| write_sample_table(out, track))
+        })
+    })
+}
+
+/// The sample table: descriptions and nothing else, as fragments hold the samples.
+fn write_sample_table(out: &mut Vec<u8>, track: &Track) -> Result<(), InitError> {
+    let entry = match &track.codec {
+        CodecConfig::Avc(avc) => Codec::Avc1(avc_sample_entry(avc)),
+        CodecConfig::Aac(aac) => Codec::Mp4a(aac_sample_entry(aac)),
+    };
+    Stsd { codecs: vec![entry] }.encode(out)?;
+    Stts::default().encode(out)?;
+    Stsc::default().encode(out)?;
+    Stsz::default().encode(out)?;
+    Stco::default().encode(out)?;
+    Ok(())
+}
+
+/// The size at which the picture is shown: width stretched by the sample aspect ratio.
+fn display_size(avc: &AvcConfig) -> (u16, u16) {
+    let (h, v) = avc.sample_aspect_ratio;
+    let width = u64::from(avc.width) * u64::from(h) / u64::from(v).max(1);
+    (clamp(width), clamp(u64::from(avc.height)))
+}
+
+fn clamp(side: u64) -> u16 {
+    u16::try_from(side).unwrap_or(u16::MAX)
+}
+
+fn avc_sample_entry(avc: &AvcConfig) -> Avc1 {
+    let (h_spacing, v_spacing) = avc.sample_aspect_ratio;
+    let ext = EXTENDED_AVCC_PROFILES.contains(&avc.profile_idc).then(|| AvccExt {
+        chroma_format: avc.chroma_format_idc,
+        bit_depth_luma: avc.bit_depth_luma,
+        bit_depth_chroma: avc.bit_depth_chroma,
+        sequence_parameter_sets_ext: Vec::new(),
+    });
+    Avc1 {
+        visual: Visual {
+            data_reference_index: 1,
+            width: clamp(u64::from(avc.width)),
+            height: clamp(u64::from(avc.height)),
+            depth: 24,
+            ..Visual::default()
+        },
+        avcc: Avcc {
+            configuration_version: 1,
+            avc_profile_indication: avc.profile_idc,
+            profile_compatibility: avc.constraints,
+            avc_level_indication: avc.level_idc,
+            length_size: 4,
+            sequence_parameter_sets: avc.sequence_parameter_sets.clone(),
+            picture_parameter_sets: avc.picture_parameter_sets.clone(),
+            ext,
+        },
+        pasp: Some(Pasp { h_spacing: u32::from(h_spacing), v_spacing: u32::from(v_spacing) }),
+        ..Avc1::default()
+    }
+}
+
+fn aac_sample_entry(aac: &AacConfig) -> Mp4a {
+    /// `objectTypeIndication` of MPEG-4 audio (ISO/IEC 14496-1:2010 table 5).
+    const MPEG4_AUDIO: u8 = 0x40;
+    /// `streamType` of audio (ISO/IEC 14496-1:2010 table 6).
+    const AUDIO_STREAM: u8 = 0x05;
+    Mp4a {
+        audio: Audio {
+            data_reference_index: 1,
+            channel_count: u16::from(aac.channels()),
+            sample_size: 16,
+            // 16.16 fixed point cannot hold 88.2 and 96 kHz; decoders read the real rate below.
+            sample_rate: FixedPoint::from(u16::try_from(aac.sampling_frequency).unwrap_or(0)),
+        },
+        esds: Esds {
+            es_desc: esds::EsDescriptor {
+                dec_config: esds::DecoderConfig {
+                    object_type_indication: MPEG4_AUDIO,
+                    stream_type: AUDIO_STREAM,
+                    dec_specific: Some(esds::DecoderSpecific {
+                        raw: aac.audio_specific_config().to_vec(),
+                        ..esds::DecoderSpecific::default()
+                    }),
+                    ..esds::DecoderConfig::default()
+                },
+                ..esds::EsDescriptor::default()
+            },
+        },
+        btrt: None,
+        taic: None,
+    }
+}
+
+/// [`write_box`] for bodies that can fail.
+fn nested(
+    out: &mut Vec<u8>,
+    kind: &[u8; 4],
+    body: impl FnOnce(&mut Vec<u8>) -> Result<(), InitError>,
+) -> Result<(), InitError> {
+    let mut result = Ok(());
+    write_box(out, kind, |out| result = body(out));
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::codec::AacExtension;
+    use crate::time::{Ticks, Timescale};
+    use mp4_atom::{Decode, Ftyp, Moov};
+
+    fn track(codec: CodecConfig, hertz: u32) -> Track {
+        Track {
+            pid: 256,
+            codec,
+            timescale: Timescale::new(hertz).unwrap(),
+            sample_duration: 0,
+            clock_offset: Ticks::ZERO,
+            groups: Vec::new(),
+            end: Ticks::ZERO,
+        }
+    }
+
+    #[test]
+    fn a_video_track_is_read_back() {
+        let avc = AvcConfig {
+            profile_idc: 100,
+            constraints: 0,
+            level_idc: 30,
+            chroma_format_idc: 1,
+            bit_depth_luma: 8,
+            bit_depth_chroma: 8,
+            width: 720,
+            height: 576,
+            sample_aspect_ratio: (16, 11),
+            sequence_parameter_sets: vec![vec![0x67, 100, 0, 30, 0xAC]],
+            picture_parameter_sets: vec![vec![0x68, 0xEB]],
+        };
+        let bytes = init_segment(&track(CodecConfig::Avc(avc.clone()), 90_000)).unwrap();
+        let mut rest = &bytes[..];
+        let ftyp = Ftyp::decode(&mut rest).unwrap();
+        assert!(ftyp.compatible_brands.contains(&FourCC::from(*b"cmfc")));
+        let moov = Moov::decode(&mut rest).unwrap();
+        assert!(rest.is_empty());
+        let trak = &moov.trak[0];
+        assert_eq!(trak.tkhd.width.integer(), 1047);
+        assert_eq!(trak.mdia.mdhd.timescale, 90_000);
+        let Codec::Avc1(entry) = &trak.mdia.minf.stbl.stsd.codecs[0] else { panic!() };
+        assert_eq!(entry.avcc.sequence_parameter_sets, avc.sequence_parameter_sets);
+        assert_eq!(entry.avcc.ext.as_ref().unwrap().bit_depth_luma, 8);
+        assert_eq!(moov.mvex.unwrap().trex[0].track_id, 1);
+    }
+
+    #[test]
+    fn an_audio_track_is_read_back() {
+        let aac = AacConfig {
+            object_type: 2,
+            sampling_frequency: 48_000,
+            frequency_index: 3,
+            channel_configuration: 6,
+            extension: AacExtension::None,
+        };
+        let bytes = init_segment(&track(CodecConfig::Aac(aac), 48_000)).unwrap();
+        let mut rest = &bytes[..];
+        Ftyp::decode(&mut rest).unwrap();
+        let moov = Moov::decode(&mut rest).unwrap();
+        let Codec::Mp4a(entry) = &moov.trak[0].mdia.minf.stbl.stsd.codecs[0] else { panic!() };
+        assert_eq!(entry.audio.channel_count, 6);
+        let specific = entry.esds.es_desc.dec_config.dec_specific.as_ref().unwrap();
+        assert_eq!(specific.raw, [0x11, 0xB0]);
+    }
+}
