@@ -6,7 +6,9 @@
 //! floors only, and `conformance/house.rs` keeps it so.
 
 pub mod codec;
+pub mod dash;
 pub mod error;
+pub mod hls;
 pub mod model;
 pub mod mp4;
 pub mod time;

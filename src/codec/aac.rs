@@ -41,8 +41,7 @@ impl Header {
             return Err(ConfigError::Forbidden { field: "sampling_frequency_index", value });
         }
         let has_crc = b1 & 1 == 0;
-        let frame_bytes =
-            usize::from(b3 & 3) << 11 | usize::from(b4) << 3 | usize::from(b5) >> 5;
+        let frame_bytes = usize::from(b3 & 3) << 11 | usize::from(b4) << 3 | usize::from(b5) >> 5;
         let header = Self {
             has_crc,
             object_type: (b2 >> 6) + 1,
@@ -373,11 +372,10 @@ mod tests {
         framer.begin_packet(stamps(2));
         framer.push(&stream[80..], 6);
         let units = framer.units();
-        assert_eq!(units.iter().map(|unit| unit.timestamps).collect::<Vec<_>>(), [
-            stamps(1),
-            None,
-            stamps(2)
-        ]);
+        assert_eq!(
+            units.iter().map(|unit| unit.timestamps).collect::<Vec<_>>(),
+            [stamps(1), None, stamps(2)]
+        );
         assert_eq!((units[1].tag, units[1].skip), (5, 57));
         assert_eq!((units[2].tag, units[2].skip), (6, 44));
     }

@@ -85,9 +85,7 @@ pub fn place_pictures(
     end: Ticks,
 ) -> Vec<Sample> {
     let Some(first) = timestamps.first() else { return Vec::new() };
-    let shown = |at: &ContinuousTimestamps| {
-        start.plus(at.presentation.minus(first.presentation))
-    };
+    let shown = |at: &ContinuousTimestamps| start.plus(at.presentation.minus(first.presentation));
     let decoded = decode_times(timestamps, start, end);
     let transport_start = start.minus(first.presentation.minus(first.decode));
     units

@@ -65,10 +65,7 @@ pub struct AvcConfig {
 impl AvcConfig {
     /// All parameter sets in decoding order.
     pub fn parameter_sets(&self) -> impl Iterator<Item = &[u8]> {
-        self.sequence_parameter_sets
-            .iter()
-            .chain(&self.picture_parameter_sets)
-            .map(Vec::as_slice)
+        self.sequence_parameter_sets.iter().chain(&self.picture_parameter_sets).map(Vec::as_slice)
     }
 }
 

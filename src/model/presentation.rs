@@ -89,9 +89,11 @@ impl Stream {
 /// A stored source segment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SourceObject {
-    /// Path below the source root.
+    /// Path of the file below the source root.
     pub path: String,
-    /// Bytes when it was ingested.
+    /// Where the segment begins in the file: 0 unless the playlist gives byte ranges.
+    pub start: u64,
+    /// Bytes of the segment when it was ingested.
     pub size: u64,
 }
 
@@ -174,7 +176,7 @@ pub struct Group {
 pub struct SourcePosition {
     /// Index into [`Stream::objects`].
     pub object: u32,
-    /// Bytes from the start of that object.
+    /// Bytes from the start of that segment.
     pub offset: u64,
 }
 
@@ -183,7 +185,7 @@ pub struct SourcePosition {
 pub struct SourceSpan {
     /// Index into [`Stream::objects`].
     pub object: u32,
-    /// Bytes from the start of that object.
+    /// Bytes from the start of that segment.
     pub bytes: std::ops::Range<u64>,
 }
 
@@ -209,7 +211,7 @@ mod tests {
 
     #[test]
     fn spans_run_over_objects() {
-        let object = |size| SourceObject { path: String::new(), size };
+        let object = |size| SourceObject { path: String::new(), start: 0, size };
         let objects = [object(1000), object(500), object(800)];
         let at = |object, offset| SourcePosition { object, offset };
         assert_eq!(

@@ -1,8 +1,9 @@
 //! The initialization segment of one track (ISO/IEC 23000-19:2024 7.2).
 
 use mp4_atom::{
-    Audio, Avc1, Avcc, AvccExt, Codec, Dinf, Dref, DrefEntry, Encode, Esds, FixedPoint, FourCC, Hdlr, Mdhd,
-    Mp4a, Mvhd, Pasp, Smhd, Stco, Stsc, Stsd, Stsz, Stts, Tkhd, Trex, Url, Visual, Vmhd, esds,
+    Audio, Avc1, Avcc, AvccExt, Codec, Dinf, Dref, DrefEntry, Encode, Esds, FixedPoint, FourCC,
+    Hdlr, Mdhd, Mp4a, Mvhd, Pasp, Smhd, Stco, Stsc, Stsd, Stsz, Stts, Tkhd, Trex, Url, Visual,
+    Vmhd, esds,
 };
 
 use super::{TRACK_ID, write_box};
@@ -46,13 +47,9 @@ fn write_movie(out: &mut Vec<u8>, track: &Track) -> Result<(), InitError> {
     .encode(out)?;
     nested(out, b"trak", |out| write_track(out, track))?;
     nested(out, b"mvex", |out| {
-        Trex {
-            track_id: TRACK_ID,
-            default_sample_description_index: 1,
-            ..Trex::default()
-        }
-        .encode(out)
-        .map_err(InitError::from)
+        Trex { track_id: TRACK_ID, default_sample_description_index: 1, ..Trex::default() }
+            .encode(out)
+            .map_err(InitError::from)
     })
 }
 
@@ -72,12 +69,8 @@ fn write_track(out: &mut Vec<u8>, track: &Track) -> Result<(), InitError> {
     }
     .encode(out)?;
     nested(out, b"mdia", |out| {
-        Mdhd {
-            timescale: track.timescale.hertz(),
-            language: "und".to_owned(),
-            ..Mdhd::default()
-        }
-        .encode(out)?;
+        Mdhd { timescale: track.timescale.hertz(), language: "und".to_owned(), ..Mdhd::default() }
+            .encode(out)?;
         Hdlr { handler: FourCC::from(handler), name: name.to_owned() }.encode(out)?;
         nested(out, b"minf", |out| {
             match &track.codec {

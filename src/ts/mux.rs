@@ -113,10 +113,11 @@ pub fn write_segment(
     let streams: Vec<ElementaryStream> = video
         .iter()
         .map(|_| ElementaryStream { stream_type: stream_type::H264, pid: VIDEO_PID })
-        .chain(audio.iter().map(|_| ElementaryStream {
-            stream_type: stream_type::AAC_ADTS,
-            pid: AUDIO_PID,
-        }))
+        .chain(
+            audio
+                .iter()
+                .map(|_| ElementaryStream { stream_type: stream_type::AAC_ADTS, pid: AUDIO_PID }),
+        )
         .collect();
     let with_clock = video.is_none();
     let clock_pid = if with_clock { AUDIO_PID } else { VIDEO_PID };
@@ -284,10 +285,8 @@ fn write_audio_package(
         let end = frame.offset + frame.size as usize;
         bytes.extend_from_slice(audio.payload.get(frame.offset..end).unwrap_or_default());
     }
-    let field = with_clock.then(|| ClockField {
-        reference: start.minus(Ticks(CLOCK_LEAD)),
-        random_access: true,
-    });
+    let field = with_clock
+        .then(|| ClockField { reference: start.minus(Ticks(CLOCK_LEAD)), random_access: true });
     packets.write(out, field, &[&bytes]);
 }
 

@@ -131,11 +131,7 @@ impl PesReader {
 
     /// A reader that begins in the middle of a PES packet.
     pub const fn inside() -> Self {
-        Self {
-            state: State::Payload { left: None },
-            partial_header: Vec::new(),
-            broken_headers: 0,
-        }
+        Self { state: State::Payload { left: None }, partial_header: Vec::new(), broken_headers: 0 }
     }
 
     /// What the packet adds, if anything.

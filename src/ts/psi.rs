@@ -186,10 +186,7 @@ fn parse_map(section: &[u8]) -> Option<ProgramMap> {
     let mut rest = body.get(4 + info_bytes..)?;
     let mut streams = Vec::new();
     while let Some((&[stream_type, p0, p1, i0, i1], behind)) = rest.split_first_chunk::<5>() {
-        streams.push(ElementaryStream {
-            stream_type,
-            pid: u16::from_be_bytes([p0 & 0x1F, p1]),
-        });
+        streams.push(ElementaryStream { stream_type, pid: u16::from_be_bytes([p0 & 0x1F, p1]) });
         rest = behind.get(usize::from(i0 & 0x0F) << 8 | usize::from(i1)..)?;
     }
     Some(ProgramMap { streams })

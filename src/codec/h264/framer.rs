@@ -271,9 +271,7 @@ impl Framer {
         let at = at as isize;
         let behind = self.chunks.partition_point(|chunk| chunk.start <= at);
         let chunk = behind.checked_sub(1).and_then(|index| self.chunks.get(index));
-        chunk.map_or((0, 0), |chunk| {
-            (chunk.tag, u8::try_from(at - chunk.start).unwrap_or(u8::MAX))
-        })
+        chunk.map_or((0, 0), |chunk| (chunk.tag, u8::try_from(at - chunk.start).unwrap_or(u8::MAX)))
     }
 
     /// Bytes moved: so do the chunks from `first` on, and the pending timestamps.
@@ -374,8 +372,7 @@ fn is_intra_slice(nal: &[u8]) -> bool {
     const SI: u32 = 4;
     let rbsp = unescape(nal.get(1..).unwrap_or_default());
     let mut bits = BitReader::new(&rbsp);
-    let slice_type =
-        bits.unsigned("first_mb_in_slice").and_then(|_| bits.unsigned("slice_type"));
+    let slice_type = bits.unsigned("first_mb_in_slice").and_then(|_| bits.unsigned("slice_type"));
     slice_type.is_ok_and(|slice_type| matches!(slice_type % 5, I | SI))
 }
 
@@ -406,9 +403,7 @@ mod tests {
     }
 
     fn framed(nals: &[&[u8]]) -> Vec<u8> {
-        nals.iter()
-            .flat_map(|nal| [&(nal.len() as u32).to_be_bytes()[..], nal].concat())
-            .collect()
+        nals.iter().flat_map(|nal| [&(nal.len() as u32).to_be_bytes()[..], nal].concat()).collect()
     }
 
     #[test]
@@ -416,9 +411,19 @@ mod tests {
         let key = idr(0xAA, 300);
         let second = p_slice(0xBB, 40);
         let sei = [0x06, 0x05, 0x01, 0x80];
-        let first_packet =
-            [LONG, &[0x09, 0xF0], LONG, &[0x67, 1, 2, 3], SHORT, &[0x68, 0xEB], SHORT, &sei, SHORT, &key]
-                .concat();
+        let first_packet = [
+            LONG,
+            &[0x09, 0xF0],
+            LONG,
+            &[0x67, 1, 2, 3],
+            SHORT,
+            &[0x68, 0xEB],
+            SHORT,
+            &sei,
+            SHORT,
+            &key,
+        ]
+        .concat();
         let second_packet =
             [LONG, &[0x09, 0xF0], SHORT, &second, &[0, 0, 0], SHORT, &[0x0C, 0xFF, 0x80]].concat();
         let mut framer = Framer::new(b"head".to_vec()).with_parameter_sets();
@@ -456,7 +461,8 @@ mod tests {
         later_slice[1] = 0b0100_0100; // first_mb_in_slice 1
         let mut framer = Framer::new(Vec::new());
         framer.begin_packet(None);
-        framer.push(&[SHORT, &idr(0xAA, 20), SHORT, &later_slice, SHORT, &p_slice(1, 9)].concat(), 0);
+        framer
+            .push(&[SHORT, &idr(0xAA, 20), SHORT, &later_slice, SHORT, &p_slice(1, 9)].concat(), 0);
         framer.finish();
         assert_eq!(framer.units().len(), 2);
     }
@@ -501,7 +507,14 @@ mod tests {
     }
 
     fn nal_units() -> impl Strategy<Value = Vec<u8>> {
-        let nal = (1_u8..13, 0_u8..4, proptest::collection::vec(prop_oneof![Just(0_u8), Just(1), Just(3), any::<u8>()], 0..60))
+        let nal = (
+            1_u8..13,
+            0_u8..4,
+            proptest::collection::vec(
+                prop_oneof![Just(0_u8), Just(1), Just(3), any::<u8>()],
+                0..60,
+            ),
+        )
             .prop_map(|(kind, reference, body)| {
                 // Escape as an encoder does, so that no start code stands inside.
                 let mut nal = vec![reference << 5 | kind];

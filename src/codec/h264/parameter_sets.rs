@@ -140,7 +140,8 @@ impl Sps {
         let (mut chroma_format_idc, mut bit_depth_luma, mut bit_depth_chroma) = (1, 8, 8);
         let mut separate_planes = false;
         if CHROMA_PROFILES.contains(&profile_idc) {
-            chroma_format_idc = at_most(bits.unsigned("chroma_format_idc")?, 3, "chroma_format_idc")?;
+            chroma_format_idc =
+                at_most(bits.unsigned("chroma_format_idc")?, 3, "chroma_format_idc")?;
             if chroma_format_idc == 3 {
                 separate_planes = bits.flag("separate_colour_plane_flag")?;
             }
@@ -257,9 +258,7 @@ fn read_aspect_ratio(bits: &mut BitReader<'_>) -> Result<(u16, u16), ConfigError
         return Ok((1, 1));
     }
     let ratio = match bits.bits(8, "aspect_ratio_idc")? {
-        EXTENDED => {
-            (bits.bits(16, "sar_width")? as u16, bits.bits(16, "sar_height")? as u16)
-        }
+        EXTENDED => (bits.bits(16, "sar_width")? as u16, bits.bits(16, "sar_height")? as u16),
         known => ASPECT_RATIOS.get(known as usize).copied().unwrap_or((1, 1)),
     };
     // A side of 0 means unspecified (E.2.1).

@@ -1,0 +1,7 @@
+//! HTTP Live Streaming playlists (RFC 8216): the source's are read, ours are printed.
+//!
+//! Reading keeps what ingest needs and names the line that is wrong. Printing turns a resolved
+//! [`crate::model::manifest::Manifest`] into text and decides nothing.
+
+pub mod read;
+pub mod write;

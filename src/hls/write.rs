@@ -1,0 +1,150 @@
+//! A resolved manifest → playlists (RFC 8216 4.3).
+//!
+//! Transport streams get version 3, CMAF version 7 (RFC 8216 7). Durations are exact decimals of
+//! six places, each rounded by itself from exact ticks.
+
+use std::fmt::Write as _;
+
+use crate::model::codec::CodecConfig;
+use crate::model::manifest::{Manifest, ManifestRendition, Offer, RenditionId};
+use crate::time::{Ticks, Timescale};
+
+/// The group ID under which a variant finds the audio rendition that goes with it.
+fn audio_group(audio: RenditionId) -> String {
+    audio.to_string()
+}
+
+/// The master playlist.
+pub fn master_playlist(manifest: &Manifest) -> String {
+    let mut out = String::from("#EXTM3U\n");
+    let _ = writeln!(out, "#EXT-X-VERSION:{}", version(manifest));
+    out.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
+    let mut groups: Vec<RenditionId> = Vec::new();
+    for offer in &manifest.offers {
+        match offer.audio {
+            Some(audio) if audio != offer.main && !groups.contains(&audio) => groups.push(audio),
+            _ => {}
+        }
+    }
+    for audio in groups {
+        write_audio_rendition(&mut out, manifest, audio);
+    }
+    for offer in &manifest.offers {
+        write_variant(&mut out, manifest, offer);
+    }
+    out
+}
+
+/// The media playlist of one rendition; `None` where the manifest does not have it.
+/// It lies in a directory beside the entry manifest's, so the same relative URIs hold in both.
+pub fn media_playlist(manifest: &Manifest, id: RenditionId) -> Option<String> {
+    let first = manifest.first_rendition(id)?;
+    let mut out = String::from("#EXTM3U\n");
+    let _ = writeln!(out, "#EXT-X-VERSION:{}", version(manifest));
+    // The target duration bounds EXTINF rounded to the nearest second (RFC 8216 4.3.3.1).
+    let target = longest_segment(manifest, id).seconds(Timescale::MPEG, 0);
+    let _ = writeln!(out, "#EXT-X-TARGETDURATION:{target}");
+    out.push_str(
+        "#EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-INDEPENDENT-SEGMENTS\n",
+    );
+    let mut last_directory = None;
+    for period in 0..manifest.periods.len() {
+        let rendition = manifest.rendition(id, period);
+        if period > 0 {
+            out.push_str("#EXT-X-DISCONTINUITY\n");
+        }
+        match rendition {
+            Some(rendition) => {
+                if let Some(init) = rendition.init
+                    && last_directory != Some(&rendition.directory)
+                {
+                    let _ = writeln!(out, "#EXT-X-MAP:URI=\"{}/{init}\"", rendition.directory);
+                    last_directory = Some(&rendition.directory);
+                }
+                write_segments(&mut out, rendition);
+            }
+            // The rendition is silent in this period; players skip the gap (RFC 8216bis 4.4.4.7).
+            None => {
+                let duration = manifest.periods.get(period).map_or(Ticks::ZERO, |p| p.duration);
+                let seconds = duration.seconds(Timescale::MPEG, 6);
+                let _ = writeln!(out, "#EXT-X-GAP\n#EXTINF:{seconds},\n{}/gap", first.directory);
+            }
+        }
+    }
+    out.push_str("#EXT-X-ENDLIST\n");
+    Some(out)
+}
+
+fn version(manifest: &Manifest) -> u32 {
+    let fragmented = manifest.offers.iter().any(|offer| {
+        manifest.first_rendition(offer.main).is_some_and(|rendition| rendition.init.is_some())
+    });
+    if fragmented { 7 } else { 3 }
+}
+
+fn longest_segment(manifest: &Manifest, id: RenditionId) -> Ticks {
+    let durations = (0..manifest.periods.len()).flat_map(|period| {
+        let rendition = manifest.rendition(id, period);
+        let gap = manifest.periods.get(period).filter(|_| rendition.is_none());
+        let segments = rendition.into_iter().flat_map(|rendition| {
+            let timescale = rendition.timescale;
+            rendition.segments.iter().map(move |s| s.duration.rescale(timescale, Timescale::MPEG))
+        });
+        segments.chain(gap.map(|period| period.duration))
+    });
+    durations.max().unwrap_or_default()
+}
+
+fn write_segments(out: &mut String, rendition: &ManifestRendition) {
+    for segment in rendition.segments.iter() {
+        let _ = writeln!(
+            out,
+            "#EXTINF:{},\n{}/{}.{}",
+            segment.duration.seconds(rendition.timescale, 6),
+            rendition.directory,
+            segment.time.0,
+            rendition.extension
+        );
+    }
+}
+
+fn write_audio_rendition(out: &mut String, manifest: &Manifest, audio: RenditionId) {
+    let Some(rendition) = manifest.first_rendition(audio) else { return };
+    let _ = write!(
+        out,
+        "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{}\",NAME=\"Audio\",DEFAULT=YES,AUTOSELECT=YES",
+        audio_group(audio)
+    );
+    if let Some(CodecConfig::Aac(aac)) = rendition.codecs.first() {
+        let _ = write!(out, ",CHANNELS=\"{}\"", aac.channels());
+    }
+    let _ = writeln!(out, ",URI=\"{}/{audio}.m3u8\"", manifest.playlist_directory);
+}
+
+fn write_variant(out: &mut String, manifest: &Manifest, offer: &Offer) {
+    let Some(rendition) = manifest.first_rendition(offer.main) else { return };
+    let _ = write!(
+        out,
+        "#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={},CODECS=\"{}\"",
+        offer.peak_bandwidth,
+        offer.average_bandwidth,
+        offer.codecs.join(",")
+    );
+    if let Some(CodecConfig::Avc(avc)) = rendition.codecs.first() {
+        let _ = write!(out, ",RESOLUTION={}x{}", avc.width, avc.height);
+    }
+    if let Some((frames, seconds)) = rendition.frame_rate {
+        // A fraction printed as a decimal is what `seconds` does with ticks.
+        if let Some(seconds) = Timescale::new(seconds) {
+            let rate = Ticks(i64::from(frames)).seconds(seconds, 3);
+            let _ = write!(out, ",FRAME-RATE={rate}");
+        }
+    }
+    match offer.audio {
+        Some(audio) if audio != offer.main => {
+            let _ = write!(out, ",AUDIO=\"{}\"", audio_group(audio));
+        }
+        _ => {}
+    }
+    let _ = writeln!(out, "\n{}/{}.m3u8", manifest.playlist_directory, offer.main);
+}
