@@ -8,4 +8,6 @@
 pub mod config;
 pub mod error;
 pub mod model;
+pub mod source;
+pub mod telemetry;
 pub mod time;
