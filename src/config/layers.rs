@@ -93,9 +93,10 @@ impl Layers {
             let origin = Origin::Environment(name);
             let value = match shape {
                 Shape::Text => Value::String(text.clone()),
-                Shape::Integer => match text.trim().parse() {
-                    Ok(number) => Value::Integer(number),
-                    Err(_) => {
+                // TOML's integers are signed, ours are not.
+                Shape::Integer => match text.trim().parse::<u64>().ok().map(i64::try_from) {
+                    Some(Ok(number)) => Value::Integer(number),
+                    _ => {
                         return Err(ConfigError {
                             setting: key.to_owned(),
                             value: Some(text.clone()),
@@ -134,8 +135,8 @@ impl Layers {
             set(&format!("sources.{name}"), url_table(url), origin);
         }
 
-        // The file was checked alone, and what was put over it has the right shape, except a
-        // negative number.
+        // The file was checked alone, and what was put over it has the right shape: this fails
+        // only where the table of settings says `Text` of what has no text form.
         let raw: Raw = table.try_into().map_err(|error: toml::de::Error| ConfigError {
             setting: "the environment".to_owned(),
             value: None,

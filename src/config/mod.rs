@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Every setting has a default that works on a laptop; the defaults stand beside their fields in
-//! [`raw`]. Every setting has an environment variable, made by one rule: `PACKORIGIN_`, then the
+//! `config/raw.rs`. Every setting has an environment variable, made by one rule: `PACKORIGIN_`, then the
 //! key in capitals with `_` for `.`, so `playback.listen` is `PACKORIGIN_PLAYBACK_LISTEN`. Lists
 //! are comma-separated there. Sources are `PACKORIGIN_SOURCES=NAME=URL,NAME=URL`. The file itself
 //! may be named by `PACKORIGIN_CONFIG`.

@@ -99,6 +99,21 @@ fn every_setting_has_an_environment_variable() {
         layers::SETTINGS.iter().map(|(key, _)| (*key).to_owned()).collect();
     assert_eq!(fields, table);
     assert_eq!(layers::variable("egress.allow_hosts"), "PACKORIGIN_EGRESS_ALLOW_HOSTS");
+
+    // And the shape that the table gives it is one that its field takes.
+    for (key, shape) in layers::SETTINGS {
+        let text = match (*key, shape) {
+            (_, layers::Shape::Integer) => "7",
+            ("playback.listen" | "control.listen", _) => "127.0.0.1:7",
+            ("playback.public_base_url" | "telemetry.otlp_endpoint", _) => "http://h",
+            ("playback.cors_allow_origins", _) => "http://h,http://i",
+            ("telemetry.log_format", _) => "json",
+            (key, _) if key.ends_with("_bytes") => "7MiB",
+            _ => "long-enough",
+        };
+        let result = from_environment(&[(&layers::variable(key), text)]);
+        assert!(result.is_ok(), "{}", result.unwrap_err());
+    }
 }
 
 #[test]
@@ -128,8 +143,11 @@ fn unknown_fields_and_wrong_shapes_are_refused_with_their_line() {
     assert!(text.contains("line 3") && text.contains("lisen"), "{text}");
     assert!(from_file("[playback]\ndrain_seconds = \"soon\"").is_err());
     assert!(from_file("[playback]\ndrain_seconds = -1").is_err());
-    assert!(from_environment(&[("PACKORIGIN_PLAYBACK_DRAIN_SECONDS", "-1")]).is_err());
-    assert!(from_environment(&[("PACKORIGIN_SOURCE_RETRIES", "many")]).is_err());
+    for text in ["-1", "many", "1.5", "", "99999999999999999999"] {
+        let error = from_environment(&[("PACKORIGIN_SOURCE_RETRIES", text)]).unwrap_err();
+        let origin = Origin::Environment("PACKORIGIN_SOURCE_RETRIES".to_owned());
+        assert_eq!((error.setting.as_str(), error.origin), ("source.retries", origin), "{text}");
+    }
 }
 
 #[test]

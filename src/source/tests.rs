@@ -430,9 +430,9 @@ mod http {
         use futures_util::StreamExt;
         let first = futures_util::stream::iter([Ok("0123")]);
         let cut = futures_util::stream::iter([Err(std::io::Error::other("cut"))]);
-        // The bytes have to be on their way before the connection is dropped.
+        // Gives the server the chance to send the bytes before it drops the connection.
         let pause = futures_util::stream::once(async {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::task::yield_now().await;
             Ok("")
         });
         let body = Body::from_stream(first.chain(pause).chain(cut));
