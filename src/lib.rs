@@ -6,10 +6,13 @@
 //! floors only, and `conformance/house.rs` keeps it so.
 
 pub mod codec;
+pub mod config;
 pub mod dash;
 pub mod error;
 pub mod hls;
 pub mod model;
 pub mod mp4;
+pub mod source;
+pub mod telemetry;
 pub mod time;
 pub mod ts;
