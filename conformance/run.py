@@ -144,6 +144,19 @@ def judge_one(report, subject, configuration, out, sample, asked):
         delivery.judge_delivery(report, subject, out, thorough=sample.name in ("ladder", "camera") and seconds == 6)
 
 
+def job(report, player, sample, configuration):
+    """What a player is to play, and what it is to find."""
+    subject = f"{sample.name} {configuration}"
+    try:
+        out = presentation.load(sample.urls[configuration])
+        medias = [m for r in out.renditions for m in manifests.media_of(r)]
+    except Exception as error:      # told for each player; the others still play
+        report.add("players", f"{subject} {player}", "can be loaded", False, f"{type(error).__name__}: {error}")
+        return None
+    return {"player": player, "subject": subject, "url": sample.urls[configuration], "duration": float(out.duration),
+            "sizes": sorted({m.size for m in medias if m.size}), "audio": any(m.channels for m in medias)}
+
+
 def run_players(report, list_of_samples):
     folder = os.path.join(HERE, "players")
     chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -152,8 +165,13 @@ def run_players(report, list_of_samples):
         if not os.path.exists(path):
             report.skip("players", "all", "all", why)
             return
-    jobs = [{"player": p, "subject": f"{s.name} {c}", "url": s.urls[c]}
-            for s in list_of_samples if s.source == "default" for p, c in PLAYERS if c in s.urls]
+    jobs = []
+    for sample in list_of_samples:
+        if sample.source == "default":      # real-world media need not please every player
+            for player, configuration in PLAYERS:
+                if configuration in sample.urls:
+                    jobs.append(job(report, player, sample, configuration))
+    jobs = [j for j in jobs if j]
     jobs_path, results_path = os.path.join(OUT, "players-jobs.json"), os.path.join(OUT, "players.json")
     with open(jobs_path, "w") as f:
         json.dump(jobs, f, indent=1)
