@@ -4,7 +4,7 @@
 usage: conformance/run.sh [--only JUDGE,...] [--assets NAME,...] [--keep] [BINARY]
 
 BINARY defaults to target/release/packorigin, then target/debug/packorigin. Judges: ingest, sharing, frames, boxes,
-manifests, ts, delivery, players. `--keep` leaves the origin running and prints the URLs, for one judge alone
+manifests, ts, delivery, selftest, players. `--keep` leaves the origin running and prints the URLs, for one judge alone
 (`python3 conformance/boxes.py URL`). Assets come from testdata/ and, where it exists, from a folder of real-world
 media: PACKORIGIN_TEST_MEDIA, or ../shared/media beside the project.
 
@@ -25,6 +25,7 @@ import frames
 import ingest
 import manifests
 import presentation
+import selftest
 import ts
 from origin import Origin
 from report import Report
@@ -33,7 +34,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 TESTDATA = os.path.join(ROOT, "testdata")
 OUT = os.path.join(HERE, "out")
-JUDGES = ["ingest", "sharing", "frames", "boxes", "manifests", "ts", "delivery", "players"]
+JUDGES = ["ingest", "sharing", "frames", "boxes", "manifests", "ts", "delivery", "selftest", "players"]
 
 CONFIGURATIONS = {
     "hls-6": ("HLS", 6), "dash-6": ("DASH", 6), "cmaf-6": ("HLS_CMAF", 6),
@@ -122,6 +123,10 @@ def judge_sample(report, sample, asked):
             report.add("run", subject, "manifests can be loaded", False, f"{type(error).__name__}: {error}")
             continue
         judge_one(report, subject, configuration, loaded[configuration], sample, asked)
+    if "selftest" in asked and sample.name == "ladder":
+        for configuration in loaded:
+            if sample.configurations[configuration][1] == 6:
+                selftest.judge_judges(report, f"{sample.name} {configuration}", sample.urls[configuration], sample.original)
     if "sharing" in asked:
         with report.judge("sharing", sample.name) as judge:
             for a, b in (("dash-6", "cmaf-6"), ("dash-4", "cmaf-4")):

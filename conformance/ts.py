@@ -35,6 +35,10 @@ def judge_clock(judge, stream, where):
     gaps = [b - a for a, b in zip(values, values[1:])]
     judge.check("PCR at most 100 ms apart", max(gaps, default=0) <= PCR_INTERVAL,
                 lambda: f"{where}: {max(gaps) / 27000:.1f} ms")
+    spans = [mpegts.unwrap([u.dts for u in units if u.dts is not None]) for units in stream.pes.values()]
+    longest = max((s[-1] - s[0] for s in spans if s), default=0) * 300
+    judge.check("PCR at most 100 ms apart", values[-1] - values[0] >= longest - 2 * PCR_INTERVAL,
+                lambda: f"{where}: PCR runs for {(values[-1] - values[0]) / 27e6:.2f} s, frames for {longest / 27e6:.2f} s")
     judge.check("PCR before the first frame", stream.pcrs[0][0] <= min((u[0].packet for u in stream.pes.values() if u), default=0), where)
     for pid, units in stream.pes.items():
         late = []
