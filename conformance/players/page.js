@@ -4,7 +4,7 @@
 "use strict";
 
 const video = document.getElementById("video");
-const watch = { errors: [], stalls: [], playing: false, excusedUntil: 0, last: { time: 0, at: 0 }, ended: false };
+const watch = { errors: [], stalls: [], playing: false, excusedUntil: 0, last: { time: 0, at: 0 }, shown: { frames: 0, at: 0 }, ended: false };
 let adapter;
 
 const now = () => performance.now() / 1000;
@@ -22,7 +22,7 @@ function excuse(seconds) {
 
 function stall(what) {
   // Standing at the first frame still is start-up.
-  if (watch.playing && video.currentTime > 0.25 && !video.seeking && !video.ended && now() > watch.excusedUntil) {
+  if (watch.playing && watch.stalls.length < 20 && video.currentTime > 0.25 && !video.seeking && !video.ended && now() > watch.excusedUntil) {
     watch.stalls.push(`${what} at ${video.currentTime.toFixed(2)} s`);
   }
 }
@@ -35,7 +35,24 @@ video.addEventListener("waiting", () => {
   setTimeout(() => { if (!video.ended && at < video.duration - 0.2) stall("waiting"); }, 0);
 });
 video.addEventListener("ended", () => { watch.ended = true; });
+// Chromium lets the clock run on for 3 s after pictures have run out, so currentTime alone would miss a frozen picture.
+function pictures() {
+  const at = video.currentTime;
+  const ranges = [...Array(video.buffered.length).keys()];
+  if (at < video.duration - 0.5 && !ranges.some((i) => at >= video.buffered.start(i) - 0.25 && at <= video.buffered.end(i) + 0.25)) {
+    stall("nothing buffered");
+  }
+  const shown = video.getVideoPlaybackQuality().totalVideoFrames;
+  if (shown !== watch.shown.frames || video.paused || video.ended || video.seeking) {
+    watch.shown = { frames: shown, at: now() };
+  } else if (now() - watch.shown.at > 1) {
+    stall("no new picture for 1 s");
+    watch.shown.at = now();
+  }
+}
+
 setInterval(() => {
+  pictures();
   if (video.currentTime !== watch.last.time || video.paused || video.ended) {
     watch.last = { time: video.currentTime, at: now() };
   } else if (now() - watch.last.at > 1.5) {
@@ -127,6 +144,8 @@ async function start(player, url, seconds) {
 
 /** Plays on to the end, fast. */
 async function finish(rate) {
+  // Without sound to keep its clock Chromium says "waiting" for an instant when the rate changes.
+  excuse(1);
   video.playbackRate = rate;
   await until(() => watch.ended, (video.duration / rate) * 2 + 15);
   const out = state();

@@ -5,13 +5,13 @@
 //        node players.mjs --player hlsjs|dashjs|shaka --url URL [--out FOLDER]
 //
 // Proves, for each job: it starts; plays 3 s at normal speed and the rest at four times that without an error event of
-// the player or the element, and without a stall (a `waiting` event, or 1.5 s without progress, after the first
+// the player or the element, and without a stall (a `waiting` event, no progress, no new picture, or nothing buffered, after the first
 // `playing`, seeks aside); reaches the end, which is where the presentation says; pictures of the right size and sound
 // are decoded, and few are dropped; it plays on after a seek back, a seek forward and a switch to the smallest picture.
 // A screenshot of each is kept.
 //
 // Cannot prove that pictures are right (`frames.py`) or that Safari, televisions and other decoders agree.
-// Jobs: [{player, subject, url, duration?, sizes?: [[w, h]], audio?: bool}].
+// Jobs: [{player, subject, url, duration?, tolerance?, sizes?: [[w, h]], audio?: bool}].
 import { createServer } from "node:http";
 import { readFile, writeFile, mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -80,7 +80,7 @@ async function drive(page, job, checks, screenshot, numbers) {
   if (job.audio) checks.add("sound is decoded", begun.audioBytes > 0, "no bytes of audio decoded");
   const sizes = (s) => !job.sizes || job.sizes.some(([w, h]) => s.width === w && s.height === h);
   checks.add("picture size", begun.width > 0 && sizes(begun), `${begun.width}x${begun.height}, source has ${JSON.stringify(job.sizes)}`);
-  if (job.duration) checks.add("duration", Math.abs(begun.duration - job.duration) <= 0.1, `${begun.duration}, presentation has ${job.duration}`);
+  if (job.duration) checks.add("duration", Math.abs(begun.duration - job.duration) <= (job.tolerance ?? 0.1), `${begun.duration}, presentation has ${job.duration}`);
 
   const end = await call("finish", RATE);
   Object.assign(numbers, { endedAt: end.time, duration: end.duration });
