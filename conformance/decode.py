@@ -1,0 +1,45 @@
+"""What ffmpeg makes of media: a hash for every decoded frame, and the warnings of ffprobe.
+
+Equal hashes prove equal pictures of equal size; they prove nothing about times, which `frames.py` compares on its own.
+"""
+import hashlib
+import os
+import subprocess
+import tempfile
+
+_decoded = {}
+
+
+def _file(data, suffix):
+    handle, path = tempfile.mkstemp(suffix=suffix)
+    with os.fdopen(handle, "wb") as out:
+        out.write(data)
+    return path
+
+
+def frame_hashes(data, suffix):
+    """The hashes of all video frames in the order of presentation, and what ffmpeg complained about."""
+    key = hashlib.sha256(data).digest()
+    if key not in _decoded:
+        path = _file(data, suffix)
+        try:
+            done = subprocess.run(["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "2", "-i", path,
+                                   "-map", "0:v:0", "-fps_mode", "passthrough", "-f", "framemd5", "-"],
+                                  capture_output=True, text=True, timeout=300)
+        finally:
+            os.unlink(path)
+        rows = [line.split(",") for line in done.stdout.splitlines() if line and not line.startswith("#")]
+        complaint = done.stderr.strip() or ("" if done.returncode == 0 else f"exit code {done.returncode}")
+        _decoded[key] = [row[5].strip() for row in rows], complaint
+    return _decoded[key]
+
+
+def probe_warnings(data, suffix):
+    """What `ffprobe -v warning` prints when it reads every packet and decodes the first frames."""
+    path = _file(data, suffix)
+    try:
+        done = subprocess.run(["ffprobe", "-v", "warning", "-show_packets", "-show_streams", "-of", "csv", path],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=300)
+    finally:
+        os.unlink(path)
+    return done.stderr.replace(path, "FILE").strip()

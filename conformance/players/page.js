@@ -1,0 +1,173 @@
+// What runs inside the browser: one player on one video element, watched for anything that a viewer would notice.
+// players.mjs loads the player's own script first and then calls start(), and the rest by name.
+/* global Hls, dashjs, shaka */
+"use strict";
+
+const video = document.getElementById("video");
+const watch = { errors: [], stalls: [], playing: false, excusedUntil: 0, last: { time: 0, at: 0 }, shown: { frames: 0, at: 0 }, ended: false };
+let adapter;
+
+const now = () => performance.now() / 1000;
+const sleep = (seconds) => new Promise((r) => setTimeout(r, seconds * 1000));
+
+function fail(what) {
+  watch.errors.push(what);
+  document.getElementById("log").textContent += what + "\n";
+}
+
+/** Waiting is no stall for a while after a seek or a forced switch. */
+function excuse(seconds) {
+  watch.excusedUntil = now() + seconds;
+}
+
+function stall(what) {
+  // Standing at the first frame still is start-up.
+  if (watch.playing && watch.stalls.length < 20 && video.currentTime > 0.25 && !video.seeking && !video.ended && now() > watch.excusedUntil) {
+    watch.stalls.push(`${what} at ${video.currentTime.toFixed(2)} s`);
+  }
+}
+
+video.addEventListener("error", () => fail(`video element: code ${video.error.code} ${video.error.message}`));
+video.addEventListener("playing", () => { watch.playing = true; });
+video.addEventListener("waiting", () => {
+  // Chromium says "waiting" in the instant before "ended" too.
+  const at = video.currentTime;
+  setTimeout(() => { if (!video.ended && at < video.duration - 0.2) stall("waiting"); }, 0);
+});
+video.addEventListener("ended", () => { watch.ended = true; });
+// Chromium lets the clock run on for 3 s after pictures have run out, so currentTime alone would miss a frozen picture.
+function pictures() {
+  const at = video.currentTime;
+  const ranges = [...Array(video.buffered.length).keys()];
+  if (at < video.duration - 0.5 && !ranges.some((i) => at >= video.buffered.start(i) - 0.25 && at <= video.buffered.end(i) + 0.25)) {
+    stall("nothing buffered");
+  }
+  const shown = video.getVideoPlaybackQuality().totalVideoFrames;
+  if (shown !== watch.shown.frames || video.paused || video.ended || video.seeking) {
+    watch.shown = { frames: shown, at: now() };
+  } else if (now() - watch.shown.at > 1) {
+    stall("no new picture for 1 s");
+    watch.shown.at = now();
+  }
+}
+
+setInterval(() => {
+  pictures();
+  if (video.currentTime !== watch.last.time || video.paused || video.ended) {
+    watch.last = { time: video.currentTime, at: now() };
+  } else if (now() - watch.last.at > 1.5) {
+    stall("no progress for 1.5 s");
+    watch.last.at = now();
+  }
+}, 100);
+
+const adapters = {
+  async hlsjs(url) {
+    const hls = new Hls();
+    hls.on(Hls.Events.ERROR, (_, e) => fail(`hls.js: ${e.type} ${e.details} ${e.fatal ? "fatal " : ""}${e.error?.message ?? ""}`));
+    hls.loadSource(url);
+    hls.attachMedia(video);
+    return {
+      sizes: () => hls.levels.map((l) => l.height),
+      lowest: () => {
+        const heights = hls.levels.map((l) => l.height);
+        hls.currentLevel = heights.indexOf(Math.min(...heights));
+      },
+    };
+  },
+  async dashjs(url) {
+    const player = dashjs.MediaPlayer().create();
+    player.on(dashjs.MediaPlayer.events.ERROR, (e) => fail(`dash.js: ${e.error?.code} ${e.error?.message}`));
+    player.on(dashjs.MediaPlayer.events.PLAYBACK_ERROR, (e) => fail(`dash.js playback: ${e.error?.code} ${e.error?.message}`));
+    player.initialize(video, url, false);
+    const all = () => player.getRepresentationsByType("video");
+    return {
+      sizes: () => all().map((r) => r.height),
+      lowest: () => {
+        player.updateSettings({ streaming: { abr: { autoSwitchBitrate: { video: false } } } });
+        const heights = all().map((r) => r.height);
+        player.setRepresentationForTypeByIndex("video", heights.indexOf(Math.min(...heights)), true);
+      },
+    };
+  },
+  async shaka(url) {
+    shaka.polyfill.installAll();
+    const player = new shaka.Player();
+    const say = (e) => fail(`Shaka: ${e.code} category ${e.category} ${JSON.stringify(e.data ?? e.message ?? "").slice(0, 300)}`);
+    player.addEventListener("error", (e) => say(e.detail));
+    // Without this Shaka may already have gone to the smallest on its own, and selecting the active track again makes
+    // it clear its buffer in a loop. The other two players adapt freely.
+    player.configure({ abr: { enabled: false } });
+    await player.attach(video);
+    await player.load(url).catch(say);
+    return {
+      sizes: () => player.getVariantTracks().map((t) => t.height),
+      lowest: () => {
+        const tracks = player.getVariantTracks().sort((a, b) => a.height - b.height);
+        if (!tracks[0].active) player.selectVariantTrack(tracks[0], true);
+      },
+    };
+  },
+};
+
+async function until(condition, seconds) {
+  const deadline = now() + seconds;
+  while (now() < deadline) {
+    if (condition()) return true;
+    if (watch.errors.length) return false;
+    await sleep(0.05);
+  }
+  return false;
+}
+
+function state() {
+  const q = video.getVideoPlaybackQuality();
+  return {
+    time: video.currentTime, duration: video.duration, ended: watch.ended, width: video.videoWidth, height: video.videoHeight,
+    frames: q.totalVideoFrames, dropped: q.droppedVideoFrames, audioBytes: video.webkitAudioDecodedByteCount,
+    errors: watch.errors, stalls: watch.stalls, buffered: [...Array(video.buffered.length).keys()].map((i) => [video.buffered.start(i), video.buffered.end(i)]),
+  };
+}
+
+/** Begins to play, and plays `seconds` at normal speed. */
+async function start(player, url, seconds) {
+  const begun = now();
+  adapter = await adapters[player](url);
+  if (watch.errors.length) return state();
+  await until(() => video.readyState >= 2, 20);
+  video.play().catch((e) => fail(`play(): ${e.message}`));
+  await until(() => watch.playing && video.currentTime > 0, 20);
+  const startup = now() - begun;
+  await until(() => video.currentTime >= seconds || video.ended, seconds * 2 + 5);
+  return { ...state(), startup, sizes: adapter.sizes() };
+}
+
+/** Plays on to the end, fast. */
+async function finish(rate) {
+  // Without sound to keep its clock Chromium says "waiting" for an instant when the rate changes.
+  excuse(1);
+  video.playbackRate = rate;
+  await until(() => watch.ended, (video.duration / rate) * 2 + 15);
+  const out = state();
+  video.playbackRate = 1;
+  return out;
+}
+
+/** Seeks and plays one second from there. */
+async function seek(target) {
+  watch.ended = false;
+  excuse(10);
+  video.currentTime = target;
+  video.play().catch((e) => fail(`play(): ${e.message}`));
+  const done = await until(() => !video.seeking && video.currentTime >= target + 0.8 && video.currentTime < target + 8, 12);
+  return { ...state(), done };
+}
+
+/** Forces the smallest picture while playing, waits until it is shown, then seeks to where nothing of it is buffered. */
+async function lowest(target) {
+  excuse(20);
+  adapter.lowest();
+  const small = Math.min(...adapter.sizes());
+  const switched = await until(() => video.videoHeight === small, 10);
+  return { ...(await seek(target)), switched };
+}

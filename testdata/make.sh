@@ -1,0 +1,246 @@
+#!/usr/bin/env bash
+# Makes every sample asset of this folder with ffmpeg. README.md says what each one exercises.
+#
+# usage: testdata/make.sh [asset...]      without names: all of them
+#
+# The commands reproduce: one thread, no version strings, no clock. The same ffmpeg gives the same bytes.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+BITEXACT=(-fflags +bitexact -flags +bitexact -threads 1)
+X264=(-c:v libx264 -preset slow -pix_fmt yuv420p -sc_threshold 0)
+
+# A tone that climbs, so that no two audio frames are alike.  tone <sample rate>
+tone() { echo "aevalsrc='0.2*sin(2*PI*(200+15*t)*t)|0.2*sin(2*PI*(300+20*t)*t)':s=$1"; }
+
+ff() { ffmpeg -nostdin -hide_banner -loglevel error -y "$@"; }
+
+# One rendition as an HLS playlist with TS segments.
+# hls <folder> <seconds> <fps> <size> <kb/s> <GOP frames> <segment seconds> <audio kb/s, 0: none> <audio rate> [more options...]
+hls() {
+  local dir=$1 secs=$2 fps=$3 size=$4 rate=$5 gop=$6 seg=$7 akb=$8 arate=$9; shift 9
+  mkdir -p "$dir"
+  local audio_in=() audio_out=(-an)
+  if [ "$akb" != 0 ]; then
+    audio_in=(-f lavfi -i "$(tone "$arate")")
+    audio_out=(-c:a aac -b:a "${akb}k" -ac 2)
+  fi
+  ff -f lavfi -i "testsrc2=size=$size:rate=$fps" "${audio_in[@]}" -t "$secs" \
+    "${BITEXACT[@]}" "${X264[@]}" -bf 2 -b:v "${rate}k" -maxrate "$((rate * 3 / 2))k" -bufsize "$((rate * 2))k" \
+    -g "$gop" -keyint_min "$gop" "${audio_out[@]}" "$@" \
+    -f hls -hls_time "$seg" -hls_playlist_type vod -hls_segment_filename "$dir/%03d.ts" "$dir/media.m3u8"
+}
+
+make_ladder() {
+  rm -rf ladder; mkdir ladder
+  hls ladder/360p 34 24 640x360 88 48 10 24 48000
+  hls ladder/240p 34 24 426x240 46 48 10 24 48000
+  hls ladder/144p 34 24 256x144 22 48 10 24 48000
+  cat > ladder/master.m3u8 <<'M'
+#EXTM3U
+#EXT-X-VERSION:3
+#EXT-X-STREAM-INF:BANDWIDTH=210000,RESOLUTION=640x360,CODECS="avc1.64001e,mp4a.40.2",FRAME-RATE=24.000
+360p/media.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=150000,RESOLUTION=426x240,CODECS="avc1.640015,mp4a.40.2",FRAME-RATE=24.000
+240p/media.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=110000,RESOLUTION=256x144,CODECS="avc1.64000c,mp4a.40.2",FRAME-RATE=24.000
+144p/media.m3u8
+M
+}
+
+make_camera() {
+  rm -rf camera; mkdir -p camera/video
+  local common=("${BITEXACT[@]}" "${X264[@]}" -profile:v high -level 3.0 -bf 2 -b:v 70k -maxrate 100k -bufsize 140k
+    -g 60 -c:a aac -b:a 32k -ac 2 -f segment -segment_format mpegts)
+  # Before the jump: 465 frames. After it: 500 and 76 frames on a clock that is 74 s ahead of the first.
+  ff -f lavfi -i "testsrc2=size=640x302:rate=30" -f lavfi -i "$(tone 44100)" -t 15.5 \
+    "${common[@]}" -segment_frames 1000 -segment_start_number 120 camera/video/1723518810_%d.ts
+  ff -f lavfi -i "testsrc2=size=640x302:rate=30" -f lavfi -i "$(tone 44100)" -t 19.2 -vf negate \
+    "${common[@]}" -force_key_frames 'expr:eq(n,500)' -segment_frames 500 -segment_start_number 121 \
+    -output_ts_offset 74 camera/video/1723518884_%d.ts
+  mv camera/video/1723518884_122.ts camera/video/1723518886_122.ts
+  cat > camera/master.m3u8 <<'M'
+#EXTM3U
+#EXT-X-STREAM-INF:PROGRAM-ID=1,BANDWIDTH=100000,CODECS="mp4a.40.2,avc1.64001e",RESOLUTION=640x302
+video/player-ld.m3u8
+M
+  cat > camera/video/player-ld.m3u8 <<'M'
+#EXTM3U
+#EXT-X-VERSION:3
+#EXT-X-MEDIA-SEQUENCE:1
+#EXT-X-TARGETDURATION:17
+#EXTINF:15.500,
+1723518810_120.ts
+#EXT-X-DISCONTINUITY
+#EXTINF:16.666,
+1723518884_121.ts
+#EXTINF:2.533,
+1723518886_122.ts
+#EXT-X-ENDLIST
+M
+}
+
+make_codecs-change() {
+  rm -rf codecs-change; mkdir codecs-change
+  hls codecs-change/a 8 25 320x180 60 50 4 32 48000
+  hls codecs-change/b 8 25 256x144 40 50 4 32 44100
+  cat > codecs-change/master.m3u8 <<'M'
+#EXTM3U
+#EXT-X-VERSION:3
+#EXT-X-STREAM-INF:BANDWIDTH=140000,RESOLUTION=320x180,CODECS="avc1.64000d,mp4a.40.2"
+media.m3u8
+M
+  cat > codecs-change/media.m3u8 <<'M'
+#EXTM3U
+#EXT-X-VERSION:3
+#EXT-X-PLAYLIST-TYPE:VOD
+#EXT-X-MEDIA-SEQUENCE:0
+#EXT-X-TARGETDURATION:4
+#EXTINF:4.000,
+a/000.ts
+#EXTINF:4.000,
+a/001.ts
+#EXT-X-DISCONTINUITY
+#EXTINF:4.000,
+b/000.ts
+#EXTINF:4.000,
+b/001.ts
+#EXT-X-ENDLIST
+M
+  rm codecs-change/?/media.m3u8
+}
+
+make_wrap() {
+  rm -rf wrap; mkdir wrap
+  # 2^33 ticks are 95443.7177 s: the clock wraps about 9 s in, in the middle of the second segment.
+  hls wrap 24 24000/1001 320x180 60 48 6 32 48000 -output_ts_offset 95434.7 -hls_ts_options mpegts_copyts=1
+  cat > wrap/master.m3u8 <<'M'
+#EXTM3U
+#EXT-X-VERSION:3
+#EXT-X-STREAM-INF:BANDWIDTH=140000,RESOLUTION=320x180,CODECS="avc1.64000d,mp4a.40.2",FRAME-RATE=23.976
+media.m3u8
+M
+}
+
+make_midgop() {
+  rm -rf midgop; mkdir midgop
+  ff -f lavfi -i "testsrc2=size=320x180:rate=25" -f lavfi -i "$(tone 48000)" -t 24 \
+    "${BITEXACT[@]}" "${X264[@]}" -bf 2 -b:v 60k -maxrate 90k -bufsize 120k -g 50 -keyint_min 50 \
+    -c:a aac -b:a 32k -ac 2 -f mpegts midgop/whole.ts
+  # Keyframes lie at multiples of 50 frames; none of these cuts does.
+  python3 cut.py midgop/whole.ts midgop 25 165 310 470
+  rm midgop/whole.ts
+  cat > midgop/master.m3u8 <<'M'
+#EXTM3U
+#EXT-X-VERSION:3
+#EXT-X-STREAM-INF:BANDWIDTH=140000,RESOLUTION=320x180,CODECS="avc1.64000d,mp4a.40.2"
+media.m3u8
+M
+}
+
+make_video-only() {
+  rm -rf video-only; mkdir video-only
+  hls video-only 13 30 320x180 60 30 4 0 0
+  cat > video-only/master.m3u8 <<'M'
+#EXTM3U
+#EXT-X-VERSION:3
+#EXT-X-STREAM-INF:BANDWIDTH=100000,RESOLUTION=320x180,CODECS="avc1.64000d"
+media.m3u8
+M
+}
+
+make_unaligned() {
+  rm -rf unaligned; mkdir unaligned
+  # Keyframes every 2.0 s and every 2.8 s: within 20 s they meet at 0 and 14 s only.
+  hls unaligned/a 20 25 320x180 50 50 4 32 48000
+  hls unaligned/b 20 25 256x144 30 70 5 32 48000
+  cat > unaligned/master.m3u8 <<'M'
+#EXTM3U
+#EXT-X-VERSION:3
+#EXT-X-STREAM-INF:BANDWIDTH=130000,RESOLUTION=320x180,CODECS="avc1.64000d,mp4a.40.2"
+a/media.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=100000,RESOLUTION=256x144,CODECS="avc1.64000c,mp4a.40.2"
+b/media.m3u8
+M
+}
+
+make_distinct-audio() {
+  rm -rf distinct-audio; mkdir distinct-audio
+  hls distinct-audio/high 12 25 320x180 50 50 4 64 48000
+  hls distinct-audio/low 12 25 256x144 30 50 4 24 48000
+  cat > distinct-audio/master.m3u8 <<'M'
+#EXTM3U
+#EXT-X-VERSION:3
+#EXT-X-STREAM-INF:BANDWIDTH=170000,RESOLUTION=320x180,CODECS="avc1.64000d,mp4a.40.2"
+high/media.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=90000,RESOLUTION=256x144,CODECS="avc1.64000c,mp4a.40.2"
+low/media.m3u8
+M
+}
+
+# A master that names media.m3u8.  bad_master <folder>
+bad_master() {
+  cat > "bad/$1/master.m3u8" <<'M'
+#EXTM3U
+#EXT-X-VERSION:3
+#EXT-X-STREAM-INF:BANDWIDTH=100000,RESOLUTION=128x72,CODECS="avc1.42c00a,mp4a.40.2"
+media.m3u8
+M
+}
+
+# A media playlist of 2 s segments, with ENDLIST.  bad_media <folder> <uri>...
+bad_media() {
+  local dir=$1; shift
+  { printf '#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-TARGETDURATION:2\n'
+    printf '#EXTINF:2.000,\n%s\n' "$@"
+    printf '#EXT-X-ENDLIST\n'; } > "bad/$dir/media.m3u8"
+}
+
+make_bad() {
+  # expected.json stays: it is written by hand.
+  find bad -mindepth 1 -maxdepth 1 -type d -exec rm -r {} + 2>/dev/null || true
+  mkdir -p bad/{media-playlist,live,missing-segment,html,empty,empty-segment,truncated-ts,not-ts,escaping,absolute-path,other-host,two-programs,mpeg2video,no-keyframes,no-variants,fmp4}
+  local tiny=(-f lavfi -i "testsrc2=size=128x72:rate=25" -f lavfi -i "$(tone 48000)")
+  local avc=("${BITEXACT[@]}" "${X264[@]}" -profile:v baseline -b:v 20k -g 50 -c:a aac -b:a 16k -ac 2)
+  ff "${tiny[@]}" -t 2 "${avc[@]}" -f mpegts bad/good.ts
+  local d
+  for d in live missing-segment empty-segment truncated-ts not-ts escaping absolute-path other-host two-programs mpeg2video no-keyframes fmp4; do
+    bad_master "$d"
+  done
+  for d in media-playlist live missing-segment truncated-ts escaping absolute-path other-host empty-segment not-ts; do
+    cp bad/good.ts "bad/$d/000.ts"
+  done
+
+  bad_media media-playlist 000.ts; mv bad/media-playlist/media.m3u8 bad/media-playlist/master.m3u8
+  bad_media live 000.ts; sed -i '/ENDLIST/d; /PLAYLIST-TYPE/d' bad/live/media.m3u8
+  bad_media missing-segment 000.ts 001.ts
+  printf '<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head><body><h1>Not Found</h1></body></html>\n' > bad/html/master.m3u8
+  : > bad/empty/master.m3u8
+  bad_media empty-segment 000.ts 001.ts; : > bad/empty-segment/001.ts
+  bad_media truncated-ts 000.ts 001.ts; head -c 10000 bad/good.ts > bad/truncated-ts/001.ts
+  bad_media not-ts 000.ts 001.ts
+  printf '{"error": "The storage answered with a message instead of media."}\n%.0s' {1..20} > bad/not-ts/001.ts
+  bad_media escaping 000.ts ../../../../../../../../etc/passwd
+  bad_media absolute-path 000.ts /etc/passwd
+  bad_media other-host 000.ts http://169.254.169.254/latest/meta-data/000.ts
+  ff "${tiny[@]}" -f lavfi -i "testsrc2=size=96x54:rate=25" -f lavfi -i "$(tone 44100)" -t 2 -map 0 -map 1 -map 2 -map 3 \
+    "${avc[@]}" -program program_num=1:st=0:st=1 -program program_num=2:st=2:st=3 -f mpegts bad/two-programs/000.ts
+  bad_media two-programs 000.ts
+  ff "${tiny[@]}" -t 2 "${BITEXACT[@]}" -c:v mpeg2video -b:v 60k -g 25 -c:a mp2 -b:a 32k -f mpegts bad/mpeg2video/000.ts
+  bad_media mpeg2video 000.ts
+  # One keyframe at frame 0, and the part that holds it thrown away.
+  ff "${tiny[@]}" -t 4 "${BITEXACT[@]}" "${X264[@]}" -profile:v baseline -b:v 20k -g 1000 -c:a aac -b:a 16k -ac 2 -f mpegts bad/no-keyframes/whole.ts
+  python3 cut.py bad/no-keyframes/whole.ts bad/no-keyframes 25 50
+  rm bad/no-keyframes/whole.ts bad/no-keyframes/000.ts
+  bad_media no-keyframes 001.ts
+  printf '#EXTM3U\n#EXT-X-VERSION:4\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="sound",URI="media.m3u8"\n' > bad/no-variants/master.m3u8
+  ff "${tiny[@]}" -t 2 "${avc[@]}" -f hls -hls_time 4 -hls_playlist_type vod -hls_segment_type fmp4 \
+    -hls_fmp4_init_filename init.mp4 -hls_segment_filename 'bad/fmp4/%03d.m4s' bad/fmp4/media.m3u8
+  rm bad/good.ts
+}
+
+ALL=(ladder camera codecs-change wrap midgop video-only unaligned distinct-audio bad)
+for asset in "${@:-${ALL[@]}}"; do
+  "make_$asset"
+  echo "$asset: $(du -sb --apparent-size "$asset" | cut -f1) bytes"
+done
