@@ -10,6 +10,7 @@ pub mod config;
 pub mod dash;
 pub mod error;
 pub mod hls;
+pub mod index;
 pub mod model;
 pub mod mp4;
 pub mod source;

@@ -70,6 +70,8 @@ pub struct Stream {
     pub declared_bandwidth: u64,
     /// The source segments in playing order.
     pub objects: Vec<SourceObject>,
+    /// XXH3-128 over all bytes of the source segments: other bytes, other version.
+    pub source_identity: [u8; 16],
     /// SHA-256 over all audio frames and their times; equal means interchangeable.
     pub audio_identity: Option<[u8; 32]>,
     /// One entry for each period of the presentation.

@@ -92,6 +92,24 @@ impl SourcePath {
         &self.path
     }
 
+    /// The form that indexes keep: the path and, behind a line break that neither can hold, the
+    /// query.
+    pub fn to_stored(&self) -> String {
+        match &self.query {
+            Some(query) => format!("{}\n{query}", self.path),
+            None => self.path.clone(),
+        }
+    }
+
+    /// Reads what [`SourcePath::to_stored`] gives.
+    pub fn from_stored(text: &str) -> Result<Self, SourceError> {
+        let (path, query) = match text.split_once('\n') {
+            Some((path, query)) => (path, Some(query.to_owned())),
+            None => (text, None),
+        };
+        Ok(Self { query, ..Self::parse(path)? })
+    }
+
     /// The query, for web servers.
     pub(super) fn query(&self) -> Option<&str> {
         self.query.as_deref()

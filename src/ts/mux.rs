@@ -8,7 +8,7 @@
 //! delimiter and, at random access points, the parameter sets. Audio frames are gathered up to
 //! [`transport::AUDIO_PES_PAYLOAD_BYTES`] and never over the border of two groups, so the number of
 //! packets of each group is the same in whichever segment it lands; `index` counts them with
-//! [`picture_packets`] and [`audio_packets`], and `plan` adds them up. Continuity counters go on
+//! [`random_access_packets`], [`picture_packets`] and [`audio_packets`], and `plan` adds them up. Continuity counters go on
 //! from segment to segment because they, too, are sums.
 //!
 //! The rate is whatever the pictures need: no null packets, no decoder buffer model.
@@ -79,14 +79,22 @@ pub struct PacketCount {
     pub clock: u32,
 }
 
-/// The packets of a group of pictures.
-pub fn picture_packets(config: &AvcConfig, samples: &[Sample]) -> PacketCount {
-    let parameter_set_bytes = parameter_set_bytes(config);
+/// The packets of a random access point, which parameter sets go with.
+pub fn random_access_packets(config: &AvcConfig, sample: &Sample) -> PacketCount {
+    count_packets(std::slice::from_ref(sample), parameter_set_bytes(config))
+}
+
+/// The packets of pictures that are no random access points.
+pub fn picture_packets(samples: &[Sample]) -> PacketCount {
+    count_packets(samples, 0)
+}
+
+fn count_packets(samples: &[Sample], parameter_set_bytes: u64) -> PacketCount {
     let mut count = PacketCount::default();
     for sample in samples {
         let header = transport::PES_HEADER_BYTES[usize::from(has_decode_time(sample))];
-        let sets = if sample.dependency.sync { parameter_set_bytes } else { 0 };
-        let pes_bytes = header + transport::DELIMITER_BYTES + sets + u64::from(sample.size);
+        let sample_bytes = parameter_set_bytes + u64::from(sample.size);
+        let pes_bytes = header + transport::DELIMITER_BYTES + sample_bytes;
         count.payload += transport::packets(pes_bytes, transport::CLOCK_FIELD_BYTES) as u32;
         count.clock += transport::clock_packets(i64::from(sample.duration)) as u32;
     }
@@ -545,7 +553,12 @@ mod tests {
             let (audio_samples, audio_payload) = frames(&frames_of);
             let expected_video = payload.clone();
             let half = audio_samples.len() / 2;
-            let count = picture_packets(&avc(), &samples);
+            let first = random_access_packets(&avc(), &samples[0]);
+            let others = picture_packets(&samples[1..]);
+            let count = PacketCount {
+                payload: first.payload + others.payload,
+                clock: first.clock + others.clock,
+            };
             let timescale = Timescale::new(48_000).unwrap();
             let audio_count = audio_packets(&audio_samples[..half], timescale, false).payload
                 + audio_packets(&audio_samples[half..], timescale, false).payload;

@@ -1,0 +1,604 @@
+//! All streams of a source → one presentation on one timeline, and the report.
+//!
+//! ```text
+//! source clock of period k     … zero ──────────────── end │
+//! timeline                     T(k) ─────────────── T(k+1) │      T(0) = how much audio leads
+//! ```
+//!
+//! `zero` is the first picture of any stream in the period. Streams share it as RFC 8216 6.2.4
+//! asks; one whose clock is far off gets its own, and a warning. Audio frames lie on a grid of whole
+//! frames that starts at their first timestamp; the grid is set anew where the source leaves a gap.
+//! Runs of frames are cut where groups of pictures begin, at the nearest frame border.
+
+use sha2::{Digest, Sha256};
+
+use super::scan::{self, AudioScan, RawFrame, RawGroup, StreamScan, Stretch, VideoScan};
+use crate::codec::AccessUnit;
+use crate::codec::timing::place_frames;
+use crate::model::codec::{AacConfig, AacExtension, CodecConfig};
+use crate::model::ingest::{FailureCode, IngestFailure, Report, StreamReport, Warning};
+use crate::model::presentation::{
+    Group, Medium, Period, Presentation, SourceObject, Stream, StreamPeriod, Track,
+};
+use crate::model::sample::Dependency;
+use crate::time::{Ticks, Timescale};
+use crate::ts::mux;
+
+/// One stream as it was read.
+pub(super) struct ReadStream {
+    /// The URI as the master playlist writes it.
+    pub uri: String,
+    /// `BANDWIDTH` of the master playlist.
+    pub declared_bandwidth: u64,
+    /// `CODECS` of the master playlist.
+    pub declared_codecs: Option<String>,
+    /// The segments.
+    pub objects: Vec<SourceObject>,
+    /// What they hold.
+    pub scan: StreamScan,
+}
+
+/// Clocks of two streams that are further apart than this have nothing to do with each other.
+const UNRELATED_CLOCKS: i64 = 10 * 90_000;
+/// 33-bit clocks repeat after this.
+const CLOCK_PERIOD: i64 = 1 << 33;
+/// Runs of audio without pictures are cut at this distance, 90 kHz.
+const AUDIO_ONLY_RUN: i64 = 90_000;
+
+/// Puts the streams together.
+pub(super) fn presentation(
+    streams: Vec<ReadStream>,
+) -> Result<(Presentation, Report), IngestFailure> {
+    let period_count = common_period_count(&streams)?;
+    let mut warnings = Vec::new();
+    let mut periods = Vec::with_capacity(period_count);
+    let mut built: Vec<Vec<StreamPeriod>> = streams.iter().map(|_| Vec::new()).collect();
+    let mut start = None;
+    for index in 0..period_count {
+        let stretches: Vec<&Stretch> =
+            streams.iter().filter_map(|stream| stream.scan.stretches.get(index)).collect();
+        let clock = PeriodClock::of(&stretches, index, &streams, &mut warnings);
+        let start_of_period = *start.get_or_insert(clock.audio_lead);
+        let placed: Vec<StreamPeriod> = stretches
+            .iter()
+            .zip(&clock.zeros)
+            .zip(&streams)
+            .map(|((stretch, zero), stream)| {
+                let extension = claimed_extension(stream.declared_codecs.as_deref());
+                place(stretch, &stretches, *zero, start_of_period, extension)
+            })
+            .collect();
+        let end = placed.iter().map(period_end).max().unwrap_or(start_of_period);
+        periods.push(Period { start: start_of_period, duration: end.minus(start_of_period) });
+        start = Some(end);
+        for (stream, period) in built.iter_mut().zip(placed) {
+            stream.push(period);
+        }
+    }
+    let mut report = Report::default();
+    let mut finished = Vec::with_capacity(streams.len());
+    for (read, periods_of_stream) in streams.into_iter().zip(built) {
+        warn_of_damage(&read, &mut warnings);
+        let stream = Stream {
+            source_identity: read.scan.identity,
+            audio_identity: audio_identity(&read.scan.stretches, &periods_of_stream),
+            uri: read.uri,
+            declared_bandwidth: read.declared_bandwidth,
+            objects: read.objects,
+            periods: periods_of_stream,
+        };
+        let entry = stream_report(&stream, &periods);
+        warn_of_claims(&entry, read.declared_codecs.as_deref(), &mut warnings);
+        report.streams.push(entry);
+        finished.push(stream);
+    }
+    let presentation = Presentation { periods, streams: finished };
+    report.duration_milliseconds = milliseconds(presentation.duration());
+    report.periods = presentation.periods.len() as u32;
+    report.audio_renditions = (0..presentation.streams.len())
+        .filter(|&stream| presentation.audio_origin(stream) == Some(stream))
+        .count() as u32;
+    warn_of_alignment(&presentation, &mut warnings);
+    report.warnings = warnings;
+    Ok((presentation, report))
+}
+
+fn common_period_count(streams: &[ReadStream]) -> Result<usize, IngestFailure> {
+    let count = |stream: &ReadStream| stream.scan.stretches.len();
+    let first = streams.first().map_or(0, count);
+    match streams.iter().find(|stream| count(stream) != first) {
+        None => Ok(first),
+        Some(other) => Err(IngestFailure::new(
+            FailureCode::CorruptSegment,
+            format!(
+                "{} has {} EXT-X-DISCONTINUITY where {} has {}; all media playlists must have the \
+                 same (RFC 8216 6.2.4)",
+                other.uri,
+                count(other).saturating_sub(1),
+                streams.first().map_or("", |stream| &stream.uri),
+                first.saturating_sub(1),
+            ),
+        )),
+    }
+}
+
+/// Where the timeline of a period begins on the clock of each stream.
+struct PeriodClock {
+    zeros: Vec<Ticks>,
+    /// How much earlier than the first picture the first sound is, or 0.
+    audio_lead: Ticks,
+}
+
+impl PeriodClock {
+    fn of(
+        stretches: &[&Stretch],
+        index: usize,
+        streams: &[ReadStream],
+        warnings: &mut Vec<Warning>,
+    ) -> Self {
+        let firsts: Vec<Option<Ticks>> = stretches.iter().map(|stretch| first_time(stretch)).collect();
+        let reference = firsts.iter().flatten().copied().next().unwrap_or_default();
+        // Each stream's clock is moved by whole wraps to lie near the reference.
+        let near: Vec<Option<Ticks>> = firsts
+            .iter()
+            .map(|first| first.map(|first| moved_near(first, reference)))
+            .collect();
+        let related = |first: Ticks| first.minus(reference).0.abs() <= UNRELATED_CLOCKS;
+        let zero = near.iter().flatten().copied().filter(|&first| related(first)).min();
+        let zero = zero.unwrap_or_default();
+        let zeros: Vec<Ticks> = firsts
+            .iter()
+            .zip(&near)
+            .zip(streams)
+            .map(|((first, near), stream)| match (first, near) {
+                (Some(first), Some(near)) if related(*near) => zero.plus(first.minus(*near)),
+                (Some(first), _) => {
+                    warnings.push(Warning::new(
+                        "clocks_differ",
+                        format!(
+                            "{}: timestamps of period {index} are {} s away from those of {}; the \
+                             first pictures are taken as simultaneous",
+                            stream.uri,
+                            first.minus(reference).seconds(Timescale::MPEG, 1),
+                            streams.first().map_or("", |stream| &stream.uri),
+                        ),
+                    ));
+                    *first
+                }
+                (None, _) => zero,
+            })
+            .collect();
+        let audio_lead = stretches
+            .iter()
+            .zip(&zeros)
+            .filter_map(|(stretch, zero)| {
+                let (_, at) = stretch.audio.as_ref()?.anchors.first()?;
+                Some(zero.minus(moved_near(*at, *zero)))
+            })
+            .max()
+            .unwrap_or_default()
+            .max(Ticks::ZERO);
+        Self { zeros, audio_lead }
+    }
+}
+
+/// When the first picture is shown, or without pictures the first sound heard.
+fn first_time(stretch: &Stretch) -> Option<Ticks> {
+    let picture = stretch.video.as_ref().and_then(|video| video.groups.first());
+    let sound = stretch.audio.as_ref().and_then(|audio| audio.anchors.first());
+    picture.map(|group| group.first.presentation).or(sound.map(|(_, at)| *at))
+}
+
+/// `time` moved by whole wraps of the clock to within half a wrap of `reference`.
+fn moved_near(time: Ticks, reference: Ticks) -> Ticks {
+    let half = CLOCK_PERIOD / 2;
+    let distance = (time.minus(reference).0 + half).rem_euclid(CLOCK_PERIOD) - half;
+    reference.plus(Ticks(distance))
+}
+
+fn place(
+    stretch: &Stretch,
+    all: &[&Stretch],
+    zero: Ticks,
+    start: Ticks,
+    extension: AacExtension,
+) -> StreamPeriod {
+    let clock_offset = zero.minus(start);
+    let video = stretch.video.as_ref().map(|video| place_video(video, clock_offset));
+    // Audio without pictures of its own is cut like the first stream that has some.
+    let cuts = video.as_ref().map(|track| group_times(&track.groups)).or_else(|| {
+        all.iter().find_map(|other| {
+            let video = other.video.as_ref()?;
+            let first = video.groups.first()?.first.presentation;
+            let offset = moved_near(first, zero).minus(first);
+            let shift = offset.minus(clock_offset);
+            Some(video.groups.iter().map(|g| g.first.presentation.plus(shift)).collect())
+        })
+    });
+    let audio = stretch.audio.as_ref().and_then(|audio| {
+        let has_video = video.is_some();
+        place_audio(audio, clock_offset, cuts.as_deref(), has_video, extension)
+    });
+    StreamPeriod { video, audio }
+}
+
+fn group_times(groups: &[Group]) -> Vec<Ticks> {
+    groups.iter().map(|group| group.time).collect()
+}
+
+fn place_video(video: &VideoScan, clock_offset: Ticks) -> Track {
+    let groups: Vec<Group> = video
+        .groups
+        .iter()
+        .map(|raw| place_group(raw, video, clock_offset))
+        .collect();
+    let end = video.end.minus(clock_offset);
+    let samples: i64 = groups.iter().map(|group| i64::from(group.samples)).sum();
+    let span = groups.first().map_or(0, |first| end.minus(first.time).0);
+    Track {
+        pid: video.pid,
+        codec: CodecConfig::Avc(video.config.clone()),
+        timescale: Timescale::MPEG,
+        sample_duration: u32::try_from((span + samples / 2) / samples.max(1)).unwrap_or(0),
+        clock_offset: Ticks(clock_offset.0.rem_euclid(CLOCK_PERIOD)),
+        groups,
+        end,
+    }
+}
+
+fn place_group(raw: &RawGroup, video: &VideoScan, clock_offset: Ticks) -> Group {
+    let first = mux::random_access_packets(&video.config, &raw.first_sample);
+    let delay = raw.first.presentation.minus(raw.first.decode).0;
+    Group {
+        start: raw.start,
+        end: raw.end,
+        skip: raw.skip,
+        time: raw.first.presentation.minus(clock_offset),
+        decode_delay: u32::try_from(delay).unwrap_or(0),
+        samples: raw.samples,
+        payload_bytes: raw.payload_bytes,
+        uniform_duration: raw.uniform_duration,
+        ts_payload_packets: first.payload + raw.other_packets.payload,
+        ts_clock_packets: first.clock + raw.other_packets.clock,
+    }
+}
+
+/// The frames of a stretch on the timeline, cut into runs.
+fn place_audio(
+    audio: &AudioScan,
+    clock_offset: Ticks,
+    cuts: Option<&[Ticks]>,
+    has_video: bool,
+    extension: AacExtension,
+) -> Option<Track> {
+    let timescale = Timescale::new(audio.config.sampling_frequency)?;
+    let frame = i64::from(AacConfig::FRAME_SAMPLES);
+    let times = frame_times(audio, clock_offset, timescale);
+    let cuts: Vec<Ticks> = match cuts {
+        Some(cuts) => cuts.to_vec(),
+        None => regular_cuts(&times, timescale),
+    };
+    let mut cuts = cuts.iter().map(|cut| cut.rescale(Timescale::MPEG, timescale)).peekable();
+    let mut starts = Vec::new();
+    for (index, &time) in times.iter().enumerate() {
+        // A cut belongs to the frame whose start is nearest.
+        let mut is_cut = index == 0;
+        while cuts.next_if(|cut| begins_at(time, *cut, frame)).is_some() {
+            is_cut = true;
+        }
+        let follows = index
+            .checked_sub(1)
+            .and_then(|before| times.get(before))
+            .is_none_or(|before| before.plus(Ticks(frame)) == time);
+        if is_cut || !follows {
+            starts.push(index);
+        }
+    }
+    let end = times.last().map_or(Ticks::ZERO, |last| last.plus(Ticks(frame)));
+    let groups: Vec<Group> = starts
+        .iter()
+        .enumerate()
+        .filter_map(|(run, &first)| {
+            let behind = starts.get(run + 1).copied().unwrap_or(times.len());
+            let next_time = times.get(behind).copied().unwrap_or(end);
+            let run_end = audio
+                .frames
+                .get(behind)
+                .map_or(audio.end, |next| scan::end_before(next.tag, next.skip));
+            let frames = audio.frames.get(first..behind)?;
+            let time = *times.get(first)?;
+            Some(run_of(frames, time, next_time, run_end, timescale, !has_video))
+        })
+        .collect();
+    let mut config = audio.config.clone();
+    // Only cores up to 24 kHz carry the extension in practice; a claim beyond that is an error.
+    if config.sampling_frequency <= 24_000 {
+        config.extension = extension;
+    }
+    Some(Track {
+        pid: audio.pid,
+        codec: CodecConfig::Aac(config),
+        timescale,
+        sample_duration: AacConfig::FRAME_SAMPLES,
+        clock_offset: Ticks(clock_offset.0.rem_euclid(CLOCK_PERIOD)),
+        groups,
+        end,
+    })
+}
+
+/// Whether the frame at `time` is the first that belongs behind a cut: it begins at the cut or
+/// later, or less than half a frame before.
+fn begins_at(time: Ticks, cut: Ticks, frame: i64) -> bool {
+    2 * time.0 + frame > 2 * cut.0
+}
+
+/// When each frame begins, in its own timescale.
+fn frame_times(audio: &AudioScan, clock_offset: Ticks, timescale: Timescale) -> Vec<Ticks> {
+    let frame = i64::from(AacConfig::FRAME_SAMPLES);
+    let reference = audio.anchors.first().map_or(Ticks::ZERO, |(_, at)| *at);
+    let wraps = moved_near(reference, clock_offset).minus(reference);
+    let mut anchors = audio.anchors.iter().peekable();
+    let mut anchor = (0, Ticks::ZERO);
+    (0..audio.frames.len())
+        .map(|index| {
+            if let Some((first, at)) = anchors.next_if(|(first, _)| *first == index) {
+                let at = at.plus(wraps).minus(clock_offset);
+                anchor = (*first, at.rescale(Timescale::MPEG, timescale));
+            }
+            anchor.1.plus(Ticks(frame * (index - anchor.0) as i64))
+        })
+        .collect()
+}
+
+/// A cut every second, for audio that goes with no pictures at all.
+fn regular_cuts(times: &[Ticks], timescale: Timescale) -> Vec<Ticks> {
+    let (Some(first), Some(last)) = (times.first(), times.last()) else { return Vec::new() };
+    let first = first.rescale(timescale, Timescale::MPEG).0;
+    let last = last.rescale(timescale, Timescale::MPEG).0;
+    (first..=last).step_by(AUDIO_ONLY_RUN as usize).map(Ticks).collect()
+}
+
+fn run_of(
+    frames: &[RawFrame],
+    time: Ticks,
+    next_time: Ticks,
+    end: crate::model::presentation::SourcePosition,
+    timescale: Timescale,
+    with_clock: bool,
+) -> Group {
+    let mut group = Group {
+        end,
+        time,
+        samples: frames.len() as u32,
+        payload_bytes: frames.iter().map(|frame| u32::from(frame.size)).sum(),
+        ..Group::default()
+    };
+    if let Some(first) = frames.first() {
+        group.start = scan::position(first.tag);
+        group.skip = first.skip;
+    }
+    let units: Vec<AccessUnit> = frames
+        .iter()
+        .map(|frame| AccessUnit {
+            offset: 0,
+            size: usize::from(frame.size),
+            timestamps: None,
+            tag: frame.tag,
+            skip: frame.skip,
+            dependency: Dependency::AUDIO,
+        })
+        .collect();
+    let samples = place_frames(&units, &group, AacConfig::FRAME_SAMPLES, next_time);
+    group.uniform_duration = crate::codec::timing::uniform_duration(&samples);
+    let packets = mux::audio_packets(&samples, timescale, with_clock);
+    group.ts_payload_packets = packets.payload;
+    group
+}
+
+/// HE-AAC hides in ADTS; until the frames themselves are looked into, the master playlist is
+/// believed about it.
+fn claimed_extension(codecs: Option<&str>) -> AacExtension {
+    let codecs = codecs.unwrap_or_default();
+    match () {
+        () if codecs.contains("mp4a.40.29") => AacExtension::SbrPs,
+        () if codecs.contains("mp4a.40.5") => AacExtension::Sbr,
+        () => AacExtension::None,
+    }
+}
+
+/// When a stream's pictures end, or without pictures its sound.
+fn period_end(period: &StreamPeriod) -> Ticks {
+    let sound = || {
+        let track = period.audio.as_ref()?;
+        Some(track.end.rescale(track.timescale, Timescale::MPEG))
+    };
+    period.video.as_ref().map(|track| track.end).or_else(sound).unwrap_or_default()
+}
+
+/// The same for all streams whose audio can stand for each other: same frames at same times.
+fn audio_identity(stretches: &[Stretch], periods: &[StreamPeriod]) -> Option<[u8; 32]> {
+    periods.iter().find_map(|period| period.audio.as_ref())?;
+    let mut hash = Sha256::new();
+    for (stretch, period) in stretches.iter().zip(periods) {
+        let identity = stretch.audio.as_ref().map_or([0; 32], |audio| audio.identity);
+        hash.update(identity);
+        if let Some(track) = &period.audio {
+            hash.update(track.codec.rfc6381());
+            for group in &track.groups {
+                hash.update(group.time.0.to_be_bytes());
+                hash.update(group.samples.to_be_bytes());
+            }
+        }
+    }
+    Some(hash.finalize().into())
+}
+
+fn milliseconds(time: Ticks) -> i64 {
+    Timescale::new(1000).map_or(0, |scale| time.rescale(Timescale::MPEG, scale).0)
+}
+
+fn stream_report(stream: &Stream, periods: &[Period]) -> StreamReport {
+    let duration: i64 = periods.iter().map(|period| period.duration.0).sum();
+    let bytes: u64 = stream.objects.iter().map(|object| object.size).sum();
+    let tracks = |medium| {
+        stream.periods.iter().filter_map(move |period| match medium {
+            Medium::Video => period.video.as_ref(),
+            Medium::Audio => period.audio.as_ref(),
+        })
+    };
+    let mut codecs: Vec<String> = Vec::new();
+    for track in tracks(Medium::Video).chain(tracks(Medium::Audio)) {
+        let codec = track.codec.rfc6381();
+        if !codecs.contains(&codec) {
+            codecs.push(codec);
+        }
+    }
+    let first_video = tracks(Medium::Video).next();
+    let longest = tracks(Medium::Video)
+        .flat_map(|track| {
+            (0..track.groups.len()).filter_map(|index| {
+                Some(track.group_end(index).minus(track.groups.get(index)?.time))
+            })
+        })
+        .max()
+        .unwrap_or_default();
+    StreamReport {
+        uri: stream.uri.clone(),
+        segments: stream.objects.len() as u64,
+        bytes,
+        declared_bandwidth: stream.declared_bandwidth,
+        measured_peak_bandwidth: peak_bandwidth(stream),
+        measured_average_bandwidth: bits_per_second(bytes, Ticks(duration)),
+        codecs,
+        resolution: first_video.and_then(|track| match &track.codec {
+            CodecConfig::Avc(avc) => Some(format!("{}x{}", avc.width, avc.height)),
+            CodecConfig::Aac(_) => None,
+        }),
+        frame_rate: first_video.map(|track| {
+            let second = i64::from(track.timescale.hertz());
+            let step = Timescale::new(track.sample_duration.max(1)).unwrap_or(track.timescale);
+            Ticks(second).seconds(step, 3).to_string()
+        }),
+        keyframes: tracks(Medium::Video).map(|track| track.groups.len() as u64).sum(),
+        longest_keyframe_distance_milliseconds: milliseconds(longest),
+    }
+}
+
+/// Bytes in a time as bits per second, rounded up.
+fn bits_per_second(bytes: u64, duration: Ticks) -> u64 {
+    let duration = u128::try_from(duration.0.max(1)).unwrap_or(1);
+    let bits = u128::from(bytes) * 8 * u128::from(Timescale::MPEG.hertz());
+    u64::try_from(bits.div_ceil(duration)).unwrap_or(u64::MAX)
+}
+
+/// The highest rate of any source segment. A segment lasts from the first group that begins in it
+/// to the first that begins in a later one.
+fn peak_bandwidth(stream: &Stream) -> u64 {
+    let mut peak = 0;
+    for period in &stream.periods {
+        let Some(track) = period.video.as_ref().or(period.audio.as_ref()) else { continue };
+        let starts: Vec<&Group> = track
+            .groups
+            .chunk_by(|a, b| a.start.object == b.start.object)
+            .filter_map(<[Group]>::first)
+            .collect();
+        for (index, group) in starts.iter().enumerate() {
+            let next = starts.get(index + 1);
+            let end = next.map_or(track.end, |next| next.time);
+            let last_object = next.map_or(group.start.object + 1, |next| next.start.object);
+            let objects = stream.objects.get(group.start.object as usize..last_object as usize);
+            let bytes = objects.unwrap_or_default().iter().map(|object| object.size).sum();
+            let length = end.minus(group.time).rescale(track.timescale, Timescale::MPEG);
+            // Remainders of less than half a second say nothing about what a player must fetch.
+            if length.0 >= 45_000 || starts.len() == 1 {
+                peak = peak.max(bits_per_second(bytes, length));
+            }
+        }
+    }
+    peak
+}
+
+fn warn_of_claims(entry: &StreamReport, declared: Option<&str>, warnings: &mut Vec<Warning>) {
+    let (claim, truth) = (entry.declared_bandwidth, entry.measured_peak_bandwidth);
+    if claim.abs_diff(truth) * 10 > truth {
+        warnings.push(Warning::new(
+            "bandwidth_differs",
+            format!(
+                "{}: the master playlist declares BANDWIDTH={claim}, the segments peak at {truth} \
+                 bit/s; manifests show what is measured, stream selection compares what is declared",
+                entry.uri
+            ),
+        ));
+    }
+    if let Some(declared) = declared {
+        let claimed: Vec<String> =
+            declared.split(',').map(|codec| codec.trim().to_ascii_lowercase()).collect();
+        let differs = claimed.len() != entry.codecs.len()
+            || entry.codecs.iter().any(|codec| !claimed.contains(&codec.to_ascii_lowercase()));
+        if differs {
+            warnings.push(Warning::new(
+                "codecs_differ",
+                format!(
+                    "{}: the master playlist declares CODECS=\"{declared}\", the media hold \
+                     \"{}\"; manifests show what the media hold",
+                    entry.uri,
+                    entry.codecs.join(",")
+                ),
+            ));
+        }
+    }
+}
+
+fn warn_of_damage(stream: &ReadStream, warnings: &mut Vec<Warning>) {
+    let uri = &stream.uri;
+    let damage = &stream.scan.damage;
+    let mut warn = |count: u64, code: &str, text: &str| {
+        if count > 0 {
+            warnings.push(Warning::new(code, format!("{uri}: {count} {text}")));
+        }
+    };
+    warn(damage.continuity_errors, "packets_lost", "times transport packets are missing");
+    warn(damage.lost_sync_bytes, "sync_lost", "bytes between transport packets are skipped");
+    warn(damage.unreadable_packets, "packets_unreadable", "scrambled or broken transport packets");
+    warn(damage.broken_units, "units_broken", "access units or headers with broken syntax");
+    let stretches = &stream.scan.stretches;
+    let videos = || stretches.iter().filter_map(|stretch| stretch.video.as_ref());
+    let audios = || stretches.iter().filter_map(|stretch| stretch.audio.as_ref());
+    let undecodable = videos().map(|video| video.undecodable).sum();
+    let text = "pictures before the first keyframe of a stretch cannot be decoded and are left out";
+    warn(undecodable, "pictures_before_keyframe", text);
+    let gaps = audios().map(|audio| audio.anchors.len().saturating_sub(1) as u64).sum();
+    warn(gaps, "audio_gaps", "gaps of more than half a frame in the audio");
+    let overlaps = audios().map(|audio| audio.overlaps).sum();
+    let text = "audio timestamps more than half a frame early; frames are played without overlap";
+    warn(overlaps, "audio_overlaps", text);
+    for name in &damage.left_out {
+        let detail = format!("{uri}: {name} is left out; only H.264 and AAC are read, one of each");
+        warnings.push(Warning::new("track_left_out", detail));
+    }
+}
+
+/// Warns where less than half of the keyframes are shared, so that players cannot switch cleanly.
+fn warn_of_alignment(presentation: &Presentation, warnings: &mut Vec<Warning>) {
+    for period in 0..presentation.periods.len() {
+        let times: Vec<Vec<Ticks>> = (0..presentation.streams.len())
+            .filter_map(|stream| presentation.track(stream, period, Medium::Video))
+            .map(|track| group_times(&track.groups))
+            .collect();
+        let Some((first, others)) = times.split_first() else { continue };
+        let fewest = times.iter().map(Vec::len).min().unwrap_or(0);
+        let shared = first
+            .iter()
+            .filter(|time| others.iter().all(|other| other.binary_search(time).is_ok()))
+            .count();
+        if shared * 2 < fewest {
+            warnings.push(Warning::new(
+                "keyframes_not_shared",
+                format!(
+                    "period {period}: only {shared} of at least {fewest} keyframes are at the same \
+                     time in all streams; encode all with the same fixed keyframe distance"
+                ),
+            ));
+        }
+    }
+}

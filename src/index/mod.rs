@@ -1,0 +1,20 @@
+//! Reads a source once and keeps an index of it: where every independently decodable group lies,
+//! when it is shown, and how large it will be in each output. No media is kept.
+//!
+//! ```text
+//! ingest   playlists and segments, in order and in parallel
+//! └ scan   one stream: packets → access units → raw groups, on the source's clock
+//!   └ build  all streams: one timeline, runs of audio cut at the pictures' groups, report
+//! format   Presentation ⇄ bytes, compact and checksummed
+//! store    those bytes in the data directory, under their own hash
+//! ```
+
+pub mod format;
+pub mod store;
+
+mod build;
+mod ingest;
+mod scan;
+
+pub use ingest::{IngestLimits, Ingested, ingest};
+pub use store::{IndexId, Store};
