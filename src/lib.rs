@@ -5,6 +5,7 @@
 //! segment is packaged out of the stored bytes. The modules are rooms on floors: each uses lower
 //! floors only, and `conformance/house.rs` keeps it so.
 
+pub mod cache;
 pub mod codec;
 pub mod config;
 pub mod dash;
@@ -13,6 +14,8 @@ pub mod hls;
 pub mod index;
 pub mod model;
 pub mod mp4;
+pub mod package;
+pub mod plan;
 pub mod source;
 pub mod telemetry;
 pub mod time;

@@ -33,19 +33,27 @@ pub struct ContinuousTimestamps {
 pub struct TrackClock {
     decode: Unwrapper,
     last: Option<ContinuousTimestamps>,
+    /// What the first access unit gets if it has no timestamps.
+    first: ContinuousTimestamps,
     step: i64,
 }
 
 impl TrackClock {
-    /// A clock whose first decoding time lies near `time`; where that access unit has no
-    /// timestamps, it is taken as shown and decoded then.
-    pub const fn near(time: Ticks) -> Self {
-        Self { decode: Unwrapper::near(time), last: None, step: 0 }
+    /// A clock whose first timestamps lie near these, and are these if they are missing.
+    pub const fn near(first: ContinuousTimestamps) -> Self {
+        Self { decode: Unwrapper::near(first.decode), last: None, first, step: 0 }
     }
 
     /// A clock that takes the first timestamps as they are.
     pub fn unset() -> Self {
-        Self { decode: Unwrapper::default(), last: None, step: 0 }
+        let first = ContinuousTimestamps { presentation: Ticks::ZERO, decode: Ticks::ZERO };
+        Self { decode: Unwrapper::default(), last: None, first, step: 0 }
+    }
+
+    /// A group begins: what was learnt about distances is forgotten, so that a group is placed the
+    /// same whether or not the one before is known.
+    pub fn begin_group(&mut self) {
+        self.step = 0;
     }
 
     /// The continuous timestamps of the next access unit. One without timestamps follows the one
@@ -61,7 +69,7 @@ impl TrackClock {
                 presentation: last.presentation.plus(Ticks(self.step)),
                 decode: last.decode.plus(Ticks(self.step)),
             },
-            (None, None) => ContinuousTimestamps { presentation: Ticks::ZERO, decode: Ticks::ZERO },
+            (None, None) => self.first,
         };
         if let Some(last) = self.last {
             let step = placed.decode.minus(last.decode).0;

@@ -437,6 +437,7 @@ impl VideoTrack {
             self.pictures += 1;
             let at = self.clock.place(unit.timestamps);
             if unit.dependency.sync {
+                self.clock.begin_group();
                 self.close_group(at.presentation, end_before(unit.tag, unit.skip))?;
             } else if self.group.is_empty() {
                 self.undecodable += 1;

@@ -1,0 +1,127 @@
+//! Source packets → the samples of one part of a segment, each byte copied once.
+
+use super::{Block, source_changed};
+use crate::codec::timing::{ContinuousTimestamps, TrackClock, place_frames, place_pictures};
+use crate::codec::{AccessUnit, aac, h264};
+use crate::error::{Error, Result};
+use crate::model::codec::CodecConfig;
+use crate::model::presentation::{Group, Track};
+use crate::model::sample::Sample;
+use crate::plan::{SegmentPlan, TrackPart};
+use crate::time::Ticks;
+use crate::ts::packet::{Continuity, Packet, PacketReader};
+use crate::ts::pes::{PesPart, PesReader};
+
+/// Room behind the last sample for what a framer holds before it drops it.
+pub(super) const SLACK_BYTES: usize = 64 * 1024;
+
+/// Appends the payload of a part to `buffer`; returns it with its samples.
+pub(super) fn gather(
+    plan: &SegmentPlan,
+    part: &TrackPart,
+    blocks: &[Block],
+    buffer: Vec<u8>,
+) -> Result<(Vec<u8>, Vec<Sample>)> {
+    let track = plan.track(part).ok_or_else(|| Error::internal("the plan names no track"))?;
+    let groups = plan.groups(part);
+    let skip = groups.first().map_or(0, |group| usize::from(group.skip));
+    let (mut buffer, mut units) = match track.codec {
+        CodecConfig::Avc(_) => {
+            let mut framer = h264::Framer::new(buffer);
+            for_each_part(track.pid, skip, blocks, |part| {
+                if let Some(timestamps) = part.begins {
+                    framer.begin_packet(timestamps);
+                }
+                framer.push(part.payload, 0);
+            });
+            framer.finish();
+            framer.into_parts()
+        }
+        CodecConfig::Aac(_) => {
+            let mut framer = aac::Framer::new(buffer);
+            for_each_part(track.pid, skip, blocks, |part| {
+                if let Some(timestamps) = part.begins {
+                    framer.begin_packet(timestamps);
+                }
+                framer.push(part.payload, 0);
+            });
+            framer.finish();
+            framer.into_parts()
+        }
+    };
+    let wanted: usize = groups.iter().map(|group| group.samples as usize).sum();
+    if units.len() < wanted {
+        return Err(source_changed(plan, "samples are missing"));
+    }
+    // The last packet may hold the start of what comes behind the segment.
+    units.truncate(wanted);
+    if let Some(last) = units.last() {
+        buffer.truncate(last.offset + last.size);
+    }
+    let samples = place(track, part, groups, &units);
+    Ok((buffer, samples))
+}
+
+/// Calls `take` with the elementary stream bytes of one PID, without the first `skip` of them.
+fn for_each_part(
+    pid: u16,
+    mut skip: usize,
+    blocks: &[Block],
+    mut take: impl FnMut(PesPart<'_>),
+) {
+    let mut pes = PesReader::inside();
+    let mut continuity = Continuity::default();
+    let mut reader = PacketReader::default();
+    let mut object = None;
+    for block in blocks {
+        if object != Some(block.object) {
+            reader.begin_object(block.offset);
+            continuity.reset();
+            object = Some(block.object);
+        }
+        reader.push(&block.bytes, |_, bytes| {
+            let Ok(packet) = Packet::parse(bytes) else { return };
+            let is_readable = !packet.transport_error && !packet.scrambled;
+            if packet.pid != pid || !is_readable || !continuity.admits(&packet) {
+                return;
+            }
+            let Some(mut part) = pes.push(&packet) else { return };
+            if skip > 0 {
+                // The bytes before the first sample belong to the sample before, and so do the
+                // timestamps that come with them.
+                part.payload = part.payload.get(skip..).unwrap_or_default();
+                skip = 0;
+            }
+            take(part);
+        });
+    }
+}
+
+/// Places the access units of all groups on the timeline.
+fn place(track: &Track, part: &TrackPart, groups: &[Group], units: &[AccessUnit]) -> Vec<Sample> {
+    let mut samples = Vec::with_capacity(units.len());
+    let mut rest = units;
+    for (index, group) in groups.iter().enumerate() {
+        let (of_group, behind) = rest.split_at((group.samples as usize).min(rest.len()));
+        rest = behind;
+        let end = track.group_end(part.groups.start + index);
+        match track.codec {
+            CodecConfig::Avc(_) => {
+                let stamps = timestamps(track, group, of_group);
+                samples.extend(place_pictures(of_group, &stamps, group.time, end));
+            }
+            CodecConfig::Aac(_) => {
+                samples.extend(place_frames(of_group, group, track.sample_duration, end));
+            }
+        }
+    }
+    samples
+}
+
+/// The timestamps of a group's access units without the wrap of the source's clock.
+fn timestamps(track: &Track, group: &Group, units: &[AccessUnit]) -> Vec<ContinuousTimestamps> {
+    let presentation = group.time.plus(track.clock_offset);
+    let decode = presentation.minus(Ticks(i64::from(group.decode_delay)));
+    let mut clock = TrackClock::near(ContinuousTimestamps { presentation, decode });
+    units.iter().map(|unit| clock.place(unit.timestamps)).collect()
+}

@@ -1,0 +1,310 @@
+//! Resolves what a manifest shows: sets, renditions, names, segments with exact sizes, bandwidths.
+
+use std::ops::Range;
+
+use super::bandwidth::Rates;
+use super::segmentation::Segmentation;
+use super::{Fingerprint, INIT_NAME};
+use crate::model::codec::CodecConfig;
+use crate::model::manifest::{
+    AdaptationSet, Manifest, ManifestPeriod, ManifestRendition, ManifestSegment, Offer,
+    RenditionId, RenditionKind,
+};
+use crate::model::policy::Container;
+use crate::model::presentation::{Group, Medium, Presentation, Track};
+use crate::model::sample::{FragmentLayout, transport};
+use crate::time::{Ticks, Timescale};
+
+/// Frame rates in use; a measured one this close to one of them is taken to be it.
+const FRAME_RATES: [(u32, u32); 12] = [
+    (10, 1),
+    (12, 1),
+    (15, 1),
+    (24_000, 1_001),
+    (24, 1),
+    (25, 1),
+    (30_000, 1_001),
+    (30, 1),
+    (50, 1),
+    (60_000, 1_001),
+    (60, 1),
+    (120, 1),
+];
+/// 23.976 and 24 are a thousandth apart.
+const FRAME_RATE_TOLERANCE_PARTS: u64 = 2_500;
+
+/// What a manifest is made from.
+pub(super) struct Resolver<'a> {
+    pub presentation: &'a Presentation,
+    pub segmentation: &'a Segmentation,
+    pub streams: &'a [usize],
+    pub container: Container,
+    pub segments: &'a Fingerprint,
+    pub playlists: &'a Fingerprint,
+}
+
+impl Resolver<'_> {
+    pub fn manifest(&self) -> Manifest {
+        let first_start = self.presentation.periods.first().map_or(Ticks::ZERO, |p| p.start);
+        let mut periods: Vec<ManifestPeriod> = Vec::with_capacity(self.presentation.periods.len());
+        for (index, period) in self.presentation.periods.iter().enumerate() {
+            let sets = self.sets(index, periods.last());
+            periods.push(ManifestPeriod {
+                start: period.start.minus(first_start),
+                duration: period.duration,
+                sets,
+            });
+        }
+        let longest_segment = periods
+            .iter()
+            .flat_map(|period| &period.sets)
+            .flat_map(|set| &set.renditions)
+            .flat_map(|rendition| {
+                let timescale = rendition.timescale;
+                let durations = rendition.segments.iter().map(|segment| segment.duration);
+                durations.map(move |duration| duration.rescale(timescale, Timescale::MPEG))
+            })
+            .max()
+            .unwrap_or_default();
+        let mut manifest = Manifest {
+            duration: self.presentation.duration(),
+            longest_segment,
+            periods,
+            offers: Vec::new(),
+            playlist_directory: format!("../{}", self.playlists),
+        };
+        manifest.offers = self.offers(&manifest);
+        manifest
+    }
+
+    /// The renditions that each selected stream leads to: what is shown, and separate audio.
+    fn offered(&self) -> Vec<(RenditionId, Option<RenditionId>)> {
+        let mut offered = Vec::new();
+        for &stream in self.streams {
+            let Some(entry) = self.presentation.streams.get(stream) else { continue };
+            let id = |kind, stream| RenditionId { kind, stream };
+            let audio = self
+                .presentation
+                .audio_origin(stream)
+                .map(|origin| id(RenditionKind::Audio, origin));
+            let offer = match (self.container, entry.has(Medium::Video), audio) {
+                (Container::MpegTs, ..) => (id(RenditionKind::Muxed, stream), None),
+                (Container::Cmaf, true, audio) => (id(RenditionKind::Video, stream), audio),
+                (Container::Cmaf, false, Some(audio)) => (audio, None),
+                (Container::Cmaf, false, None) => continue,
+            };
+            if !offered.contains(&offer) {
+                offered.push(offer);
+            }
+        }
+        offered
+    }
+
+    fn sets(&self, period: usize, before: Option<&ManifestPeriod>) -> Vec<AdaptationSet> {
+        let mut ids: Vec<RenditionId> = Vec::new();
+        let offered = self.offered();
+        let mains = offered.iter().map(|(main, _)| *main);
+        for id in mains.chain(offered.iter().filter_map(|(_, audio)| *audio)) {
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        ids.sort_by_key(|id| id.kind == RenditionKind::Audio);
+        let aligned =
+            self.segmentation.periods().get(period).is_none_or(|segmentation| segmentation.aligned);
+        let mut sets: Vec<AdaptationSet> = Vec::new();
+        for id in ids {
+            let Some(rendition) = self.rendition(id, period) else { continue };
+            let fitting = sets.iter_mut().find(|set| {
+                set.kind == id.kind
+                    && set.renditions.first().is_some_and(|first| switchable(first, &rendition))
+            });
+            match fitting {
+                Some(set) => set.renditions.push(rendition),
+                None => sets.push(AdaptationSet {
+                    kind: id.kind,
+                    aligned,
+                    continues: false,
+                    renditions: vec![rendition],
+                }),
+            }
+        }
+        for (index, set) in sets.iter_mut().enumerate() {
+            let other = before.and_then(|before| before.sets.get(index));
+            set.continues = other.is_some_and(|other| continues(other, set));
+        }
+        sets
+    }
+
+    fn rendition(&self, id: RenditionId, period: usize) -> Option<ManifestRendition> {
+        let track = |medium| self.presentation.track(id.stream, period, medium);
+        let (video, audio) = match id.kind {
+            RenditionKind::Video => (track(Medium::Video), None),
+            RenditionKind::Audio => (None, track(Medium::Audio)),
+            RenditionKind::Muxed => (track(Medium::Video), track(Medium::Audio)),
+        };
+        let lead = video.or(audio)?;
+        let segments = match self.container {
+            Container::Cmaf => self.fragments(lead, id.stream, period),
+            Container::MpegTs => self.transport_segments(lead, audio, id.stream, period),
+        };
+        let mut rates = Rates::default();
+        rates.add(&segments, lead.timescale);
+        let start = self.presentation.periods.get(period)?.start;
+        let is_cmaf = self.container == Container::Cmaf;
+        Some(ManifestRendition {
+            id,
+            codecs: [video, audio].into_iter().flatten().map(|track| track.codec.clone()).collect(),
+            frame_rate: video.map(frame_rate),
+            peak_bandwidth: rates.peak(),
+            average_bandwidth: rates.average(),
+            timescale: lead.timescale,
+            presentation_time_offset: start.rescale(Timescale::MPEG, lead.timescale),
+            directory: format!("../{}/{id}/{period}", self.segments),
+            init: is_cmaf.then_some(INIT_NAME),
+            extension: if is_cmaf { "m4s" } else { "ts" },
+            segments: segments.into(),
+        })
+    }
+
+    fn fragments(&self, track: &Track, stream: usize, period: usize) -> Vec<ManifestSegment> {
+        let ranges = self.segmentation.group_ranges(track, period, stream);
+        let ranges = ranges.into_iter().filter(|range| !range.is_empty());
+        ranges
+            .filter_map(|range| {
+                let groups = track.groups.get(range.clone())?;
+                let bytes = fragment_layout(track, groups).header_bytes() + payload_bytes(groups);
+                manifest_segment(track, range, bytes)
+            })
+            .collect()
+    }
+
+    fn transport_segments(
+        &self,
+        lead: &Track,
+        audio: Option<&Track>,
+        stream: usize,
+        period: usize,
+    ) -> Vec<ManifestSegment> {
+        let leads = self.segmentation.group_ranges(lead, period, stream);
+        let others = audio.filter(|audio| !std::ptr::eq(*audio, lead));
+        let mut sounds = others
+            .map(|audio| self.segmentation.group_ranges(audio, period, stream))
+            .unwrap_or_default()
+            .into_iter();
+        leads
+            .into_iter()
+            .map(|range| (range, sounds.next()))
+            .filter(|(range, _)| !range.is_empty())
+            .filter_map(|(range, sound)| {
+                let groups = lead.groups.get(range.clone())?;
+                let sound_groups = others.zip(sound).and_then(|(audio, r)| audio.groups.get(r));
+                let bytes = transport_bytes(groups, sound_groups.unwrap_or_default());
+                manifest_segment(lead, range, bytes)
+            })
+            .collect()
+    }
+
+    fn offers(&self, manifest: &Manifest) -> Vec<Offer> {
+        self.offered()
+            .into_iter()
+            .map(|(main, audio)| {
+                let mut codecs: Vec<String> = Vec::new();
+                let (mut peak_bandwidth, mut average_bandwidth) = (0, 0);
+                // What plays together needs the sum of the peaks (RFC 8216 4.3.4.2).
+                for id in [Some(main), audio].into_iter().flatten() {
+                    let mut rates = Rates::default();
+                    for period in 0..manifest.periods.len() {
+                        let Some(rendition) = manifest.rendition(id, period) else { continue };
+                        rates.add(&rendition.segments, rendition.timescale);
+                        for codec in rendition.codecs.iter().map(CodecConfig::rfc6381) {
+                            if !codecs.contains(&codec) {
+                                codecs.push(codec);
+                            }
+                        }
+                    }
+                    peak_bandwidth += rates.peak();
+                    average_bandwidth += rates.average();
+                }
+                Offer { main, audio, codecs, peak_bandwidth, average_bandwidth }
+            })
+            .collect()
+    }
+}
+
+/// The segment over a range of groups.
+fn manifest_segment(track: &Track, range: Range<usize>, bytes: u64) -> Option<ManifestSegment> {
+    let time = track.groups.get(range.start)?.time;
+    let end = track.group_end(range.end - 1);
+    Some(ManifestSegment { time, duration: end.minus(time), bytes })
+}
+
+/// Which fields the fragment over some groups needs.
+pub(super) fn fragment_layout(track: &Track, groups: &[Group]) -> FragmentLayout {
+    let first = groups.first().and_then(|group| group.uniform_duration);
+    let agree = groups.iter().all(|group| group.uniform_duration == first);
+    FragmentLayout {
+        samples: groups.iter().map(|group| group.samples).sum(),
+        uniform_duration: first.filter(|_| agree),
+        video: matches!(track.codec, CodecConfig::Avc(_)),
+    }
+}
+
+/// Bytes of the samples of some groups.
+pub(super) fn payload_bytes(groups: &[Group]) -> u64 {
+    groups.iter().map(|group| u64::from(group.payload_bytes)).sum()
+}
+
+/// Bytes of a transport stream segment over some groups of pictures and some runs of sound.
+pub(super) fn transport_bytes(lead: &[Group], audio: &[Group]) -> u64 {
+    let packets = |group: &Group| {
+        u64::from(group.ts_payload_packets) + u64::from(group.ts_clock_packets)
+    };
+    let packets: u64 = lead.iter().chain(audio).map(packets).sum();
+    (transport::TABLE_PACKETS + packets) * transport::PACKET_BYTES
+}
+
+/// Whether players can switch between two renditions of one kind: pictures always, sound where the
+/// decoder and its output stay the same.
+fn switchable(a: &ManifestRendition, b: &ManifestRendition) -> bool {
+    match (a.codecs.first(), b.codecs.first()) {
+        (Some(CodecConfig::Aac(a)), Some(CodecConfig::Aac(b))) => a == b,
+        (Some(CodecConfig::Avc(_)), Some(CodecConfig::Avc(_))) => true,
+        _ => false,
+    }
+}
+
+/// Whether a set goes on where one of the period before ended, without setting up decoders anew
+/// (ISO/IEC 23009-1:2022 5.3.2.4: same initialization segments).
+fn continues(before: &AdaptationSet, set: &AdaptationSet) -> bool {
+    before.kind == set.kind
+        && before.renditions.len() == set.renditions.len()
+        && before.renditions.iter().zip(&set.renditions).all(|(before, after)| {
+            before.id == after.id
+                && before.timescale == after.timescale
+                && before.codecs.len() == after.codecs.len()
+                && before.codecs.iter().zip(&after.codecs).all(|(a, b)| a.continues(b))
+        })
+}
+
+/// Pictures per second: the usual rate that is nearest to what was measured, or the measured one.
+fn frame_rate(track: &Track) -> (u32, u32) {
+    let samples: u64 = track.groups.iter().map(|group| u64::from(group.samples)).sum();
+    let span = u64::try_from(track.end.minus(track.start()).0).unwrap_or(0).max(1);
+    let hertz = u64::from(track.timescale.hertz());
+    // measured = samples × hertz ÷ span; compare as products.
+    let usual = FRAME_RATES.into_iter().find(|&(frames, seconds)| {
+        let measured = u128::from(samples) * u128::from(hertz) * u128::from(seconds);
+        let candidate = u128::from(frames) * u128::from(span);
+        measured.abs_diff(candidate) * u128::from(FRAME_RATE_TOLERANCE_PARTS) <= candidate
+    });
+    usual.unwrap_or_else(|| {
+        let step = track.sample_duration.max(1);
+        let divisor = greatest_common_divisor(track.timescale.hertz(), step);
+        (track.timescale.hertz() / divisor, step / divisor)
+    })
+}
+
+fn greatest_common_divisor(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}

@@ -1,0 +1,207 @@
+//! Decides, from the index and a configuration alone, everything that players will see.
+//!
+//! ```text
+//! Presentation + Configuration
+//! └ segmentation   where segments begin
+//!   ├ fingerprint  which URLs they have
+//!   ├ manifest     Manifest: names, times, sizes, bandwidths
+//!   └ segment      SegmentPlan: which groups, where in the source, exact size, ETag
+//! ```
+//!
+//! Pure: no I/O, no clock, no randomness. The same index and configuration give the same plan on
+//! any node, which is what makes every URL answer the same bytes.
+
+mod bandwidth;
+mod fingerprint;
+mod manifest;
+mod segment;
+mod segmentation;
+
+use std::sync::Arc;
+
+pub use fingerprint::Fingerprint;
+pub use segment::{SegmentPlan, TrackPart};
+
+use self::manifest::Resolver;
+use self::segmentation::Segmentation;
+use crate::error::{Error, Kind, Result};
+use crate::model::manifest::{Manifest, RenditionId, RenditionKind};
+use crate::model::policy::{Configuration, Container, PackageType, StreamOrder, StreamSelection};
+use crate::model::presentation::{Medium, Presentation, Track};
+use crate::time::Ticks;
+
+/// The name of an initialization segment in its directory.
+pub const INIT_NAME: &str = "init.mp4";
+
+/// What can be asked for of one packaging, free of HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// The entry manifest: master playlist or MPD.
+    Entry,
+    /// The media playlist of a rendition.
+    Media(RenditionId),
+    /// The initialization segment of a rendition in a period.
+    Init {
+        /// Which rendition.
+        rendition: RenditionId,
+        /// Index of the period.
+        period: usize,
+    },
+    /// A media segment.
+    Segment {
+        /// Which rendition.
+        rendition: RenditionId,
+        /// Index of the period.
+        period: usize,
+        /// The time that names it.
+        time: Ticks,
+    },
+}
+
+/// One configuration applied to one presentation.
+#[derive(Clone, Debug)]
+pub struct Packaging {
+    presentation: Arc<Presentation>,
+    package_type: PackageType,
+    segmentation: Segmentation,
+    segments: Fingerprint,
+    playlists: Fingerprint,
+    manifest: Manifest,
+}
+
+impl Packaging {
+    /// Plans everything. `version` identifies the presentation's index.
+    ///
+    /// Fails with [`Kind::NotFound`] where the stream selection leaves nothing.
+    pub fn new(
+        presentation: Arc<Presentation>,
+        version: &str,
+        configuration: &Configuration,
+    ) -> Result<Self> {
+        let streams = select(&presentation, configuration.stream_selection);
+        if streams.is_empty() {
+            let selection = configuration.stream_selection;
+            return Err(Error::new(
+                Kind::NotFound,
+                format!(
+                    "no stream has a declared BANDWIDTH between {} and {} bit/s; widen the stream \
+                     selection of configuration {}",
+                    selection.min_video_bits_per_second,
+                    selection.max_video_bits_per_second,
+                    configuration.name
+                ),
+            ));
+        }
+        let package_type = configuration.package_type;
+        let segmentation =
+            Segmentation::new(&presentation, &streams, configuration.segment_duration);
+        let segments = Fingerprint::of_segments(
+            version,
+            package_type.container(),
+            configuration.segment_duration,
+            &segmentation,
+        );
+        let playlists = Fingerprint::of_playlists(&segments, package_type);
+        let manifest = Resolver {
+            presentation: &presentation,
+            segmentation: &segmentation,
+            streams: &streams,
+            container: package_type.container(),
+            segments: &segments,
+            playlists: &playlists,
+        }
+        .manifest();
+        Ok(Self { presentation, package_type, segmentation, segments, playlists, manifest })
+    }
+
+    /// What was planned for.
+    pub fn presentation(&self) -> &Arc<Presentation> {
+        &self.presentation
+    }
+
+    /// Container and manifest format.
+    pub fn package_type(&self) -> PackageType {
+        self.package_type
+    }
+
+    /// Names the init and media segments in URLs.
+    pub fn segments(&self) -> &Fingerprint {
+        &self.segments
+    }
+
+    /// Names the media playlists in URLs.
+    pub fn playlists(&self) -> &Fingerprint {
+        &self.playlists
+    }
+
+    /// What to show.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The track behind an initialization segment; `None` where there is none.
+    pub fn init_track(&self, rendition: RenditionId, period: usize) -> Option<&Track> {
+        let medium = match (self.package_type.container(), rendition.kind) {
+            (Container::Cmaf, RenditionKind::Video) => Medium::Video,
+            (Container::Cmaf, RenditionKind::Audio) => Medium::Audio,
+            _ => return None,
+        };
+        self.manifest.rendition(rendition, period)?;
+        self.presentation.track(rendition.stream, period, medium)
+    }
+
+    /// The plan of a media segment; `None` where no segment has that name.
+    pub fn segment(
+        &self,
+        rendition: RenditionId,
+        period: usize,
+        time: Ticks,
+    ) -> Option<SegmentPlan> {
+        SegmentPlan::new(self, rendition, period, time)
+    }
+
+    /// Everything that has a URL below the fingerprints, in playing order: init segments first.
+    pub fn targets(&self) -> Vec<Target> {
+        let mut targets = Vec::new();
+        for (period, entry) in self.manifest.periods.iter().enumerate() {
+            for rendition in entry.sets.iter().flat_map(|set| &set.renditions) {
+                let id = rendition.id;
+                if rendition.init.is_some() {
+                    targets.push(Target::Init { rendition: id, period });
+                }
+                let segments = rendition.segments.iter();
+                targets.extend(segments.map(|segment| Target::Segment {
+                    rendition: id,
+                    period,
+                    time: segment.time,
+                }));
+            }
+        }
+        targets
+    }
+}
+
+/// The streams that a selection keeps, in its order.
+fn select(presentation: &Presentation, selection: StreamSelection) -> Vec<usize> {
+    let bandwidth = |index: usize| {
+        presentation.streams.get(index).map_or(0, |stream| stream.declared_bandwidth)
+    };
+    let range = u64::from(selection.min_video_bits_per_second)
+        ..=u64::from(selection.max_video_bits_per_second);
+    let mut streams: Vec<usize> = (0..presentation.streams.len())
+        .filter(|&index| {
+            let stream = presentation.streams.get(index);
+            let has_media =
+                stream.is_some_and(|s| s.has(Medium::Video) || s.has(Medium::Audio));
+            has_media && range.contains(&bandwidth(index))
+        })
+        .collect();
+    match selection.order {
+        StreamOrder::Original => {}
+        StreamOrder::VideoBitrateAscending => streams.sort_by_key(|&index| bandwidth(index)),
+        StreamOrder::VideoBitrateDescending => {
+            streams.sort_by_key(|&index| std::cmp::Reverse(bandwidth(index)));
+        }
+    }
+    streams
+}

@@ -1,0 +1,173 @@
+//! The plan of one media segment: what to read, what to write, how large it will be.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::manifest::{fragment_layout, payload_bytes, transport_bytes};
+use super::{Fingerprint, Packaging};
+use crate::model::manifest::{RenditionId, RenditionKind};
+use crate::model::policy::Container;
+use crate::model::presentation::{Group, Medium, Presentation, SourceSpan, Track, spans_between};
+use crate::model::sample::FragmentLayout;
+use crate::time::Ticks;
+
+/// Everything about a media segment but its payload. Pure data.
+#[derive(Clone, Debug)]
+pub struct SegmentPlan {
+    /// What it is made from.
+    pub presentation: Arc<Presentation>,
+    /// The directory that it stands in.
+    pub fingerprint: Fingerprint,
+    /// Whose segment it is.
+    pub rendition: RenditionId,
+    /// Index of the period.
+    pub period: usize,
+    /// The time that names it, in the lead track's timescale.
+    pub time: Ticks,
+    /// Counts the rendition's segments over all periods, from 1.
+    pub number: u64,
+    /// How it is wrapped.
+    pub container: Container,
+    /// Its tracks: the pictures first, if it has some.
+    pub parts: Vec<TrackPart>,
+    /// Exact size.
+    pub bytes: u64,
+}
+
+/// What a segment takes of one track.
+#[derive(Clone, Debug)]
+pub struct TrackPart {
+    /// Pictures or sound.
+    pub medium: Medium,
+    /// Which of the track's groups.
+    pub groups: Range<usize>,
+    /// Fields of the fragment that holds them.
+    pub layout: FragmentLayout,
+    /// Packets with payload that all segments before take of this track in a transport stream.
+    pub packets_before: u64,
+}
+
+impl SegmentPlan {
+    pub(super) fn new(
+        packaging: &Packaging,
+        rendition: RenditionId,
+        period: usize,
+        time: Ticks,
+    ) -> Option<Self> {
+        let presentation = packaging.presentation.clone();
+        let container = packaging.package_type.container();
+        let entry = packaging.manifest.rendition(rendition, period)?;
+        let listed = entry.segments.binary_search_by_key(&time, |segment| segment.time).ok()?;
+        let stream = rendition.stream;
+        let media: &[Medium] = match rendition.kind {
+            RenditionKind::Video => &[Medium::Video],
+            RenditionKind::Audio => &[Medium::Audio],
+            RenditionKind::Muxed => &[Medium::Video, Medium::Audio],
+        };
+        let mut tracks = media
+            .iter()
+            .filter_map(|&medium| Some((medium, presentation.track(stream, period, medium)?)));
+        let (lead_medium, lead) = tracks.next()?;
+        let segmentation = &packaging.segmentation;
+        // Segments without samples are not listed, so the place in the list may differ.
+        let segment = segmentation.group_ranges(lead, period, stream).into_iter().position(|range| {
+            !range.is_empty() && lead.groups.get(range.start).is_some_and(|g| g.time == time)
+        })?;
+        let part = |medium, track: &Track| {
+            let groups = segmentation.group_range(track, period, stream, segment);
+            let layout = fragment_layout(track, track.groups.get(groups.clone())?);
+            let packets_before =
+                packets_before(&presentation, stream, period, medium, groups.start);
+            Some(TrackPart { medium, groups, layout, packets_before })
+        };
+        let mut parts = vec![part(lead_medium, lead)?];
+        for (medium, track) in tracks {
+            parts.push(part(medium, track)?);
+        }
+        let segments_before: usize = (0..period)
+            .filter_map(|period| packaging.manifest.rendition(rendition, period))
+            .map(|rendition| rendition.segments.len())
+            .sum();
+        let mut plan = Self {
+            fingerprint: packaging.segments.clone(),
+            rendition,
+            period,
+            time,
+            number: (segments_before + listed) as u64 + 1,
+            container,
+            parts,
+            bytes: 0,
+            presentation,
+        };
+        plan.bytes = plan.exact_bytes();
+        Some(plan)
+    }
+
+    /// Names the segment in caches and as entity tag.
+    pub fn key(&self) -> String {
+        format!("{}/{}/{}/{}", self.fingerprint, self.rendition, self.period, self.time.0)
+    }
+
+    /// The type that an HTTP answer declares.
+    pub fn content_type(&self) -> &'static str {
+        match (self.container, self.rendition.kind) {
+            (Container::MpegTs, _) => "video/mp2t",
+            (Container::Cmaf, RenditionKind::Audio) => "audio/mp4",
+            (Container::Cmaf, _) => "video/mp4",
+        }
+    }
+
+    /// A part's track.
+    pub fn track(&self, part: &TrackPart) -> Option<&Track> {
+        self.presentation.track(self.rendition.stream, self.period, part.medium)
+    }
+
+    /// A part's groups.
+    pub fn groups(&self, part: &TrackPart) -> &[Group] {
+        let groups = self.track(part).and_then(|track| track.groups.get(part.groups.clone()));
+        groups.unwrap_or_default()
+    }
+
+    /// When a part ends: where the next segment's first sample begins.
+    pub fn end(&self, part: &TrackPart) -> Ticks {
+        let last = part.groups.end.checked_sub(1);
+        self.track(part).zip(last).map_or(self.time, |(track, last)| track.group_end(last))
+    }
+
+    /// The source bytes that a part lies in.
+    pub fn spans(&self, part: &TrackPart) -> Vec<SourceSpan> {
+        let groups = self.groups(part);
+        let (Some(first), Some(last)) = (groups.first(), groups.last()) else { return Vec::new() };
+        let stream = self.presentation.streams.get(self.rendition.stream);
+        stream.map_or_else(Vec::new, |stream| {
+            spans_between(&stream.objects, first.start, last.end)
+        })
+    }
+
+    fn exact_bytes(&self) -> u64 {
+        let mut groups = self.parts.iter().map(|part| self.groups(part));
+        let (lead, audio) = (groups.next().unwrap_or_default(), groups.next().unwrap_or_default());
+        match (self.container, self.parts.first()) {
+            (Container::Cmaf, Some(part)) => part.layout.header_bytes() + payload_bytes(lead),
+            _ => transport_bytes(lead, audio),
+        }
+    }
+}
+
+fn packets_before(
+    presentation: &Presentation,
+    stream: usize,
+    period: usize,
+    medium: Medium,
+    group: usize,
+) -> u64 {
+    let packets = |groups: &[Group]| -> u64 {
+        groups.iter().map(|group| u64::from(group.ts_payload_packets)).sum()
+    };
+    let earlier: u64 = (0..period)
+        .filter_map(|period| presentation.track(stream, period, medium))
+        .map(|track| packets(&track.groups))
+        .sum();
+    let track = presentation.track(stream, period, medium);
+    earlier + packets(track.and_then(|track| track.groups.get(..group)).unwrap_or_default())
+}

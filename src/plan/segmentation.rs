@@ -1,0 +1,272 @@
+//! Where output segments begin, whatever the source's segments are.
+//!
+//! A segment begins at the keyframe nearest to each multiple of the wished-for duration, counted
+//! from the start of the period; of two that are equally near, at the earlier. Boundaries are taken
+//! from the keyframes that all selected streams share. Where these would make less than half as
+//! many segments as each stream could have alone, every stream keeps its own, and manifests do not
+//! call them aligned. A last segment of less than a quarter of the duration joins its neighbour.
+//!
+//! Audio is cut where the pictures of its stream are, at the nearest whole frame.
+
+use std::ops::Range;
+
+use crate::model::policy::SegmentDuration;
+use crate::model::presentation::{Medium, Presentation, Track};
+use crate::time::{Ticks, Timescale};
+
+/// Keyframes this close together count as shared: clocks are rounded to a millisecond or so.
+const SHARED_TOLERANCE: i64 = 90;
+
+/// Boundaries of all streams in all periods.
+#[derive(Clone, Debug)]
+pub(super) struct Segmentation {
+    periods: Vec<PeriodSegmentation>,
+}
+
+/// Boundaries in one period.
+#[derive(Clone, Debug)]
+pub(super) struct PeriodSegmentation {
+    /// Whether they are the same in all selected streams.
+    pub aligned: bool,
+    /// What they were computed from, for the fingerprint: one list where aligned, else one for
+    /// each selected stream.
+    pub basis: Vec<Vec<Ticks>>,
+    /// By stream of the presentation: where segments but the first begin, 90 kHz.
+    cuts: Vec<Vec<Ticks>>,
+}
+
+impl Segmentation {
+    pub fn new(
+        presentation: &Presentation,
+        selected: &[usize],
+        duration: SegmentDuration,
+    ) -> Self {
+        let periods = (0..presentation.periods.len())
+            .map(|period| PeriodSegmentation::new(presentation, period, selected, duration))
+            .collect();
+        Self { periods }
+    }
+
+    pub fn periods(&self) -> &[PeriodSegmentation] {
+        &self.periods
+    }
+
+    /// How many segments a stream has in a period.
+    pub fn segment_count(&self, period: usize, stream: usize) -> usize {
+        self.cuts(period, stream).len() + 1
+    }
+
+    /// The groups of a track that each segment of its stream takes; ranges may be empty.
+    pub fn group_ranges(&self, track: &Track, period: usize, stream: usize) -> Vec<Range<usize>> {
+        let count = self.segment_count(period, stream);
+        (0..count).map(|segment| self.group_range(track, period, stream, segment)).collect()
+    }
+
+    /// The groups of a track in one segment of its stream.
+    pub fn group_range(
+        &self,
+        track: &Track,
+        period: usize,
+        stream: usize,
+        segment: usize,
+    ) -> Range<usize> {
+        let cuts = self.cuts(period, stream);
+        let start = match segment.checked_sub(1) {
+            None => 0,
+            Some(before) => first_group_behind(track, cuts.get(before).copied()),
+        };
+        start..first_group_behind(track, cuts.get(segment).copied())
+    }
+
+    fn cuts(&self, period: usize, stream: usize) -> &[Ticks] {
+        let period = self.periods.get(period);
+        period.and_then(|period| period.cuts.get(stream)).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The first group that begins at a cut or behind, or less than half a sample before it.
+fn first_group_behind(track: &Track, cut: Option<Ticks>) -> usize {
+    let Some(cut) = cut else { return track.groups.len() };
+    let cut = cut.rescale(Timescale::MPEG, track.timescale);
+    let sample = i64::from(track.sample_duration);
+    track.groups.partition_point(|group| 2 * group.time.0 + sample <= 2 * cut.0)
+}
+
+impl PeriodSegmentation {
+    fn new(
+        presentation: &Presentation,
+        period: usize,
+        selected: &[usize],
+        duration: SegmentDuration,
+    ) -> Self {
+        let Some(bounds) = presentation.periods.get(period) else {
+            return Self { aligned: true, basis: Vec::new(), cuts: Vec::new() };
+        };
+        let grid = Grid {
+            start: bounds.start,
+            end: bounds.start.plus(bounds.duration),
+            step: i64::from(duration.seconds()) * i64::from(Timescale::MPEG.hertz()),
+        };
+        let times: Vec<Vec<Ticks>> = (0..presentation.streams.len())
+            .map(|stream| random_access_times(presentation, period, stream))
+            .collect();
+        let chosen: Vec<&[Ticks]> = leading_streams(presentation, period, selected)
+            .into_iter()
+            .filter_map(|stream| times.get(stream).map(Vec::as_slice))
+            .collect();
+        let shared = grid.cuts(&shared_times(&chosen));
+        let alone: Vec<Vec<Ticks>> = chosen.iter().map(|times| grid.cuts(times)).collect();
+        let possible = alone.iter().map(|cuts| cuts.len() + 1).min().unwrap_or(1);
+        let aligned = (shared.len() + 1) * 2 >= possible;
+        let cuts = times
+            .iter()
+            .map(|times| if aligned { own_times(&shared, times) } else { grid.cuts(times) })
+            .collect();
+        let basis = if aligned { vec![shared] } else { alone };
+        Self { aligned, basis, cuts }
+    }
+}
+
+/// The selected streams whose random access points count: those with video, or all if none has.
+fn leading_streams(presentation: &Presentation, period: usize, selected: &[usize]) -> Vec<usize> {
+    let has_video = |&&stream: &&usize| {
+        presentation.track(stream, period, Medium::Video).is_some()
+    };
+    let with_video: Vec<usize> = selected.iter().filter(has_video).copied().collect();
+    if with_video.is_empty() { selected.to_vec() } else { with_video }
+}
+
+/// When the groups of a stream begin, 90 kHz: of its video, or of its audio if it has no video.
+fn random_access_times(presentation: &Presentation, period: usize, stream: usize) -> Vec<Ticks> {
+    let video = presentation.track(stream, period, Medium::Video);
+    let track = video.or_else(|| presentation.track(stream, period, Medium::Audio));
+    track.map_or_else(Vec::new, |track| {
+        let times = track.groups.iter().map(|group| group.time);
+        times.map(|time| time.rescale(track.timescale, Timescale::MPEG)).collect()
+    })
+}
+
+/// The times of the first list that all others have, too.
+fn shared_times(lists: &[&[Ticks]]) -> Vec<Ticks> {
+    let Some((first, others)) = lists.split_first() else { return Vec::new() };
+    let is_shared = |time: &&Ticks| {
+        others.iter().all(|other| {
+            nearest(other, **time)
+                .is_some_and(|near| near.minus(**time).0.abs() <= SHARED_TOLERANCE)
+        })
+    };
+    first.iter().filter(is_shared).copied().collect()
+}
+
+/// A stream's own spelling of shared times. Times it lacks are kept, for audio to be cut there.
+fn own_times(shared: &[Ticks], own: &[Ticks]) -> Vec<Ticks> {
+    let spell = |&time: &Ticks| match nearest(own, time) {
+        Some(near) if near.minus(time).0.abs() <= SHARED_TOLERANCE => near,
+        _ => time,
+    };
+    shared.iter().map(spell).collect()
+}
+
+/// The nearest of ordered times; the earlier of two that are equally near.
+fn nearest(times: &[Ticks], wanted: Ticks) -> Option<Ticks> {
+    let behind = times.partition_point(|&time| time < wanted);
+    let after = times.get(behind).copied();
+    let before = behind.checked_sub(1).and_then(|index| times.get(index)).copied();
+    match (before, after) {
+        (Some(before), Some(after)) => {
+            let is_before = wanted.minus(before) <= after.minus(wanted);
+            Some(if is_before { before } else { after })
+        }
+        (before, after) => before.or(after),
+    }
+}
+
+/// The multiples of the wished-for duration in a period.
+struct Grid {
+    start: Ticks,
+    end: Ticks,
+    step: i64,
+}
+
+impl Grid {
+    /// Where segments but the first begin.
+    fn cuts(&self, times: &[Ticks]) -> Vec<Ticks> {
+        let mut cuts: Vec<Ticks> = Vec::new();
+        let mut wanted = self.start.plus(Ticks(self.step));
+        while wanted < self.end {
+            let last = cuts.last().copied().unwrap_or(self.start);
+            if let Some(near) = nearest(times, wanted)
+                && near > last
+                && near < self.end
+            {
+                cuts.push(near);
+            }
+            wanted = wanted.plus(Ticks(self.step));
+        }
+        if let Some(last) = cuts.last()
+            && self.end.minus(*last).0 * 4 < self.step
+        {
+            cuts.pop();
+        }
+        cuts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SECOND: i64 = 90_000;
+
+    fn seconds(times: &[i64]) -> Vec<Ticks> {
+        times.iter().map(|time| Ticks(time * SECOND)).collect()
+    }
+
+    fn grid(end: i64, step: i64) -> Grid {
+        Grid { start: Ticks(0), end: Ticks(end * SECOND), step: step * SECOND }
+    }
+
+    #[test]
+    fn boundaries_are_the_keyframes_nearest_to_multiples() {
+        let every_two: Vec<i64> = (0..18).map(|n| n * 2).collect();
+        assert_eq!(grid(36, 6).cuts(&seconds(&every_two)), seconds(&[6, 12, 18, 24, 30]));
+        let every_four: Vec<i64> = (0..9).map(|n| n * 4).collect();
+        // 6 lies between 4 and 8, 18 between 16 and 20: the earlier wins.
+        assert_eq!(grid(36, 6).cuts(&seconds(&every_four)), seconds(&[4, 12, 16, 24, 28]));
+        // Longer groups than the wished-for duration: each keyframe once.
+        assert_eq!(grid(40, 2).cuts(&seconds(&[0, 10, 20, 30])), seconds(&[10, 20, 30]));
+    }
+
+    #[test]
+    fn a_short_rest_joins_its_neighbour() {
+        assert_eq!(grid(13, 6).cuts(&seconds(&[0, 6, 12])), seconds(&[6]));
+        assert_eq!(grid(14, 6).cuts(&seconds(&[0, 6, 12])), seconds(&[6, 12]));
+    }
+
+    #[test]
+    fn rounding_of_clocks_does_not_hide_shared_keyframes() {
+        let first = [Ticks(0), Ticks(180_180), Ticks(360_360)];
+        let second = [Ticks(0), Ticks(180_182), Ticks(370_000)];
+        assert_eq!(shared_times(&[&first, &second]), [Ticks(0), Ticks(180_180)]);
+        assert_eq!(own_times(&[Ticks(180_180)], &second), [Ticks(180_182)]);
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_grow_and_are_keyframes(
+            gaps in proptest::collection::vec(1_i64..20 * SECOND, 1..100),
+            step in 1_i64..30,
+        ) {
+            let mut times = vec![Ticks(0)];
+            for gap in gaps {
+                times.push(times.last().unwrap().plus(Ticks(gap)));
+            }
+            let end = times.last().unwrap().plus(Ticks(SECOND));
+            let cuts = Grid { start: Ticks(0), end, step: step * SECOND }.cuts(&times);
+            prop_assert!(cuts.windows(2).all(|pair| pair[0] < pair[1]));
+            prop_assert!(cuts.iter().all(|cut| times.binary_search(cut).is_ok()));
+            prop_assert!(cuts.iter().all(|cut| *cut > Ticks(0) && *cut < end));
+        }
+    }
+}
