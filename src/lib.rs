@@ -5,6 +5,8 @@
 //! segment is packaged out of the stored bytes. The modules are rooms on floors: each uses lower
 //! floors only, and `conformance/house.rs` keeps it so.
 
+pub mod catalog;
+pub mod control;
 pub mod error;
 pub mod model;
 pub mod time;
