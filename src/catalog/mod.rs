@@ -13,8 +13,8 @@
 //! number of requests between two writes read memory alone. What a change or a re-ingest replaced
 //! stays in the views for the grace time and is then purged at the next such write.
 //!
-//! A write runs to its end although its caller hangs up: else the commit could happen and the
-//! notice of it be lost.
+//! Whatever is asked of the store runs to its end although the caller hangs up: a write could else
+//! be committed and the notice of it be lost, and a read that is cut off costs its connection.
 //!
 //! This room reads no source and packages nothing. The change counter lives in this process: two
 //! processes on one database would need another notice.
@@ -102,7 +102,7 @@ impl Catalog {
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<()> {
-        self.store.ping().await
+        self.read(|store| async move { store.ping().await }).await
     }
 
     /// Creates a group.
@@ -112,12 +112,14 @@ impl Catalog {
 
     /// One group.
     pub async fn group(&self, name: &Name) -> Result<Group> {
-        self.store.group(name).await
+        let name = name.clone();
+        self.read(|store| async move { store.group(&name).await }).await
     }
 
     /// A page of all groups.
     pub async fn groups(&self, page: &PageRequest) -> Result<Page<Group>> {
-        self.store.groups(page).await
+        let page = page.clone();
+        self.read(|store| async move { store.groups(&page).await }).await
     }
 
     /// Changes a group.
@@ -139,7 +141,8 @@ impl Catalog {
 
     /// One configuration of a group.
     pub async fn configuration(&self, group: &Name, name: &Name) -> Result<ConfigurationRecord> {
-        self.store.configuration(group, name).await
+        let (group, name) = (group.clone(), name.clone());
+        self.read(|store| async move { store.configuration(&group, &name).await }).await
     }
 
     /// A page of the configurations of a group.
@@ -148,7 +151,8 @@ impl Catalog {
         group: &Name,
         page: &PageRequest,
     ) -> Result<Page<ConfigurationRecord>> {
-        self.store.configurations(group, page).await
+        let (group, page) = (group.clone(), page.clone());
+        self.read(|store| async move { store.configurations(&group, &page).await }).await
     }
 
     /// Replaces a configuration; the settings that were in force are kept for the grace time.
@@ -191,12 +195,14 @@ impl Catalog {
 
     /// One asset.
     pub async fn asset(&self, name: &Name) -> Result<Asset> {
-        self.store.asset(name).await
+        let name = name.clone();
+        self.read(|store| async move { store.asset(&name).await }).await
     }
 
     /// A page of the assets that pass a filter.
     pub async fn assets(&self, filter: &AssetFilter, page: &PageRequest) -> Result<Page<Asset>> {
-        self.store.assets(filter, page).await
+        let (filter, page) = (filter.clone(), page.clone());
+        self.read(|store| async move { store.assets(&filter, &page).await }).await
     }
 
     /// Changes an asset.
@@ -235,9 +241,9 @@ impl Catalog {
         if let Some(view) = self.views.view(name, change, now) {
             return Ok(Some(view));
         }
-        let Some(view) = self.store.asset_view(name, now - self.grace).await? else {
-            return Ok(None);
-        };
+        let (name, since) = (name.clone(), now - self.grace);
+        let read = self.read(|store| async move { store.asset_view(&name, since).await });
+        let Some(view) = read.await? else { return Ok(None) };
         let view = Arc::new(view);
         self.views.keep(change, Arc::clone(&view));
         Ok(Some(view))
@@ -277,7 +283,8 @@ impl Catalog {
         job: &IngestJob,
         progress: Progress,
     ) -> Result<JobStanding> {
-        self.store.report_progress(job, progress).await
+        let job = job.clone();
+        self.read(|store| async move { store.report_progress(&job, progress).await }).await
     }
 
     /// Ends a claimed job: its version becomes the current one; the one before is kept for the
@@ -298,7 +305,17 @@ impl Catalog {
         self.write(|store, now| async move { store.fail_job(&job, failure, now).await }).await
     }
 
-    /// Runs a write to its end, whatever becomes of the caller, and outdates the views after it.
+    /// Asks something of the store that leaves the views as they are.
+    async fn read<T, F, W>(&self, work: F) -> Result<T>
+    where
+        F: FnOnce(Arc<dyn CatalogStore>) -> W,
+        W: Future<Output = Result<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        to_the_end(work(Arc::clone(&self.store))).await
+    }
+
+    /// Runs a write and outdates the views after it.
     async fn write<T, F, W>(&self, work: F) -> Result<T>
     where
         F: FnOnce(Arc<dyn CatalogStore>, OffsetDateTime) -> W,
@@ -307,19 +324,26 @@ impl Catalog {
     {
         let work = work(Arc::clone(&self.store), self.clock.now());
         let outdate = OutdateViews(Arc::clone(&self.changes));
-        let written = tokio::spawn(async move {
+        to_the_end(async move {
             let result = work.await;
             drop(outdate);
             result
-        });
-        written
-            .await
-            .map_err(|error| Error::internal("a catalog write did not end").caused_by(error))?
+        })
+        .await
     }
 
     fn change(&self) -> u64 {
         self.changes.load(Ordering::SeqCst)
     }
+}
+
+/// Runs `work` to its end, whatever becomes of the caller.
+async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    tokio::spawn(work)
+        .await
+        .map_err(|error| Error::internal("the catalog broke off").caused_by(error))?
 }
 
 /// Bumps the change counter when dropped: also after a failed write, which may have been committed

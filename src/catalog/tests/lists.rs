@@ -114,7 +114,9 @@ async fn filters_narrow_and_combine() {
     let fixture = fixture().await;
     fixture.group("tv").await;
     fixture.configuration("tv", "hls", 6).await;
-    for (group, asset) in [("web", "a_1"), ("web", "ab1"), ("web", "A_2"), ("tv", "a_3")] {
+    for (group, asset) in
+        [("web", "a_1"), ("web", "ab1"), ("web", "A_2"), ("tv", "a_3"), ("tv", "a_zz")]
+    {
         fixture.catalog.create_asset(new_asset(group, asset)).await.unwrap();
     }
     fixture.ingest("v1").await;
@@ -124,20 +126,20 @@ async fn filters_narrow_and_combine() {
         page.items.iter().map(|asset| asset.name.to_string()).collect::<Vec<_>>().join(" ")
     };
     let prefix = |text: &str| AssetFilter { prefix: Some(text.to_owned()), ..Default::default() };
-    assert_eq!(list(AssetFilter::default()).await, "A_2 a_1 a_3 ab1");
+    assert_eq!(list(AssetFilter::default()).await, "A_2 a_1 a_3 a_zz ab1");
     // No wildcards, and letter case counts.
-    assert_eq!(list(prefix("a_")).await, "a_1 a_3");
-    assert_eq!(list(prefix("a")).await, "a_1 a_3 ab1");
+    assert_eq!(list(prefix("a_")).await, "a_1 a_3 a_zz");
+    assert_eq!(list(prefix("a")).await, "a_1 a_3 a_zz ab1");
     assert_eq!(list(prefix("A")).await, "A_2");
     assert_eq!(list(prefix("ab1")).await, "ab1");
-    assert_eq!(list(prefix("")).await, "A_2 a_1 a_3 ab1");
+    assert_eq!(list(prefix("")).await, "A_2 a_1 a_3 a_zz ab1");
     for none in ["%", "a%", "_", "a\\", "a*", "ü", "a\0", "ab1x", "\u{7f}"] {
         assert_eq!(list(prefix(none)).await, "", "{none:?}");
     }
     let group = Some(name("web"));
     assert_eq!(list(AssetFilter { group: group.clone(), ..prefix("a_") }).await, "a_1");
     let configuration = Some(name("hls"));
-    assert_eq!(list(AssetFilter { configuration, ..Default::default() }).await, "a_3");
+    assert_eq!(list(AssetFilter { configuration, ..Default::default() }).await, "a_3 a_zz");
     let configuration = Some(name("hls"));
     assert_eq!(list(AssetFilter { configuration, group, ..Default::default() }).await, "");
     let unknown = Some(name("no"));
@@ -145,5 +147,5 @@ async fn filters_narrow_and_combine() {
     let status = Some(AssetStatus::Playable);
     assert_eq!(list(AssetFilter { status, ..Default::default() }).await, "a_1");
     let status = Some(AssetStatus::Queuing);
-    assert_eq!(list(AssetFilter { status, ..prefix("a") }).await, "a_3 ab1");
+    assert_eq!(list(AssetFilter { status, ..prefix("a") }).await, "a_3 a_zz ab1");
 }

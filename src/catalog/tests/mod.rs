@@ -76,6 +76,22 @@ impl Fixture {
     }
 }
 
+/// Waits for what should happen soon. Only a failing test waits so long.
+async fn soon<T>(what: impl Future<Output = T>) -> T {
+    let patience = std::time::Duration::from_secs(20);
+    tokio::time::timeout(patience, what).await.expect("it does not happen")
+}
+
+/// Lets other tasks run until `done` holds.
+async fn until(done: impl Fn() -> bool) {
+    soon(async {
+        while !done() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
 fn name(text: &str) -> Name {
     Name::new(text).unwrap()
 }

@@ -1,6 +1,5 @@
 //! Views: seen at once after a write, read once between writes.
 
-use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::AtomicUsize;
 use std::task::{Context, Poll, Waker};
@@ -66,7 +65,7 @@ async fn between_writes_a_view_is_read_once() {
     assert!(fixture.catalog.asset_view(&name("other")).await.is_err());
 }
 
-/// A store whose reading of views waits for the test, twice: before and after the read.
+/// A store whose answer with a view waits for the test.
 #[derive(Debug)]
 struct SlowViews {
     inner: SqliteStore,
@@ -138,13 +137,6 @@ async fn slow() -> (Arc<SlowViews>, Arc<Catalog>) {
     (store, Arc::new(catalog))
 }
 
-/// Lets other tasks run until `done` holds.
-async fn until(done: impl Fn() -> bool) {
-    while !done() {
-        tokio::task::yield_now().await;
-    }
-}
-
 #[tokio::test]
 async fn a_view_read_during_a_write_is_not_kept() {
     let (store, catalog) = slow().await;
@@ -152,7 +144,7 @@ async fn a_view_read_during_a_write_is_not_kept() {
         let catalog = Arc::clone(&catalog);
         async move { catalog.asset_view(&name("bbb")).await.unwrap().unwrap() }
     });
-    until(|| store.reads.load(Ordering::SeqCst) == 1).await;
+    until(|| store.reads.load(Ordering::SeqCst) > 0).await;
     // The old state may already be read; the write is committed before the reader goes on.
     catalog.claim_job("w").await.unwrap().unwrap();
     store.steps.add_permits(2);
@@ -171,7 +163,7 @@ async fn requests_at_one_time_cause_one_read() {
             tokio::spawn(async move { catalog.asset_view(&name("bbb")).await.unwrap().unwrap() })
         })
         .collect();
-    until(|| store.reads.load(Ordering::SeqCst) == 1).await;
+    until(|| store.reads.load(Ordering::SeqCst) > 0).await;
     store.steps.add_permits(20);
     for reader in readers {
         reader.await.unwrap();
@@ -186,11 +178,12 @@ async fn a_reader_that_hangs_up_leaves_the_view_to_others() {
         let catalog = Arc::clone(&catalog);
         async move { catalog.asset_view(&name("bbb")).await }
     });
-    until(|| store.reads.load(Ordering::SeqCst) == 1).await;
+    until(|| store.reads.load(Ordering::SeqCst) > 0).await;
     reader.abort();
     assert!(reader.await.unwrap_err().is_cancelled());
-    store.steps.add_permits(1);
-    assert!(catalog.asset_view(&name("bbb")).await.unwrap().is_some());
+    // One for the read that nobody waits for any more.
+    store.steps.add_permits(2);
+    assert!(soon(catalog.asset_view(&name("bbb"))).await.unwrap().is_some());
 }
 
 #[tokio::test]

@@ -1,6 +1,5 @@
 //! The worker with ingests that the test steers.
 
-use std::future::Future;
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
@@ -21,7 +20,7 @@ struct Running {
 impl Running {
     async fn stop(self) {
         self.shutdown.send(true).unwrap();
-        self.task.await.unwrap();
+        soon(self.task).await.unwrap();
     }
 }
 
@@ -42,8 +41,8 @@ where
 }
 
 /// Asks for an asset until it is as wanted.
-async fn until(fixture: &Fixture, asset: &str, wanted: impl Fn(&Asset) -> bool) -> Asset {
-    let asked = async {
+async fn becomes(fixture: &Fixture, asset: &str, wanted: impl Fn(&Asset) -> bool) -> Asset {
+    soon(async {
         loop {
             let asset = fixture.show(asset).await;
             if wanted(&asset) {
@@ -51,27 +50,35 @@ async fn until(fixture: &Fixture, asset: &str, wanted: impl Fn(&Asset) -> bool) 
             }
             tokio::task::yield_now().await;
         }
-    };
-    tokio::time::timeout(PATIENCE, asked).await.expect("the asset never becomes as wanted")
+    })
+    .await
 }
-
-/// Only a failing test waits so long.
-const PATIENCE: StdDuration = StdDuration::from_secs(20);
 
 #[tokio::test]
 async fn jobs_queued_before_and_after_the_start_are_run() {
     let fixture = fixture().await;
     fixture.asset("before").await;
     let running = start(&fixture, 2, |job, _| async move { Ok(ingested(job.asset.as_str())) });
-    until(&fixture, "before", |asset| asset.status == AssetStatus::Playable).await;
-    // The lanes are idle now and have to be woken.
+    becomes(&fixture, "before", |asset| asset.status == AssetStatus::Playable).await;
     fixture.asset("after").await;
-    until(&fixture, "after", |asset| asset.status == AssetStatus::Playable).await;
+    becomes(&fixture, "after", |asset| asset.status == AssetStatus::Playable).await;
     fixture.catalog.reingest(&name("after")).await.unwrap();
-    until(&fixture, "after", |asset| asset.progress.is_none()).await;
+    becomes(&fixture, "after", |asset| asset.progress.is_none()).await;
     running.stop().await;
     let view = fixture.view("after").await.unwrap();
     assert_eq!(view.current_version().unwrap().version, "after");
+}
+
+#[tokio::test]
+async fn idle_lanes_are_woken() {
+    let fixture = fixture().await;
+    let change = fixture.catalog.change();
+    let running = start(&fixture, 2, |_, _| async { Ok(ingested("v1")) });
+    // Each of the two lanes has asked for a job and found none.
+    until(|| fixture.catalog.change() >= change + 2).await;
+    fixture.asset("bbb").await;
+    becomes(&fixture, "bbb", |asset| asset.status == AssetStatus::Playable).await;
+    running.stop().await;
 }
 
 #[tokio::test]
@@ -101,13 +108,13 @@ async fn as_many_jobs_run_at_a_time_as_are_allowed() {
     });
     let mut seen = Vec::new();
     for _ in 0..3 {
-        seen.push(starts.recv().await.unwrap());
+        seen.push(soon(starts.recv()).await.unwrap());
     }
     gate.add_permits(7);
     for _ in 0..4 {
-        seen.push(starts.recv().await.unwrap());
+        seen.push(soon(starts.recv()).await.unwrap());
     }
-    until(&fixture, "a6", |asset| asset.status == AssetStatus::Playable).await;
+    becomes(&fixture, "a6", |asset| asset.status == AssetStatus::Playable).await;
     running.stop().await;
     seen.sort();
     assert_eq!(seen, ["a0", "a1", "a2", "a3", "a4", "a5", "a6"]);
@@ -138,12 +145,12 @@ async fn progress_is_written_down_while_the_ingest_runs() {
     });
     let progress =
         |done| Some(Progress { segments_done: done, segments_total: 2, bytes_read: done * 100 });
-    let asset = until(&fixture, "bbb", |asset| asset.progress == progress(1)).await;
+    let asset = becomes(&fixture, "bbb", |asset| asset.progress == progress(1)).await;
     assert_eq!(asset.status, AssetStatus::Ingesting);
     gate.add_permits(1);
-    until(&fixture, "bbb", |asset| asset.progress == progress(2)).await;
+    becomes(&fixture, "bbb", |asset| asset.progress == progress(2)).await;
     gate.add_permits(1);
-    until(&fixture, "bbb", |asset| asset.progress.is_none()).await;
+    becomes(&fixture, "bbb", |asset| asset.progress.is_none()).await;
     running.stop().await;
 }
 
@@ -160,7 +167,7 @@ async fn tries(failures: Vec<FailureCode>) -> (Asset, usize) {
             async move { code.map_or_else(|| Ok(ingested("v1")), |code| Err(failure(code))) }
         }
     });
-    let asset = until(&fixture, "bbb", |asset| asset.progress.is_none()).await;
+    let asset = becomes(&fixture, "bbb", |asset| asset.progress.is_none()).await;
     running.stop().await;
     (asset, tried.load(Ordering::SeqCst))
 }
@@ -198,9 +205,9 @@ async fn a_stop_puts_running_jobs_back_and_drops_their_ingest() {
             Ok(ingested("v1"))
         }
     });
-    assert_eq!(events.recv().await, Some("started"));
+    assert_eq!(soon(events.recv()).await, Some("started"));
     running.stop().await;
-    assert_eq!(events.recv().await, Some("dropped"));
+    assert_eq!(soon(events.recv()).await, Some("dropped"));
     assert_eq!(fixture.show("bbb").await.status, AssetStatus::Queuing);
     assert_eq!(fixture.claim().await.asset, name("bbb"));
 }
@@ -226,12 +233,12 @@ async fn a_superseded_ingest_is_ended_at_its_next_progress() {
             }
         }
     });
-    assert_eq!(starts.recv().await, Some(0));
+    assert_eq!(soon(starts.recv()).await, Some(0));
     fixture.catalog.reingest(&name("bbb")).await.unwrap();
     // The one lane is taken by the first ingest, which never ends by itself.
     sinks.lock().unwrap()[0].update(|progress| progress.segments_done = 1);
-    assert_eq!(starts.recv().await, Some(1));
-    until(&fixture, "bbb", |asset| asset.status == AssetStatus::Playable).await;
+    assert_eq!(soon(starts.recv()).await, Some(1));
+    becomes(&fixture, "bbb", |asset| asset.status == AssetStatus::Playable).await;
     running.stop().await;
 }
 
@@ -244,7 +251,7 @@ async fn a_panic_fails_its_asset_and_spares_the_lane() {
         assert_ne!(job.asset.as_str(), "bad", "on purpose");
         Ok(ingested("v1"))
     });
-    until(&fixture, "good", |asset| asset.status == AssetStatus::Playable).await;
+    becomes(&fixture, "good", |asset| asset.status == AssetStatus::Playable).await;
     running.stop().await;
     let bad = fixture.show("bad").await;
     assert_eq!(bad.status, AssetStatus::Failed);
