@@ -67,7 +67,7 @@ impl ProblemBody {
     }
 }
 
-/// Carries an error from a handler or extractor to [`answer`], which writes the body.
+/// Carries an error from a handler or extractor to `answer`, which writes the body.
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::empty());
@@ -136,13 +136,15 @@ pub(super) async fn answer(
     match error {
         Some(error) if status >= 500 => {
             let error = error.chain();
-            tracing::error!(%method, path, status, milliseconds, request_id = id_text, error);
+            tracing::error!(%method, path, status, milliseconds, request_id = id_text, error, "request");
         }
         Some(error) => {
             let error = error.chain();
-            tracing::info!(%method, path, status, milliseconds, request_id = id_text, error);
+            tracing::info!(%method, path, status, milliseconds, request_id = id_text, error, "request");
         }
-        None => tracing::debug!(%method, path, status, milliseconds, request_id = id_text),
+        None => {
+            tracing::debug!(%method, path, status, milliseconds, request_id = id_text, "request")
+        }
     }
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(id_text) {
