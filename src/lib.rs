@@ -6,8 +6,10 @@
 //! floors only, and `conformance/house.rs` keeps it so.
 
 pub mod cache;
+pub mod catalog;
 pub mod codec;
 pub mod config;
+pub mod control;
 pub mod dash;
 pub mod error;
 pub mod hls;

@@ -74,7 +74,7 @@ impl SourceReader {
                 .ok_or_else(|| Error::internal("the index names a segment that is not there"))?;
             let first = span.bytes.start / BLOCK_BYTES;
             let last = span.bytes.end.saturating_sub(1) / BLOCK_BYTES;
-            reads.extend((first..=last).map(|index| self.read_block(object, &span, index)));
+            reads.extend((first..=last).map(|index| self.read_block(object, span.clone(), index)));
         }
         try_join_all(reads).await
     }
@@ -83,7 +83,7 @@ impl SourceReader {
     async fn read_block(
         &self,
         object: &SourceObject,
-        span: &SourceSpan,
+        span: SourceSpan,
         index: u64,
     ) -> Result<Block> {
         let key = BlockKey { root: self.root.name().to_string(), object: object.clone(), index };

@@ -87,8 +87,7 @@ fn for_each_part(
             }
             let Some(mut part) = pes.push(&packet) else { return };
             if skip > 0 {
-                // The bytes before the first sample belong to the sample before, and so do the
-                // timestamps that come with them.
+                // The bytes before the first sample belong to the sample before.
                 part.payload = part.payload.get(skip..).unwrap_or_default();
                 skip = 0;
             }

@@ -1,0 +1,118 @@
+//! Packaging configurations as the catalog keeps them, and the stored form of their settings.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::error::{Error, Result};
+use crate::model::policy::{
+    Configuration, Name, PackageType, SegmentDuration, StreamOrder, StreamSelection,
+};
+
+/// A packaging configuration with what only operators care for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigurationRecord {
+    /// The group it belongs to.
+    pub group: Name,
+    /// What decides what players get.
+    pub configuration: Configuration,
+    /// Free text of the operator.
+    pub description: String,
+    /// Counts the changes of `configuration`, from 1.
+    pub revision: i64,
+    /// When it was created.
+    pub created_at: OffsetDateTime,
+    /// When it was last changed.
+    pub updated_at: OffsetDateTime,
+}
+
+/// A configuration to create, or the whole of what replaces one.
+#[derive(Clone, Debug)]
+pub struct NewConfiguration {
+    /// The group it belongs to.
+    pub group: Name,
+    /// What decides what players get.
+    pub configuration: Configuration,
+    /// Free text of the operator.
+    pub description: String,
+}
+
+/// The settings of a configuration as JSON text for a store.
+///
+/// The name is a column of its own and not repeated.
+pub fn settings_to_text(configuration: &Configuration) -> Result<String> {
+    let stored = StoredSettings {
+        package_type: configuration.package_type,
+        segment_duration_seconds: configuration.segment_duration.seconds(),
+        manifest_name: configuration.manifest_name.clone(),
+        stream_order: configuration.stream_selection.order,
+        min_video_bits_per_second: configuration.stream_selection.min_video_bits_per_second,
+        max_video_bits_per_second: configuration.stream_selection.max_video_bits_per_second,
+    };
+    serde_json::to_string(&stored)
+        .map_err(|error| Error::internal("settings could not be written").caused_by(error))
+}
+
+/// Reads what [`settings_to_text`] wrote.
+pub fn settings_from_text(name: Name, text: &str) -> Result<Configuration> {
+    let damaged = || Error::internal(format!("the stored settings of {name} are damaged"));
+    let stored: StoredSettings =
+        serde_json::from_str(text).map_err(|error| damaged().caused_by(error))?;
+    let segment_duration =
+        SegmentDuration::new(stored.segment_duration_seconds).ok_or_else(damaged)?;
+    Ok(Configuration {
+        name,
+        package_type: stored.package_type,
+        segment_duration,
+        manifest_name: stored.manifest_name,
+        stream_selection: StreamSelection {
+            order: stored.stream_order,
+            min_video_bits_per_second: stored.min_video_bits_per_second,
+            max_video_bits_per_second: stored.max_video_bits_per_second,
+        },
+    })
+}
+
+/// Unknown fields are refused: a program older than its data must not drop a setting that it does
+/// not know, least of all one that protects the media.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct StoredSettings {
+    package_type: PackageType,
+    segment_duration_seconds: u32,
+    manifest_name: Name,
+    stream_order: StreamOrder,
+    min_video_bits_per_second: u32,
+    max_video_bits_per_second: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Configuration {
+        Configuration {
+            name: Name::new("dash").unwrap(),
+            package_type: PackageType::Dash,
+            segment_duration: SegmentDuration::new(4).unwrap(),
+            manifest_name: Name::new("main").unwrap(),
+            stream_selection: StreamSelection {
+                order: StreamOrder::VideoBitrateDescending,
+                min_video_bits_per_second: 1,
+                max_video_bits_per_second: 2,
+            },
+        }
+    }
+
+    #[test]
+    fn settings_survive_storing() {
+        let text = settings_to_text(&sample()).unwrap();
+        assert_eq!(settings_from_text(sample().name, &text).unwrap(), sample());
+    }
+
+    #[test]
+    fn settings_of_a_newer_program_are_refused_not_dropped() {
+        let text = settings_to_text(&sample()).unwrap().replacen('{', r#"{"encryption":{},"#, 1);
+        let error = settings_from_text(sample().name, &text).unwrap_err();
+        assert!(error.chain().contains("encryption"), "{}", error.chain());
+    }
+}

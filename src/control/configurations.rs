@@ -1,0 +1,367 @@
+//! `/v1/packaging-groups/{group}/packaging-configurations`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::body::JsonBody;
+use super::groups::GROUP;
+use super::path::Segments;
+use super::query::{ListParameters, Listing, NoQuery, PageBody, Parameters};
+use super::{ControlState, check, path};
+use crate::catalog::timestamp;
+use crate::catalog::{ConfigurationRecord, NewConfiguration};
+use crate::error::{Error, Result};
+use crate::model::policy::{
+    Configuration, Name, PackageType, SegmentDuration, StreamOrder, StreamSelection,
+};
+
+/// A packaging configuration.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PackagingConfiguration)]
+pub(super) struct ConfigurationBody {
+    /// Unique in the whole origin; part of the playback URL.
+    name: String,
+    /// The group it belongs to.
+    packaging_group: String,
+    /// Free text.
+    description: String,
+    /// What players get.
+    #[schema(value_type = PackageTypeSchema)]
+    package_type: PackageType,
+    /// The wished-for duration of segments.
+    #[schema(minimum = 1, maximum = 30)]
+    segment_duration_seconds: u32,
+    /// File name of the entry manifest, without extension.
+    manifest_name: String,
+    /// Which streams, in which order.
+    stream_selection: StreamSelectionBody,
+    /// Not available yet: always null.
+    #[schema(value_type = Option<Object>)]
+    encryption: Option<()>,
+    /// When it was created.
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// When it was last changed.
+    #[schema(format = DateTime)]
+    updated_at: String,
+}
+
+impl From<ConfigurationRecord> for ConfigurationBody {
+    fn from(record: ConfigurationRecord) -> Self {
+        let Configuration { name, package_type, segment_duration, manifest_name, stream_selection } =
+            record.configuration;
+        Self {
+            name: name.to_string(),
+            packaging_group: record.group.to_string(),
+            description: record.description,
+            package_type,
+            segment_duration_seconds: segment_duration.seconds(),
+            manifest_name: manifest_name.to_string(),
+            stream_selection: StreamSelectionBody {
+                order: stream_selection.order,
+                min_video_bits_per_second: stream_selection.min_video_bits_per_second,
+                max_video_bits_per_second: stream_selection.max_video_bits_per_second,
+            },
+            encryption: None,
+            created_at: timestamp::to_text(record.created_at),
+            updated_at: timestamp::to_text(record.updated_at),
+        }
+    }
+}
+
+/// Which streams of the source are offered. Bounds are inclusive and are compared with the
+/// `BANDWIDTH` that the source's master playlist declares.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = StreamSelection)]
+pub(super) struct StreamSelectionBody {
+    /// The order in manifests.
+    #[schema(value_type = StreamOrderSchema)]
+    order: StreamOrder,
+    /// The lowest that is kept.
+    #[schema(minimum = 0, maximum = 2147483647)]
+    min_video_bits_per_second: u32,
+    /// The highest that is kept.
+    #[schema(minimum = 0, maximum = 2147483647)]
+    max_video_bits_per_second: u32,
+}
+
+/// The whole of a packaging configuration: what is left out takes its default.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct SetConfiguration {
+    /// Required to create one; to replace one, the name of the path or nothing.
+    #[schema(pattern = "^[A-Za-z0-9_-]{1,128}$")]
+    name: Option<String>,
+    /// Free text.
+    #[schema(max_length = 1024)]
+    description: Option<String>,
+    /// What players get.
+    #[schema(value_type = PackageTypeSchema)]
+    package_type: String,
+    /// The wished-for duration of segments.
+    #[schema(minimum = 1, maximum = 30, default = 6)]
+    segment_duration_seconds: Option<i64>,
+    /// File name of the entry manifest, without extension.
+    #[schema(pattern = "^[A-Za-z0-9_-]{1,128}$", default = "index")]
+    manifest_name: Option<String>,
+    /// All streams in source order if absent.
+    stream_selection: Option<SetStreamSelection>,
+    /// Not available yet: null or absent.
+    #[schema(value_type = Option<Object>)]
+    encryption: Option<serde_json::Value>,
+}
+
+/// Which streams of the source to offer. Bounds are inclusive and are compared with the
+/// `BANDWIDTH` that the source's master playlist declares.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct SetStreamSelection {
+    /// The order in manifests; `ORIGINAL` if absent.
+    #[schema(value_type = Option<StreamOrderSchema>)]
+    order: Option<String>,
+    /// The lowest that is kept.
+    #[schema(minimum = 0, maximum = 2147483647, default = 0)]
+    min_video_bits_per_second: Option<i64>,
+    /// The highest that is kept.
+    #[schema(minimum = 0, maximum = 2147483647, default = 2147483647)]
+    max_video_bits_per_second: Option<i64>,
+}
+
+/// MPEG-TS segments with M3U8 playlists, CMAF segments with an MPD, or CMAF segments with M3U8
+/// playlists.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PackageType)]
+#[expect(dead_code, reason = "describes model::policy::PackageType")]
+pub(super) enum PackageTypeSchema {
+    #[serde(rename = "HLS")]
+    Hls,
+    #[serde(rename = "DASH")]
+    Dash,
+    #[serde(rename = "HLS_CMAF")]
+    HlsCmaf,
+}
+
+/// The order of the video renditions in manifests.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schema(as = StreamOrder)]
+#[expect(dead_code, reason = "describes model::policy::StreamOrder")]
+pub(super) enum StreamOrderSchema {
+    Original,
+    VideoBitrateAscending,
+    VideoBitrateDescending,
+}
+
+impl SetConfiguration {
+    /// Checks everything but the name, which the two calls treat differently.
+    fn checked(self, group: Name, name: Name) -> Result<NewConfiguration> {
+        if self.encryption.is_some() {
+            return Err(Error::invalid(
+                "encryption",
+                "encryption is not available yet; leave it out or give null",
+            ));
+        }
+        let segment_duration = match self.segment_duration_seconds {
+            None => SegmentDuration::DEFAULT,
+            Some(seconds) => {
+                let seconds = check::number("segmentDurationSeconds", seconds, 1, 30)?;
+                SegmentDuration::new(seconds)
+                    .ok_or_else(|| Error::internal("segment durations have another range"))?
+            }
+        };
+        let manifest_name = match &self.manifest_name {
+            None => Name::default_manifest(),
+            Some(text) => check::name("manifestName", text)?,
+        };
+        let stream_selection =
+            self.stream_selection.map(SetStreamSelection::checked).transpose()?.unwrap_or_default();
+        Ok(NewConfiguration {
+            group,
+            configuration: Configuration {
+                name,
+                package_type: check::word(
+                    "packageType",
+                    &self.package_type,
+                    "HLS, DASH, HLS_CMAF",
+                )?,
+                segment_duration,
+                manifest_name,
+                stream_selection,
+            },
+            description: check::description("description", self.description.unwrap_or_default())?,
+        })
+    }
+}
+
+impl SetStreamSelection {
+    fn checked(self) -> Result<StreamSelection> {
+        let bits = |field: &str, value: Option<i64>, default: u32| match value {
+            None => Ok(default),
+            Some(value) => check::number(field, value, 0, StreamSelection::NO_MAXIMUM),
+        };
+        let default = StreamSelection::default();
+        let selection = StreamSelection {
+            order: match &self.order {
+                None => default.order,
+                Some(text) => check::word("streamSelection.order", text, ORDERS)?,
+            },
+            min_video_bits_per_second: bits(
+                MINIMUM_FIELD,
+                self.min_video_bits_per_second,
+                default.min_video_bits_per_second,
+            )?,
+            max_video_bits_per_second: bits(
+                "streamSelection.maxVideoBitsPerSecond",
+                self.max_video_bits_per_second,
+                default.max_video_bits_per_second,
+            )?,
+        };
+        if selection.min_video_bits_per_second > selection.max_video_bits_per_second {
+            let message = format!("{MINIMUM_FIELD} must not be above maxVideoBitsPerSecond");
+            return Err(Error::invalid(MINIMUM_FIELD, message));
+        }
+        Ok(selection)
+    }
+}
+
+/// Creates a packaging configuration.
+#[utoipa::path(
+    operation_id = "createPackagingConfiguration",
+    post, path = "/v1/packaging-groups/{group}/packaging-configurations",
+    tag = "packaging configurations",
+    params(("group" = String, Path, description = "Name of the group")),
+    request_body = SetConfiguration,
+    responses(
+        (status = 201, description = "Created", body = ConfigurationBody),
+        (status = 409, description = "`already_exists`, in this group or another"),
+    )
+)]
+pub(super) async fn create(
+    State(state): State<Arc<ControlState>>,
+    Segments(group): Segments<String>,
+    _: NoQuery,
+    JsonBody(body): JsonBody<SetConfiguration>,
+) -> Result<Response> {
+    let group = path::name(GROUP, &group)?;
+    let name = body.name.as_deref().ok_or_else(|| Error::invalid("name", "name is required"))?;
+    let new = {
+        let name = check::name("name", name)?;
+        body.checked(group, name)?
+    };
+    let record = state.catalog.create_configuration(new).await?;
+    let location = format!(
+        "/v1/packaging-groups/{}/packaging-configurations/{}",
+        record.group, record.configuration.name
+    );
+    let body = Json(ConfigurationBody::from(record));
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], body).into_response())
+}
+
+/// Lists the packaging configurations of a group.
+#[utoipa::path(
+    operation_id = "listPackagingConfigurations",
+    get, path = "/v1/packaging-groups/{group}/packaging-configurations",
+    tag = "packaging configurations",
+    params(("group" = String, Path, description = "Name of the group"), ListParameters),
+    responses((status = 200, description = "A page of them", body = PageBody<ConfigurationBody>))
+)]
+pub(super) async fn list(
+    State(state): State<Arc<ControlState>>,
+    Segments(group): Segments<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<PageBody<ConfigurationBody>>> {
+    let group = path::name(GROUP, &group)?;
+    let parameters = Parameters::parse(query.as_deref(), &Listing::PARAMETERS)?;
+    let listing = Listing::parse(&parameters, &format!("configurations of {group}"), &[])?;
+    let mut page = state.catalog.configurations(&group, &listing.page).await?;
+    let items = std::mem::take(&mut page.items).into_iter().map(ConfigurationBody::from).collect();
+    listing.body(&page, items).map(Json)
+}
+
+/// Shows a packaging configuration.
+#[utoipa::path(
+    operation_id = "getPackagingConfiguration",
+    get, path = "/v1/packaging-groups/{group}/packaging-configurations/{configuration}",
+    tag = "packaging configurations",
+    params(
+        ("group" = String, Path, description = "Name of the group"),
+        ("configuration" = String, Path, description = "Name of the configuration"),
+    ),
+    responses((status = 200, description = "The configuration", body = ConfigurationBody))
+)]
+pub(super) async fn show(
+    State(state): State<Arc<ControlState>>,
+    Segments((group, configuration)): Segments<(String, String)>,
+    _: NoQuery,
+) -> Result<Json<ConfigurationBody>> {
+    let (group, name) = names(&group, &configuration)?;
+    let record = state.catalog.configuration(&group, &name).await?;
+    Ok(Json(record.into()))
+}
+
+/// Replaces a packaging configuration.
+///
+/// The next manifest request sees the change; nothing is ingested again. URLs handed out before
+/// keep answering for the grace time.
+#[utoipa::path(
+    operation_id = "replacePackagingConfiguration",
+    put, path = "/v1/packaging-groups/{group}/packaging-configurations/{configuration}",
+    tag = "packaging configurations",
+    params(
+        ("group" = String, Path, description = "Name of the group"),
+        ("configuration" = String, Path, description = "Name of the configuration"),
+    ),
+    request_body = SetConfiguration,
+    responses((status = 200, description = "The new configuration", body = ConfigurationBody))
+)]
+pub(super) async fn replace(
+    State(state): State<Arc<ControlState>>,
+    Segments((group, configuration)): Segments<(String, String)>,
+    _: NoQuery,
+    JsonBody(body): JsonBody<SetConfiguration>,
+) -> Result<Json<ConfigurationBody>> {
+    let (group, name) = names(&group, &configuration)?;
+    if body.name.as_deref().is_some_and(|given| given != name.as_str()) {
+        let message =
+            format!("name must be {name}, as in the path, or absent; names do not change");
+        return Err(Error::invalid("name", message));
+    }
+    let record = state.catalog.replace_configuration(body.checked(group, name)?).await?;
+    Ok(Json(record.into()))
+}
+
+/// Deletes a packaging configuration; its playback URLs end at once.
+#[utoipa::path(
+    operation_id = "deletePackagingConfiguration",
+    delete, path = "/v1/packaging-groups/{group}/packaging-configurations/{configuration}",
+    tag = "packaging configurations",
+    params(
+        ("group" = String, Path, description = "Name of the group"),
+        ("configuration" = String, Path, description = "Name of the configuration"),
+    ),
+    responses((status = 204, description = "Deleted"))
+)]
+pub(super) async fn delete(
+    State(state): State<Arc<ControlState>>,
+    Segments((group, configuration)): Segments<(String, String)>,
+    _: NoQuery,
+) -> Result<StatusCode> {
+    let (group, name) = names(&group, &configuration)?;
+    state.catalog.delete_configuration(&group, &name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn names(group: &str, configuration: &str) -> Result<(Name, Name)> {
+    Ok((path::name(GROUP, group)?, path::name("packaging configuration", configuration)?))
+}
+
+const MINIMUM_FIELD: &str = "streamSelection.minVideoBitsPerSecond";
+const ORDERS: &str = "ORIGINAL, VIDEO_BITRATE_ASCENDING, VIDEO_BITRATE_DESCENDING";

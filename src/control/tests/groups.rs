@@ -1,0 +1,171 @@
+//! Groups and configurations.
+
+use super::*;
+
+#[tokio::test]
+async fn a_group_lives_and_dies() {
+    let api = api().await;
+    let body = json!({"name": "web", "description": "for browsers"});
+    let created = api.post("/v1/packaging-groups", body).await.expect_status(201);
+    assert_eq!(created.header("location"), "/v1/packaging-groups/web");
+    assert_eq!(created.body["description"], "for browsers");
+    assert_eq!(created.body["createdAt"], created.body["updatedAt"]);
+    assert!(created.body["createdAt"].as_str().unwrap().ends_with('Z'));
+    let shown = api.get("/v1/packaging-groups/web").await.expect_status(200);
+    assert_eq!(shown.body, created.body);
+    let patch = |body| api.patch("/v1/packaging-groups/web", body);
+    assert_eq!(patch(json!({})).await.expect_status(200).body["description"], "for browsers");
+    assert_eq!(
+        patch(json!({"description": "x"})).await.expect_status(200).body["description"],
+        "x"
+    );
+    assert_eq!(
+        patch(json!({"description": null})).await.expect_status(200).body["description"],
+        ""
+    );
+    assert_eq!(api.get("/v1/packaging-groups").await.expect_status(200).names(), ["web"]);
+    assert_eq!(api.delete("/v1/packaging-groups/web").await.expect_status(204).body, "");
+    api.get("/v1/packaging-groups/web").await.expect_problem(404, "not_found", None);
+}
+
+#[tokio::test]
+async fn a_group_is_refused_with_reasons() {
+    let api = furnished().await;
+    let create = |body| api.post("/v1/packaging-groups", body);
+    for bad in ["", "a.b", "a b", "ü", "a/b", &"a".repeat(129)] {
+        create(json!({"name": bad})).await.expect_problem(400, "invalid_argument", Some("name"));
+    }
+    create(json!({})).await.expect_problem(400, "invalid_argument", Some("name"));
+    create(json!({"name": "web"})).await.expect_problem(409, "already_exists", None);
+    let long = "d".repeat(1025);
+    let body = json!({"name": "a", "description": long});
+    create(body).await.expect_problem(400, "invalid_argument", Some("description"));
+    let delete = || api.delete("/v1/packaging-groups/web");
+    delete().await.expect_problem(409, "failed_precondition", None);
+    api.delete(DASH).await.expect_status(204);
+    api.asset("bbb").await.expect_status(202);
+    delete().await.expect_problem(409, "failed_precondition", None);
+    api.delete("/v1/assets/bbb").await.expect_status(204);
+    delete().await.expect_status(204);
+    delete().await.expect_problem(404, "not_found", None);
+    let patch = api.patch("/v1/packaging-groups/web", json!({})).await;
+    patch.expect_problem(404, "not_found", None);
+    // A name that nothing can have names nothing.
+    api.get("/v1/packaging-groups/a.b").await.expect_problem(404, "not_found", None);
+    api.get("/v1/packaging-groups/%FF").await.expect_problem(404, "not_found", None);
+}
+
+#[tokio::test]
+async fn a_configuration_takes_its_defaults() {
+    let api = furnished().await;
+    let shown = api.get(DASH).await.expect_status(200);
+    let mut body = shown.body.clone();
+    for time in ["createdAt", "updatedAt"] {
+        assert!(body.as_object_mut().unwrap().remove(time).is_some());
+    }
+    let expected = json!({
+        "name": "dash", "packagingGroup": "web", "description": "", "packageType": "DASH",
+        "segmentDurationSeconds": 6, "manifestName": "index",
+        "streamSelection": {
+            "order": "ORIGINAL", "minVideoBitsPerSecond": 0, "maxVideoBitsPerSecond": 2147483647,
+        },
+        "encryption": null,
+    });
+    assert_eq!(body, expected);
+}
+
+#[tokio::test]
+async fn a_configuration_is_replaced_as_a_whole() {
+    let api = furnished().await;
+    let full = json!({
+        "name": "dash", "description": "d", "packageType": "HLS_CMAF",
+        "segmentDurationSeconds": 30, "manifestName": "main",
+        "streamSelection": {
+            "order": "VIDEO_BITRATE_DESCENDING",
+            "minVideoBitsPerSecond": 5, "maxVideoBitsPerSecond": 5,
+        },
+        "encryption": null,
+    });
+    let replaced = api.put(DASH, full.clone()).await.expect_status(200);
+    for (field, value) in full.as_object().unwrap() {
+        assert_eq!(&replaced.body[field], value, "{field}");
+    }
+    assert_eq!(api.get(DASH).await.expect_status(200).body, replaced.body);
+    // What is left out goes back to its default, and the name may be left out.
+    let replaced = api.put(DASH, json!({"packageType": "HLS"})).await.expect_status(200);
+    assert_eq!(replaced.body["segmentDurationSeconds"], 6);
+    assert_eq!(replaced.body["streamSelection"]["minVideoBitsPerSecond"], 0);
+    assert_eq!(replaced.body["description"], "");
+    let other = json!({"name": "other", "packageType": "HLS"});
+    api.put(DASH, other).await.expect_problem(400, "invalid_argument", Some("name"));
+    assert_eq!(api.get(CONFIGURATIONS).await.expect_status(200).names(), ["dash"]);
+    api.delete(DASH).await.expect_status(204);
+    api.delete(DASH).await.expect_problem(404, "not_found", None);
+    api.get(DASH).await.expect_problem(404, "not_found", None);
+    // PUT replaces; it does not create.
+    let put = api.put(DASH, json!({"packageType": "HLS"})).await;
+    put.expect_problem(404, "not_found", None);
+}
+
+#[tokio::test]
+async fn a_configuration_is_refused_with_reasons() {
+    let api = furnished().await;
+    let selection = "streamSelection";
+    for (name, value, field) in [
+        ("name", json!(null), "name"),
+        ("name", json!("a.b"), "name"),
+        ("packageType", json!("CMAF"), "packageType"),
+        ("packageType", json!(null), "packageType"),
+        ("packageType", json!(1), "packageType"),
+        ("packageType", json!({"HLS": null}), "packageType"),
+        ("segmentDurationSeconds", json!(0), "segmentDurationSeconds"),
+        ("segmentDurationSeconds", json!(31), "segmentDurationSeconds"),
+        ("segmentDurationSeconds", json!(-6), "segmentDurationSeconds"),
+        ("segmentDurationSeconds", json!(6.5), "segmentDurationSeconds"),
+        ("segmentDurationSeconds", json!("6"), "segmentDurationSeconds"),
+        ("manifestName", json!("a/b"), "manifestName"),
+        ("manifestName", json!(""), "manifestName"),
+        ("description", json!(7), "description"),
+        ("encryption", json!({}), "encryption"),
+        ("encryption", json!({"scheme": "cenc"}), "encryption"),
+        ("encryption", json!(false), "encryption"),
+        (selection, json!({"order": "RANDOM"}), "streamSelection.order"),
+        (selection, json!({"order": 1}), "streamSelection.order"),
+        (selection, json!("ORIGINAL"), "streamSelection"),
+        (selection, json!({"minVideoBitsPerSecond": -1}), "streamSelection.minVideoBitsPerSecond"),
+        (
+            selection,
+            json!({"maxVideoBitsPerSecond": 2147483648_u32}),
+            "streamSelection.maxVideoBitsPerSecond",
+        ),
+        (
+            selection,
+            json!({"minVideoBitsPerSecond": 2, "maxVideoBitsPerSecond": 1}),
+            "streamSelection.minVideoBitsPerSecond",
+        ),
+    ] {
+        let mut body = json!({"name": "hls", "packageType": "HLS"});
+        body[name] = value.clone();
+        let answer = api.post(CONFIGURATIONS, body.clone()).await;
+        answer.expect_problem(400, "invalid_argument", Some(field));
+        if name != "name" {
+            let path = DASH;
+            body["name"] = json!("dash");
+            let answer = api.put(path, body).await;
+            answer.expect_problem(400, "invalid_argument", Some(field));
+        }
+    }
+    let encrypted = json!({"name": "hls", "packageType": "HLS", "encryption": {}});
+    let detail = api.post(CONFIGURATIONS, encrypted).await.body["detail"].clone();
+    assert!(detail.as_str().unwrap().contains("not available yet"));
+    let dash = json!({"name": "dash", "packageType": "HLS"});
+    api.post(CONFIGURATIONS, dash.clone()).await.expect_problem(409, "already_exists", None);
+    api.post("/v1/packaging-groups", json!({"name": "tv"})).await.expect_status(201);
+    // Unique across groups.
+    let tv = "/v1/packaging-groups/tv/packaging-configurations";
+    api.post(tv, dash.clone()).await.expect_problem(409, "already_exists", None);
+    api.get(&format!("{tv}/dash")).await.expect_problem(404, "not_found", None);
+    let no = "/v1/packaging-groups/no/packaging-configurations";
+    api.post(no, dash).await.expect_problem(404, "not_found", None);
+    api.get(no).await.expect_problem(404, "not_found", None);
+}

@@ -1,0 +1,159 @@
+//! Tests of the control API: the router is driven without sockets, over a catalog in memory.
+
+mod assets;
+mod document;
+mod groups;
+mod problems;
+
+use axum::body::{Body, to_bytes};
+use http::{HeaderMap, Method, Request, StatusCode};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use super::*;
+use crate::catalog::{CatalogSettings, IngestJob, Ingested, SqliteStore, SystemClock};
+use crate::model::ingest::Report;
+
+struct Api {
+    router: Router,
+    catalog: Arc<Catalog>,
+    store: SqliteStore,
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Value,
+}
+
+async fn api() -> Api {
+    with_token(None).await
+}
+
+/// An API over an empty catalog. Configurations called `nothing` leave no stream.
+async fn with_token(token: Option<&str>) -> Api {
+    let store = SqliteStore::in_memory().await.unwrap();
+    let settings = CatalogSettings::default();
+    let catalog = Arc::new(Catalog::new(Arc::new(store.clone()), Arc::new(SystemClock), settings));
+    let state = ControlState {
+        catalog: Arc::clone(&catalog),
+        sources: ["default", "archive"].map(str::to_owned).into(),
+        public_base_url: "https://cdn.example.com/".to_owned(),
+        access_token: token.map(|token| AccessToken::new(token).unwrap()),
+        endpoint_check: EndpointCheck::new(|view, configuration| {
+            Box::pin(async move {
+                assert!(view.current_version().is_some(), "only asked of playable assets");
+                (configuration.name.as_str() == "nothing").then(|| EndpointFailure {
+                    code: "no_streams",
+                    detail: "no stream is left".to_owned(),
+                })
+            })
+        }),
+        metrics: MetricsPage::new(|| "packorigin_up 1\n".to_owned()),
+    };
+    Api { router: router(state), catalog, store }
+}
+
+/// An API with the group `web` and in it the configuration `dash`.
+async fn furnished() -> Api {
+    let api = api().await;
+    api.post("/v1/packaging-groups", json!({"name": "web"})).await.expect_status(201);
+    api.post(CONFIGURATIONS, json!({"name": "dash", "packageType": "DASH"}))
+        .await
+        .expect_status(201);
+    api
+}
+
+impl Api {
+    async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, usize::MAX).await.unwrap();
+        let text = || Value::String(String::from_utf8(bytes.to_vec()).unwrap());
+        let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| text());
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let request = Request::builder().method(method).uri(path);
+        let request = match body {
+            None => request.body(Body::empty()),
+            Some(body) => request
+                .header("content-type", "application/json")
+                .body(Body::from(body.to_string())),
+        };
+        self.send(request.unwrap()).await
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.call(Method::GET, path, None).await
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::POST, path, Some(body)).await
+    }
+
+    async fn put(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::PUT, path, Some(body)).await
+    }
+
+    async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::PATCH, path, Some(body)).await
+    }
+
+    async fn delete(&self, path: &str) -> Answer {
+        self.call(Method::DELETE, path, None).await
+    }
+
+    async fn asset(&self, name: &str) -> Answer {
+        let body = json!({"name": name, "packagingGroup": "web", "path": "a/master.m3u8"});
+        self.post("/v1/assets", body).await
+    }
+
+    async fn claim(&self) -> IngestJob {
+        self.catalog.claim_job("w").await.unwrap().expect("a job is queued")
+    }
+
+    async fn ingest(&self) {
+        let job = self.claim().await;
+        let report = Report { duration_milliseconds: 1234, ..Report::default() };
+        let ingested =
+            Ingested { version: "00ff".to_owned(), index_key: "index/00ff".to_owned(), report };
+        let _ = self.catalog.complete_job(&job, ingested).await.unwrap();
+    }
+}
+
+impl Answer {
+    /// Checks the status.
+    fn expect_status(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{self:#?}");
+        self
+    }
+
+    /// Checks that this is a whole problem body.
+    fn expect_problem(self, status: u16, code: &str, field: Option<&str>) -> Self {
+        assert_eq!(self.headers["content-type"], "application/problem+json", "{self:#?}");
+        assert_eq!(self.body["status"], status, "{self:#?}");
+        assert_eq!(self.body["code"], code, "{self:#?}");
+        assert_eq!(self.body.get("field").and_then(Value::as_str), field, "{self:#?}");
+        assert_eq!(self.body["type"], "about:blank");
+        assert_eq!(self.body["requestId"], self.headers["x-request-id"].to_str().unwrap());
+        assert!(self.body["detail"].as_str().is_some_and(|text| !text.is_empty()));
+        assert!(self.body["title"].as_str().is_some_and(|text| !text.is_empty()));
+        self.expect_status(status)
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers[name].to_str().unwrap()
+    }
+
+    /// The names of the items of a list.
+    fn names(&self) -> Vec<&str> {
+        let items = self.body["items"].as_array().unwrap();
+        items.iter().map(|item| item["name"].as_str().unwrap()).collect()
+    }
+}
+
+const CONFIGURATIONS: &str = "/v1/packaging-groups/web/packaging-configurations";
+const DASH: &str = "/v1/packaging-groups/web/packaging-configurations/dash";
