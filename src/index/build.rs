@@ -136,13 +136,12 @@ impl PeriodClock {
         streams: &[ReadStream],
         warnings: &mut Vec<Warning>,
     ) -> Self {
-        let firsts: Vec<Option<Ticks>> = stretches.iter().map(|stretch| first_time(stretch)).collect();
+        let firsts: Vec<Option<Ticks>> =
+            stretches.iter().map(|stretch| first_time(stretch)).collect();
         let reference = firsts.iter().flatten().copied().next().unwrap_or_default();
         // Each stream's clock is moved by whole wraps to lie near the reference.
-        let near: Vec<Option<Ticks>> = firsts
-            .iter()
-            .map(|first| first.map(|first| moved_near(first, reference)))
-            .collect();
+        let near: Vec<Option<Ticks>> =
+            firsts.iter().map(|first| first.map(|first| moved_near(first, reference))).collect();
         let related = |first: Ticks| first.minus(reference).0.abs() <= UNRELATED_CLOCKS;
         let zero = near.iter().flatten().copied().filter(|&first| related(first)).min();
         let zero = zero.unwrap_or_default();
@@ -227,11 +226,8 @@ fn group_times(groups: &[Group]) -> Vec<Ticks> {
 }
 
 fn place_video(video: &VideoScan, clock_offset: Ticks) -> Track {
-    let groups: Vec<Group> = video
-        .groups
-        .iter()
-        .map(|raw| place_group(raw, video, clock_offset))
-        .collect();
+    let groups: Vec<Group> =
+        video.groups.iter().map(|raw| place_group(raw, video, clock_offset)).collect();
     let end = video.end.minus(clock_offset);
     let samples: i64 = groups.iter().map(|group| i64::from(group.samples)).sum();
     let span = groups.first().map_or(0, |first| end.minus(first.time).0);

@@ -204,7 +204,9 @@ impl StreamScanner {
         if self.object_packets == 0 {
             return Err(IngestFailure::new(
                 FailureCode::UnsupportedContainer,
-                format!("{path} is no MPEG transport stream of 188-byte packets; only that is read"),
+                format!(
+                    "{path} is no MPEG transport stream of 188-byte packets; only that is read"
+                ),
             ));
         }
         if left > 0 {
@@ -369,12 +371,7 @@ struct TrackInput {
 
 impl TrackInput {
     fn new(pid: u16) -> Self {
-        Self {
-            pid,
-            pes: PesReader::waiting(),
-            continuity: Continuity::default(),
-            packet_start: 0,
-        }
+        Self { pid, pes: PesReader::waiting(), continuity: Continuity::default(), packet_start: 0 }
     }
 
     /// The elementary stream bytes of a packet, and the tag under which they are found again.
@@ -586,8 +583,8 @@ impl AudioTrack {
     fn take_frames(&mut self) {
         let Some(config) = self.framer.config().cloned() else { return };
         let Some(timescale) = Timescale::new(config.sampling_frequency) else { return };
-        let half_frame = Ticks(i64::from(AacConfig::FRAME_SAMPLES) / 2)
-            .rescale(timescale, Timescale::MPEG);
+        let half_frame =
+            Ticks(i64::from(AacConfig::FRAME_SAMPLES) / 2).rescale(timescale, Timescale::MPEG);
         let Self { framer, clock, frames, anchors, overlaps, hash, .. } = self;
         framer.drain(|unit, bytes| {
             if let Some(timestamps) = unit.timestamps {
@@ -595,8 +592,8 @@ impl AudioTrack {
                 match anchors.last() {
                     None => anchors.push((frames.len(), at)),
                     Some(&(first, start)) => {
-                        let samples = (frames.len() - first) as i64
-                            * i64::from(AacConfig::FRAME_SAMPLES);
+                        let samples =
+                            (frames.len() - first) as i64 * i64::from(AacConfig::FRAME_SAMPLES);
                         let grid = start.plus(Ticks(samples).rescale(timescale, Timescale::MPEG));
                         if at > grid.plus(half_frame) {
                             anchors.push((frames.len(), at));

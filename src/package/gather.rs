@@ -63,12 +63,7 @@ pub(super) fn gather(
 }
 
 /// Calls `take` with the elementary stream bytes of one PID, without the first `skip` of them.
-fn for_each_part(
-    pid: u16,
-    mut skip: usize,
-    blocks: &[Block],
-    mut take: impl FnMut(PesPart<'_>),
-) {
+fn for_each_part(pid: u16, mut skip: usize, blocks: &[Block], mut take: impl FnMut(PesPart<'_>)) {
     let mut pes = PesReader::inside();
     let mut continuity = Continuity::default();
     let mut reader = PacketReader::default();
