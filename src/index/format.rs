@@ -172,6 +172,7 @@ impl Body {
         self.unsigned(u64::from(track.timescale.hertz()));
         self.unsigned(u64::from(track.sample_duration));
         self.signed(track.clock_offset.0);
+        self.unsigned(u64::from(track.transport_delay));
         self.signed(track.end.0);
         self.unsigned(track.groups.len() as u64);
         let mut columns: [Vec<i64>; GROUP_COLUMNS] = Default::default();
@@ -344,9 +345,19 @@ impl<'a> Reader<'a> {
         let timescale = Timescale::new(self.number(field)?).ok_or(FormatError::Field { field })?;
         let sample_duration = self.number("sample_duration")?;
         let clock_offset = Ticks(self.signed("clock_offset")?);
+        let transport_delay = self.number("transport_delay")?;
         let end = Ticks(self.signed("end")?);
         let groups = self.groups()?;
-        Ok(Track { pid, codec, timescale, sample_duration, clock_offset, groups, end })
+        Ok(Track {
+            pid,
+            codec,
+            timescale,
+            sample_duration,
+            clock_offset,
+            transport_delay,
+            groups,
+            end,
+        })
     }
 
     fn groups(&mut self) -> Read<Vec<Group>> {
@@ -504,6 +515,7 @@ mod tests {
             timescale: Timescale::new(hertz).unwrap(),
             sample_duration: 3_003,
             clock_offset: Ticks(-5),
+            transport_delay: 6,
             groups: groups.clone(),
             end: Ticks(1 << 41),
         };

@@ -15,9 +15,8 @@ use crate::codec::{AccessUnit, aac, h264};
 use crate::model::codec::{AacConfig, AvcConfig};
 use crate::model::ingest::{FailureCode, IngestFailure};
 use crate::model::presentation::SourcePosition;
-use crate::model::sample::Sample;
 use crate::time::{Ticks, Timescale, Unwrapper};
-use crate::ts::mux::{self, PacketCount};
+use crate::ts::mux;
 use crate::ts::packet::{Continuity, PACKET_BYTES, Packet, PacketReader};
 use crate::ts::pes::PesReader;
 use crate::ts::psi::{ProgramMap, Tables, stream_type};
@@ -46,6 +45,8 @@ pub(super) struct VideoScan {
     pub pid: u16,
     pub config: AvcConfig,
     pub groups: Vec<RawGroup>,
+    /// The pictures of all groups in a row.
+    pub pictures: Vec<RawPicture>,
     /// When the last picture ends.
     pub end: Ticks,
     /// Pictures before the first random access point.
@@ -62,10 +63,15 @@ pub(super) struct RawGroup {
     pub samples: u32,
     pub payload_bytes: u32,
     pub uniform_duration: Option<u32>,
-    /// The random access point, whose packets depend on parameter sets that are not yet complete.
-    pub first_sample: Sample,
-    /// Packets of all other pictures.
-    pub other_packets: PacketCount,
+    /// Clock references that it takes in a transport stream.
+    pub ts_clock_packets: u32,
+}
+
+/// What the size of a picture in a transport stream depends on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RawPicture {
+    pub size: u32,
+    pub composition_offset: i32,
 }
 
 /// The audio frames of a stretch.
@@ -250,7 +256,7 @@ impl StreamScanner {
             && video.input.pid == packet.pid
         {
             if let Err(detail) = video.push(&packet, tag) {
-                self.fail(FailureCode::UnsupportedCodec, &detail);
+                self.fail(FailureCode::CorruptSegment, &detail);
             }
             return;
         }
@@ -399,10 +405,10 @@ struct VideoTrack {
     clock: TrackClock,
     group: Vec<(AccessUnit, ContinuousTimestamps)>,
     groups: Vec<RawGroup>,
+    pictures: Vec<RawPicture>,
     /// The usual distance of pictures, for the end of the last group.
     step: i64,
     undecodable: u64,
-    pictures: u64,
 }
 
 impl VideoTrack {
@@ -413,9 +419,9 @@ impl VideoTrack {
             clock: TrackClock::unset(),
             group: Vec::new(),
             groups: Vec::new(),
+            pictures: Vec::new(),
             step: 0,
             undecodable: 0,
-            pictures: 0,
         }
     }
 
@@ -431,7 +437,6 @@ impl VideoTrack {
 
     fn take_units(&mut self) -> Result<(), String> {
         for unit in self.framer.take_units() {
-            self.pictures += 1;
             let at = self.clock.place(unit.timestamps);
             if unit.dependency.sync {
                 self.clock.begin_group();
@@ -457,11 +462,8 @@ impl VideoTrack {
             ));
         }
         let (units, stamps): (Vec<_>, Vec<_>) = self.group.drain(..).unzip();
-        let samples = place_pictures(&units, &stamps, first.presentation, end);
-        let (Some(&first_sample), Some(others)) = (samples.first(), samples.get(1..)) else {
-            return Ok(());
-        };
-        if let Some(sample) = others.last() {
+        let samples = place_pictures(&units, &stamps, first.presentation, end, 0);
+        if let Some(sample) = samples.last() {
             self.step = i64::from(sample.duration).min(Timescale::MPEG.hertz().into());
         }
         let payload_bytes: u64 = samples.iter().map(|sample| u64::from(sample.size)).sum();
@@ -475,9 +477,12 @@ impl VideoTrack {
             samples: samples.len() as u32,
             payload_bytes,
             uniform_duration: uniform_duration(&samples),
-            first_sample,
-            other_packets: mux::picture_packets(others),
+            ts_clock_packets: mux::clock_packets(&samples),
         });
+        self.pictures.extend(samples.iter().map(|sample| RawPicture {
+            size: sample.size,
+            composition_offset: sample.composition_offset,
+        }));
         Ok(())
     }
 
@@ -493,7 +498,7 @@ impl VideoTrack {
         self.take_units().map_err(clock_failure)?;
         damage.continuity_errors += self.input.continuity.errors;
         damage.broken_units += self.framer.damage().broken_units + self.input.pes.broken_headers;
-        if self.pictures == 0 {
+        if self.group.is_empty() && self.groups.is_empty() && self.undecodable == 0 {
             return Ok(None);
         }
         let end = self.last_picture_end();
@@ -504,7 +509,7 @@ impl VideoTrack {
                 format!(
                     "the video up to {path} has {} pictures and no IDR picture among them; encode \
                      with a keyframe every 2 seconds",
-                    self.pictures
+                    self.undecodable
                 ),
             ));
         }
@@ -526,6 +531,7 @@ impl VideoTrack {
             pid: self.input.pid,
             config,
             groups: self.groups,
+            pictures: self.pictures,
             end,
             undecodable: self.undecodable,
         }))

@@ -102,7 +102,13 @@ fn place(track: &Track, part: &TrackPart, groups: &[Group], units: &[AccessUnit]
         match track.codec {
             CodecConfig::Avc(_) => {
                 let stamps = timestamps(track, group, of_group);
-                samples.extend(place_pictures(of_group, &stamps, group.time, end));
+                samples.extend(place_pictures(
+                    of_group,
+                    &stamps,
+                    group.time,
+                    end,
+                    track.transport_delay,
+                ));
             }
             CodecConfig::Aac(_) => {
                 samples.extend(place_frames(of_group, group, track.sample_duration, end));

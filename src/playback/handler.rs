@@ -70,7 +70,7 @@ impl Playback {
                 self.policy.problem(&error, &request_id)
             }
         };
-        self.policy.finish(&parts.headers, &request_id, is_head, &mut response);
+        self.policy.finish(&parts.headers, is_head, &mut response);
         self.metrics.http_request(HttpRequest {
             listener: Listener::Playback,
             route: label,

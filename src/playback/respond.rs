@@ -171,6 +171,10 @@ impl ResponsePolicy {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        // Only here: other answers are the same for everyone who asks.
+        if let Ok(request_id) = HeaderValue::try_from(request_id) {
+            headers.insert(REQUEST_ID, request_id);
+        }
         headers.insert(
             CACHE_CONTROL,
             match kind {
@@ -205,21 +209,12 @@ impl ResponsePolicy {
     }
 
     /// Adds what every answer has.
-    pub fn finish(
-        &self,
-        request: &HeaderMap,
-        request_id: &str,
-        is_head: bool,
-        response: &mut Response<Body>,
-    ) {
+    pub fn finish(&self, request: &HeaderMap, is_head: bool, response: &mut Response<Body>) {
         if is_head {
             *response.body_mut() = Body::default();
         }
         let headers = response.headers_mut();
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if let Ok(request_id) = HeaderValue::try_from(request_id) {
-            headers.insert(REQUEST_ID, request_id);
-        }
         match &self.allowed_origins {
             None => {
                 headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
