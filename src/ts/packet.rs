@@ -120,8 +120,7 @@ impl PacketReader {
                 self.carry.drain(..skip);
             }
         }
-        loop {
-            let Some((packet, behind)) = rest.split_first_chunk::<PACKET_BYTES>() else { break };
+        while let Some((packet, behind)) = rest.split_first_chunk::<PACKET_BYTES>() {
             if packet[0] == SYNC_BYTE {
                 take(self.offset, packet);
                 rest = behind;

@@ -279,7 +279,7 @@ mod tests {
     impl BitWriter {
         fn bits(&mut self, value: u32, count: usize) -> &mut Self {
             for bit in (0..count).rev() {
-                if self.used % 8 == 0 {
+                if self.used.is_multiple_of(8) {
                     self.bytes.push(0);
                 }
                 let last = self.bytes.last_mut().unwrap();
