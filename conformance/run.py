@@ -179,19 +179,31 @@ def run_players(report, list_of_samples):
                 if configuration in sample.urls:
                     jobs.append(job(report, player, sample, configuration))
     jobs = [j for j in jobs if j]
+    results = play(jobs)
+    # A machine that is busy with something else for a second makes a player wait. What fails is played once more, later
+    # and alone; a fault of ours fails both times.
+    failed = [j for j, r in zip(jobs, results) if not all(c["ok"] for c in r["checks"])] if results else []
+    again = {(r["subject"], r["player"]): r for r in play(failed) or []} if failed else {}
+    if results is None:
+        report.add("players", "all", "ran", False, "players.mjs left no results")
+        return
+    for result in results:
+        for check in again.get((result["subject"], result["player"]), result)["checks"]:
+            report.add("players", f"{result['subject']} {result['player']}", check["name"], check["ok"], check["detail"])
+
+
+def play(jobs):
+    """The results of players.mjs, in the order of the jobs; None if it left none."""
     jobs_path, results_path = os.path.join(OUT, "players-jobs.json"), os.path.join(OUT, "players.json")
     with open(jobs_path, "w") as f:
         json.dump(jobs, f, indent=1)
     if os.path.exists(results_path):
         os.unlink(results_path)
-    done = subprocess.run(["node", os.path.join(folder, "players.mjs"), "--jobs", jobs_path, "--out", OUT], stdin=subprocess.DEVNULL)
+    subprocess.run(["node", os.path.join(HERE, "players", "players.mjs"), "--jobs", jobs_path, "--out", OUT], stdin=subprocess.DEVNULL)
     if not os.path.exists(results_path):
-        report.add("players", "all", "ran", False, f"players.mjs ended with exit code {done.returncode} and no results")
-        return
+        return None
     with open(results_path) as f:
-        for result in json.load(f):
-            for check in result["checks"]:
-                report.add("players", f"{result['subject']} {result['player']}", check["name"], check["ok"], check["detail"])
+        return json.load(f)
 
 
 def main():
