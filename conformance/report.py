@@ -56,7 +56,8 @@ class Report:
             print(f"{judge:<11}{subject:<{width}}{n['pass']:>7}{n['FAIL']:>7}{n['skip'] + n['known']:>8}", file=out)
             for check, outcome, detail in checks:
                 if outcome != "pass":
-                    print(f"    {outcome}: {check}: {" ".join(detail.split())[:600]}", file=out)
+                    detail = " ".join(detail.split())[:600]
+                    print(f"    {outcome}: {check}: {detail}", file=out)
         print(f"\n{self.count('pass')} passed, {self.count('FAIL')} failed, {self.count('skip', 'known')} skipped", file=out)
         return 1 if self.count("FAIL") else 0
 

@@ -5,8 +5,10 @@
 //! segment is packaged out of the stored bytes. The modules are rooms on floors: each uses lower
 //! floors only, and `conformance/house.rs` keeps it so.
 
+pub mod app;
 pub mod cache;
 pub mod catalog;
+pub mod cli;
 pub mod codec;
 pub mod config;
 pub mod control;
@@ -18,6 +20,7 @@ pub mod model;
 pub mod mp4;
 pub mod package;
 pub mod plan;
+pub mod playback;
 pub mod source;
 pub mod telemetry;
 pub mod time;

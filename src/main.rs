@@ -1,3 +1,7 @@
 //! The packorigin program; see `packorigin::cli`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    packorigin::cli::run()
+}

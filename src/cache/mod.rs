@@ -66,11 +66,7 @@ where
     }
 
     /// The stored value, or the one that `build` makes; of concurrent callers one builds.
-    pub async fn get_or_build<F>(
-        self: &Arc<Self>,
-        key: K,
-        build: impl FnOnce() -> F,
-    ) -> Result<V>
+    pub async fn get_or_build<F>(self: &Arc<Self>, key: K, build: impl FnOnce() -> F) -> Result<V>
     where
         F: Future<Output = Result<V>> + Send + 'static,
     {

@@ -13,6 +13,9 @@
 //! so `tfdt`, the earliest presentation time and the time in manifests are one and the same number.
 //! Where a source's decoding times do not grow or run past the next group, they are spread evenly
 //! instead; presentation times are never changed.
+//!
+//! Transport streams have no negative composition offsets. There, all pictures of a track are
+//! decoded earlier by one and the same delay: the largest by which ours would come too late.
 
 use super::{AccessUnit, Timestamps};
 use crate::model::presentation::Group;
@@ -85,17 +88,18 @@ impl TrackClock {
 /// The samples of one group of pictures.
 ///
 /// `start` is when its first picture is shown, `end` when the next group's is. There are as many
-/// `timestamps` as `units`.
+/// `timestamps` as `units`. `transport_delay` is the track's: how much earlier pictures are decoded
+/// in transport streams.
 pub fn place_pictures(
     units: &[AccessUnit],
     timestamps: &[ContinuousTimestamps],
     start: Ticks,
     end: Ticks,
+    transport_delay: u32,
 ) -> Vec<Sample> {
     let Some(first) = timestamps.first() else { return Vec::new() };
     let shown = |at: &ContinuousTimestamps| start.plus(at.presentation.minus(first.presentation));
     let decoded = decode_times(timestamps, start, end);
-    let transport_start = start.minus(first.presentation.minus(first.decode));
     units
         .iter()
         .zip(timestamps)
@@ -104,14 +108,13 @@ pub fn place_pictures(
             let decode_time = decoded.get(index).copied().unwrap_or(start);
             let next = decoded.get(index + 1).copied().unwrap_or(end);
             let presentation_time = shown(at);
-            let source_decode_time = transport_start.plus(at.decode.minus(first.decode));
             Sample {
                 offset: unit.offset,
                 size: unit.size as u32,
                 decode_time,
                 duration: u32::try_from(next.minus(decode_time).0).unwrap_or(0),
                 composition_offset: presentation_time.minus(decode_time).0 as i32,
-                transport_decode_time: source_decode_time.min(presentation_time),
+                transport_decode_time: decode_time.minus(Ticks(i64::from(transport_delay))),
                 dependency: unit.dependency,
             }
         })
@@ -189,20 +192,20 @@ mod tests {
     #[test]
     fn decoding_starts_when_the_first_picture_is_shown() {
         let stamps = [at(2, 0), at(5, 1), at(3, 2), at(4, 3)];
-        let samples = place_pictures(&[unit(); 4], &stamps, Ticks(102), Ticks(106));
+        let samples = place_pictures(&[unit(); 4], &stamps, Ticks(102), Ticks(106), 1);
         let decode: Vec<_> = samples.iter().map(|s| s.decode_time.0).collect();
         let offsets: Vec<_> = samples.iter().map(|s| s.composition_offset).collect();
         let transport: Vec<_> = samples.iter().map(|s| s.transport_decode_time.0).collect();
         assert_eq!(decode, [102, 103, 104, 105]);
         assert_eq!(offsets, [0, 2, -1, -1]);
-        assert_eq!(transport, [100, 101, 102, 103]);
+        assert_eq!(transport, [101, 102, 103, 104]);
         assert_eq!(uniform_duration(&samples), Some(1));
     }
 
     #[test]
     fn decoding_times_that_stand_still_are_spread_evenly() {
         let stamps = [at(0, 0), at(10, 0), at(20, 0)];
-        let samples = place_pictures(&[unit(); 3], &stamps, Ticks(50), Ticks(80));
+        let samples = place_pictures(&[unit(); 3], &stamps, Ticks(50), Ticks(80), 0);
         let shown: Vec<_> =
             samples.iter().map(|s| s.decode_time.0 + i64::from(s.composition_offset)).collect();
         assert_eq!(shown, [50, 60, 70]);

@@ -12,10 +12,12 @@
 
 use sha2::{Digest, Sha256};
 
-use super::scan::{self, AudioScan, RawFrame, RawGroup, StreamScan, Stretch, VideoScan};
+use super::scan::{
+    self, AudioScan, RawFrame, RawGroup, RawPicture, StreamScan, Stretch, VideoScan,
+};
 use crate::codec::AccessUnit;
 use crate::codec::timing::place_frames;
-use crate::model::codec::{AacConfig, AacExtension, CodecConfig};
+use crate::model::codec::{AacConfig, AacExtension, AvcConfig, CodecConfig};
 use crate::model::ingest::{FailureCode, IngestFailure, Report, StreamReport, Warning};
 use crate::model::presentation::{
     Group, Medium, Period, Presentation, SourceObject, Stream, StreamPeriod, Track,
@@ -136,13 +138,12 @@ impl PeriodClock {
         streams: &[ReadStream],
         warnings: &mut Vec<Warning>,
     ) -> Self {
-        let firsts: Vec<Option<Ticks>> = stretches.iter().map(|stretch| first_time(stretch)).collect();
+        let firsts: Vec<Option<Ticks>> =
+            stretches.iter().map(|stretch| first_time(stretch)).collect();
         let reference = firsts.iter().flatten().copied().next().unwrap_or_default();
         // Each stream's clock is moved by whole wraps to lie near the reference.
-        let near: Vec<Option<Ticks>> = firsts
-            .iter()
-            .map(|first| first.map(|first| moved_near(first, reference)))
-            .collect();
+        let near: Vec<Option<Ticks>> =
+            firsts.iter().map(|first| first.map(|first| moved_near(first, reference))).collect();
         let related = |first: Ticks| first.minus(reference).0.abs() <= UNRELATED_CLOCKS;
         let zero = near.iter().flatten().copied().filter(|&first| related(first)).min();
         let zero = zero.unwrap_or_default();
@@ -227,10 +228,22 @@ fn group_times(groups: &[Group]) -> Vec<Ticks> {
 }
 
 fn place_video(video: &VideoScan, clock_offset: Ticks) -> Track {
+    let transport_delay =
+        video.pictures.iter().map(|picture| picture.composition_offset.min(0).unsigned_abs()).max();
+    let transport_delay = transport_delay.unwrap_or(0);
+    let mut pictures = &video.pictures[..];
     let groups: Vec<Group> = video
         .groups
         .iter()
-        .map(|raw| place_group(raw, video, clock_offset))
+        .map(|raw| {
+            let count = (raw.samples as usize).min(pictures.len());
+            let (of_group, behind) = pictures.split_at(count);
+            pictures = behind;
+            Group {
+                ts_payload_packets: payload_packets(&video.config, of_group, transport_delay),
+                ..place_group(raw, clock_offset)
+            }
+        })
         .collect();
     let end = video.end.minus(clock_offset);
     let samples: i64 = groups.iter().map(|group| i64::from(group.samples)).sum();
@@ -241,13 +254,24 @@ fn place_video(video: &VideoScan, clock_offset: Ticks) -> Track {
         timescale: Timescale::MPEG,
         sample_duration: u32::try_from((span + samples / 2) / samples.max(1)).unwrap_or(0),
         clock_offset: Ticks(clock_offset.0.rem_euclid(CLOCK_PERIOD)),
+        transport_delay,
         groups,
         end,
     }
 }
 
-fn place_group(raw: &RawGroup, video: &VideoScan, clock_offset: Ticks) -> Group {
-    let first = mux::random_access_packets(&video.config, &raw.first_sample);
+/// Packets with payload of a group, whose first picture is the random access point.
+fn payload_packets(config: &AvcConfig, pictures: &[RawPicture], transport_delay: u32) -> u32 {
+    let delay = i64::from(transport_delay);
+    let packets = pictures.iter().enumerate().map(|(index, picture)| {
+        // Shown when decoded: one timestamp is enough.
+        let has_decode_time = i64::from(picture.composition_offset) != -delay;
+        mux::picture_packets((index == 0).then_some(config), picture.size, has_decode_time)
+    });
+    packets.sum()
+}
+
+fn place_group(raw: &RawGroup, clock_offset: Ticks) -> Group {
     let delay = raw.first.presentation.minus(raw.first.decode).0;
     Group {
         start: raw.start,
@@ -258,8 +282,8 @@ fn place_group(raw: &RawGroup, video: &VideoScan, clock_offset: Ticks) -> Group 
         samples: raw.samples,
         payload_bytes: raw.payload_bytes,
         uniform_duration: raw.uniform_duration,
-        ts_payload_packets: first.payload + raw.other_packets.payload,
-        ts_clock_packets: first.clock + raw.other_packets.clock,
+        ts_clock_packets: raw.ts_clock_packets,
+        ..Group::default()
     }
 }
 
@@ -321,6 +345,7 @@ fn place_audio(
         timescale,
         sample_duration: AacConfig::FRAME_SAMPLES,
         clock_offset: Ticks(clock_offset.0.rem_euclid(CLOCK_PERIOD)),
+        transport_delay: 0,
         groups,
         end,
     })
@@ -390,8 +415,7 @@ fn run_of(
         .collect();
     let samples = place_frames(&units, &group, AacConfig::FRAME_SAMPLES, next_time);
     group.uniform_duration = crate::codec::timing::uniform_duration(&samples);
-    let packets = mux::audio_packets(&samples, timescale, with_clock);
-    group.ts_payload_packets = packets.payload;
+    group.ts_payload_packets = mux::audio_packets(&samples, timescale, with_clock);
     group
 }
 
@@ -424,13 +448,20 @@ fn audio_identity(stretches: &[Stretch], periods: &[StreamPeriod]) -> Option<[u8
         hash.update(identity);
         if let Some(track) = &period.audio {
             hash.update(track.codec.rfc6381());
-            for group in &track.groups {
-                hash.update(group.time.0.to_be_bytes());
-                hash.update(group.samples.to_be_bytes());
+            // Where runs are cut depends on the pictures; where frames are missing does not.
+            let runs = track.groups.chunk_by(|a, b| follows(a, b, track.sample_duration));
+            for run in runs {
+                let start = run.first().map_or(Ticks::ZERO, |group| group.time);
+                hash.update(start.0.to_be_bytes());
             }
         }
     }
     Some(hash.finalize().into())
+}
+
+/// Whether a run of frames begins where another ends.
+fn follows(before: &Group, run: &Group, frame: u32) -> bool {
+    before.time.plus(Ticks(i64::from(before.samples) * i64::from(frame))) == run.time
 }
 
 fn milliseconds(time: Ticks) -> i64 {

@@ -62,8 +62,7 @@ pub fn encode(presentation: &Presentation) -> Result<(Vec<u8>, [u8; HASH_BYTES])
 pub fn decode(stored: &[u8]) -> Result<Presentation, FormatError> {
     let rest = stored.strip_prefix(MAGIC).ok_or(FormatError::Version)?;
     let rest = rest.strip_prefix(&[VERSION]).ok_or(FormatError::Version)?;
-    let (hash, compressed) =
-        rest.split_first_chunk::<HASH_BYTES>().ok_or(FormatError::Checksum)?;
+    let (hash, compressed) = rest.split_first_chunk::<HASH_BYTES>().ok_or(FormatError::Checksum)?;
     let bytes = zstd::bulk::decompress(compressed, MAX_BODY_BYTES.min(body_bound(compressed)))?;
     if Sha256::digest(&bytes)[..] != hash[..] {
         return Err(FormatError::Checksum);
@@ -173,6 +172,7 @@ impl Body {
         self.unsigned(u64::from(track.timescale.hertz()));
         self.unsigned(u64::from(track.sample_duration));
         self.signed(track.clock_offset.0);
+        self.unsigned(u64::from(track.transport_delay));
         self.signed(track.end.0);
         self.unsigned(track.groups.len() as u64);
         let mut columns: [Vec<i64>; GROUP_COLUMNS] = Default::default();
@@ -342,13 +342,22 @@ impl<'a> Reader<'a> {
         let pid = self.number("pid")?;
         let codec = self.codec()?;
         let field = "timescale";
-        let timescale =
-            Timescale::new(self.number(field)?).ok_or(FormatError::Field { field })?;
+        let timescale = Timescale::new(self.number(field)?).ok_or(FormatError::Field { field })?;
         let sample_duration = self.number("sample_duration")?;
         let clock_offset = Ticks(self.signed("clock_offset")?);
+        let transport_delay = self.number("transport_delay")?;
         let end = Ticks(self.signed("end")?);
         let groups = self.groups()?;
-        Ok(Track { pid, codec, timescale, sample_duration, clock_offset, groups, end })
+        Ok(Track {
+            pid,
+            codec,
+            timescale,
+            sample_duration,
+            clock_offset,
+            transport_delay,
+            groups,
+            end,
+        })
     }
 
     fn groups(&mut self) -> Read<Vec<Group>> {
@@ -464,8 +473,8 @@ mod tests {
             .prop_map(|(object, offset)| SourcePosition { object, offset });
         let numbers = (any::<u8>(), -1_000_000_i64..1 << 40, 0_u32..1 << 20);
         let counts = (any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>());
-        (position.clone(), position, numbers, counts, proptest::option::of(0_u32..1 << 20)).prop_map(
-            |(start, end, (skip, time, decode_delay), counts, uniform_duration)| Group {
+        (position.clone(), position, numbers, counts, proptest::option::of(0_u32..1 << 20))
+            .prop_map(|(start, end, (skip, time, decode_delay), counts, uniform_duration)| Group {
                 start,
                 end,
                 skip,
@@ -476,8 +485,7 @@ mod tests {
                 uniform_duration,
                 ts_payload_packets: counts.2,
                 ts_clock_packets: counts.3,
-            },
-        )
+            })
     }
 
     fn presentation(groups: Vec<Group>) -> Presentation {
@@ -507,6 +515,7 @@ mod tests {
             timescale: Timescale::new(hertz).unwrap(),
             sample_duration: 3_003,
             clock_offset: Ticks(-5),
+            transport_delay: 6,
             groups: groups.clone(),
             end: Ticks(1 << 41),
         };
@@ -552,8 +561,14 @@ mod tests {
     fn two_hours_of_two_second_groups_take_little_room() {
         let groups: Vec<Group> = (0..3_600_u32)
             .map(|index| Group {
-                start: SourcePosition { object: index / 5, offset: u64::from(index % 5) * 1_253_904 },
-                end: SourcePosition { object: index / 5, offset: u64::from(index % 5 + 1) * 1_253_904 },
+                start: SourcePosition {
+                    object: index / 5,
+                    offset: u64::from(index % 5) * 1_253_904,
+                },
+                end: SourcePosition {
+                    object: index / 5,
+                    offset: u64::from(index % 5 + 1) * 1_253_904,
+                },
                 time: Ticks(i64::from(index) * 180_000),
                 samples: 60,
                 payload_bytes: 1_200_000 + index * 7919 % 65_536,

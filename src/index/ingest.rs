@@ -177,9 +177,7 @@ async fn read_playlist(
     path: &SourcePath,
     limits: IngestLimits,
 ) -> Result<Bytes, IngestFailure> {
-    root.read_all(path, limits.max_playlist_bytes)
-        .await
-        .map_err(|error| error.to_ingest_failure())
+    root.read_all(path, limits.max_playlist_bytes).await.map_err(|error| error.to_ingest_failure())
 }
 
 fn found_in(playlist: &SourcePath, mut failure: IngestFailure) -> IngestFailure {

@@ -15,9 +15,8 @@ use crate::codec::{AccessUnit, aac, h264};
 use crate::model::codec::{AacConfig, AvcConfig};
 use crate::model::ingest::{FailureCode, IngestFailure};
 use crate::model::presentation::SourcePosition;
-use crate::model::sample::Sample;
 use crate::time::{Ticks, Timescale, Unwrapper};
-use crate::ts::mux::{self, PacketCount};
+use crate::ts::mux;
 use crate::ts::packet::{Continuity, PACKET_BYTES, Packet, PacketReader};
 use crate::ts::pes::PesReader;
 use crate::ts::psi::{ProgramMap, Tables, stream_type};
@@ -46,6 +45,8 @@ pub(super) struct VideoScan {
     pub pid: u16,
     pub config: AvcConfig,
     pub groups: Vec<RawGroup>,
+    /// The pictures of all groups in a row.
+    pub pictures: Vec<RawPicture>,
     /// When the last picture ends.
     pub end: Ticks,
     /// Pictures before the first random access point.
@@ -62,10 +63,15 @@ pub(super) struct RawGroup {
     pub samples: u32,
     pub payload_bytes: u32,
     pub uniform_duration: Option<u32>,
-    /// The random access point, whose packets depend on parameter sets that are not yet complete.
-    pub first_sample: Sample,
-    /// Packets of all other pictures.
-    pub other_packets: PacketCount,
+    /// Clock references that it takes in a transport stream.
+    pub ts_clock_packets: u32,
+}
+
+/// What the size of a picture in a transport stream depends on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RawPicture {
+    pub size: u32,
+    pub composition_offset: i32,
 }
 
 /// The audio frames of a stretch.
@@ -204,7 +210,9 @@ impl StreamScanner {
         if self.object_packets == 0 {
             return Err(IngestFailure::new(
                 FailureCode::UnsupportedContainer,
-                format!("{path} is no MPEG transport stream of 188-byte packets; only that is read"),
+                format!(
+                    "{path} is no MPEG transport stream of 188-byte packets; only that is read"
+                ),
             ));
         }
         if left > 0 {
@@ -248,7 +256,7 @@ impl StreamScanner {
             && video.input.pid == packet.pid
         {
             if let Err(detail) = video.push(&packet, tag) {
-                self.fail(FailureCode::UnsupportedCodec, &detail);
+                self.fail(FailureCode::CorruptSegment, &detail);
             }
             return;
         }
@@ -369,12 +377,7 @@ struct TrackInput {
 
 impl TrackInput {
     fn new(pid: u16) -> Self {
-        Self {
-            pid,
-            pes: PesReader::waiting(),
-            continuity: Continuity::default(),
-            packet_start: 0,
-        }
+        Self { pid, pes: PesReader::waiting(), continuity: Continuity::default(), packet_start: 0 }
     }
 
     /// The elementary stream bytes of a packet, and the tag under which they are found again.
@@ -402,10 +405,10 @@ struct VideoTrack {
     clock: TrackClock,
     group: Vec<(AccessUnit, ContinuousTimestamps)>,
     groups: Vec<RawGroup>,
+    pictures: Vec<RawPicture>,
     /// The usual distance of pictures, for the end of the last group.
     step: i64,
     undecodable: u64,
-    pictures: u64,
 }
 
 impl VideoTrack {
@@ -416,9 +419,9 @@ impl VideoTrack {
             clock: TrackClock::unset(),
             group: Vec::new(),
             groups: Vec::new(),
+            pictures: Vec::new(),
             step: 0,
             undecodable: 0,
-            pictures: 0,
         }
     }
 
@@ -434,7 +437,6 @@ impl VideoTrack {
 
     fn take_units(&mut self) -> Result<(), String> {
         for unit in self.framer.take_units() {
-            self.pictures += 1;
             let at = self.clock.place(unit.timestamps);
             if unit.dependency.sync {
                 self.clock.begin_group();
@@ -460,11 +462,8 @@ impl VideoTrack {
             ));
         }
         let (units, stamps): (Vec<_>, Vec<_>) = self.group.drain(..).unzip();
-        let samples = place_pictures(&units, &stamps, first.presentation, end);
-        let (Some(&first_sample), Some(others)) = (samples.first(), samples.get(1..)) else {
-            return Ok(());
-        };
-        if let Some(sample) = others.last() {
+        let samples = place_pictures(&units, &stamps, first.presentation, end, 0);
+        if let Some(sample) = samples.last() {
             self.step = i64::from(sample.duration).min(Timescale::MPEG.hertz().into());
         }
         let payload_bytes: u64 = samples.iter().map(|sample| u64::from(sample.size)).sum();
@@ -478,9 +477,12 @@ impl VideoTrack {
             samples: samples.len() as u32,
             payload_bytes,
             uniform_duration: uniform_duration(&samples),
-            first_sample,
-            other_packets: mux::picture_packets(others),
+            ts_clock_packets: mux::clock_packets(&samples),
         });
+        self.pictures.extend(samples.iter().map(|sample| RawPicture {
+            size: sample.size,
+            composition_offset: sample.composition_offset,
+        }));
         Ok(())
     }
 
@@ -496,7 +498,7 @@ impl VideoTrack {
         self.take_units().map_err(clock_failure)?;
         damage.continuity_errors += self.input.continuity.errors;
         damage.broken_units += self.framer.damage().broken_units + self.input.pes.broken_headers;
-        if self.pictures == 0 {
+        if self.group.is_empty() && self.groups.is_empty() && self.undecodable == 0 {
             return Ok(None);
         }
         let end = self.last_picture_end();
@@ -507,7 +509,7 @@ impl VideoTrack {
                 format!(
                     "the video up to {path} has {} pictures and no IDR picture among them; encode \
                      with a keyframe every 2 seconds",
-                    self.pictures
+                    self.undecodable
                 ),
             ));
         }
@@ -529,6 +531,7 @@ impl VideoTrack {
             pid: self.input.pid,
             config,
             groups: self.groups,
+            pictures: self.pictures,
             end,
             undecodable: self.undecodable,
         }))
@@ -586,8 +589,8 @@ impl AudioTrack {
     fn take_frames(&mut self) {
         let Some(config) = self.framer.config().cloned() else { return };
         let Some(timescale) = Timescale::new(config.sampling_frequency) else { return };
-        let half_frame = Ticks(i64::from(AacConfig::FRAME_SAMPLES) / 2)
-            .rescale(timescale, Timescale::MPEG);
+        let half_frame =
+            Ticks(i64::from(AacConfig::FRAME_SAMPLES) / 2).rescale(timescale, Timescale::MPEG);
         let Self { framer, clock, frames, anchors, overlaps, hash, .. } = self;
         framer.drain(|unit, bytes| {
             if let Some(timestamps) = unit.timestamps {
@@ -595,8 +598,8 @@ impl AudioTrack {
                 match anchors.last() {
                     None => anchors.push((frames.len(), at)),
                     Some(&(first, start)) => {
-                        let samples = (frames.len() - first) as i64
-                            * i64::from(AacConfig::FRAME_SAMPLES);
+                        let samples =
+                            (frames.len() - first) as i64 * i64::from(AacConfig::FRAME_SAMPLES);
                         let grid = start.plus(Ticks(samples).rescale(timescale, Timescale::MPEG));
                         if at > grid.plus(half_frame) {
                             anchors.push((frames.len(), at));

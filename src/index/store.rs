@@ -88,10 +88,8 @@ impl Store {
         in_background(move || {
             let bytes = std::fs::read(&path).map_err(|error| failed(&path, "read", error))?;
             format::decode(&bytes).map_err(|error| {
-                let message = format!(
-                    "the index {} cannot be used; ingest its asset again",
-                    path.display()
-                );
+                let message =
+                    format!("the index {} cannot be used; ingest its asset again", path.display());
                 Error::new(Kind::Internal, message).caused_by(error)
             })
         })

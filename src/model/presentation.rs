@@ -130,6 +130,9 @@ pub struct Track {
     pub sample_duration: u32,
     /// Source clock (90 kHz, modulo 2^33) minus timeline, so that timestamps can be placed.
     pub clock_offset: Ticks,
+    /// How much earlier than in fragments samples are decoded in transport streams, where decoding
+    /// may not follow presentation.
+    pub transport_delay: u32,
     /// Independently decodable groups, without gaps in order of time.
     pub groups: Vec<Group>,
     /// When the last sample ends.

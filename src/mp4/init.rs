@@ -196,6 +196,7 @@ mod tests {
             timescale: Timescale::new(hertz).unwrap(),
             sample_duration: 0,
             clock_offset: Ticks::ZERO,
+            transport_delay: 0,
             groups: Vec::new(),
             end: Ticks::ZERO,
         }

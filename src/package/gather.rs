@@ -63,12 +63,7 @@ pub(super) fn gather(
 }
 
 /// Calls `take` with the elementary stream bytes of one PID, without the first `skip` of them.
-fn for_each_part(
-    pid: u16,
-    mut skip: usize,
-    blocks: &[Block],
-    mut take: impl FnMut(PesPart<'_>),
-) {
+fn for_each_part(pid: u16, mut skip: usize, blocks: &[Block], mut take: impl FnMut(PesPart<'_>)) {
     let mut pes = PesReader::inside();
     let mut continuity = Continuity::default();
     let mut reader = PacketReader::default();
@@ -107,7 +102,13 @@ fn place(track: &Track, part: &TrackPart, groups: &[Group], units: &[AccessUnit]
         match track.codec {
             CodecConfig::Avc(_) => {
                 let stamps = timestamps(track, group, of_group);
-                samples.extend(place_pictures(of_group, &stamps, group.time, end));
+                samples.extend(place_pictures(
+                    of_group,
+                    &stamps,
+                    group.time,
+                    end,
+                    track.transport_delay,
+                ));
             }
             CodecConfig::Aac(_) => {
                 samples.extend(place_frames(of_group, group, track.sample_duration, end));

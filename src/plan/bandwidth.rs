@@ -12,9 +12,11 @@ pub(super) struct Rates {
 
 impl Rates {
     pub fn add(&mut self, segments: &[ManifestSegment], timescale: Timescale) {
-        self.segments.extend(segments.iter().map(|segment| {
-            (segment.bytes, segment.duration.rescale(timescale, Timescale::MPEG))
-        }));
+        self.segments.extend(
+            segments.iter().map(|segment| {
+                (segment.bytes, segment.duration.rescale(timescale, Timescale::MPEG))
+            }),
+        );
     }
 
     /// The peak segment bit rate: the largest rate of any row of segments that lasts between half

@@ -257,9 +257,8 @@ pub(super) fn payload_bytes(groups: &[Group]) -> u64 {
 
 /// Bytes of a transport stream segment over some groups of pictures and some runs of sound.
 pub(super) fn transport_bytes(lead: &[Group], audio: &[Group]) -> u64 {
-    let packets = |group: &Group| {
-        u64::from(group.ts_payload_packets) + u64::from(group.ts_clock_packets)
-    };
+    let packets =
+        |group: &Group| u64::from(group.ts_payload_packets) + u64::from(group.ts_clock_packets);
     let packets: u64 = lead.iter().chain(audio).map(packets).sum();
     (transport::TABLE_PACKETS + packets) * transport::PACKET_BYTES
 }

@@ -191,8 +191,7 @@ fn select(presentation: &Presentation, selection: StreamSelection) -> Vec<usize>
     let mut streams: Vec<usize> = (0..presentation.streams.len())
         .filter(|&index| {
             let stream = presentation.streams.get(index);
-            let has_media =
-                stream.is_some_and(|s| s.has(Medium::Video) || s.has(Medium::Audio));
+            let has_media = stream.is_some_and(|s| s.has(Medium::Video) || s.has(Medium::Audio));
             has_media && range.contains(&bandwidth(index))
         })
         .collect();

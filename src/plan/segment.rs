@@ -70,9 +70,10 @@ impl SegmentPlan {
         let (lead_medium, lead) = tracks.next()?;
         let segmentation = &packaging.segmentation;
         // Segments without samples are not listed, so the place in the list may differ.
-        let segment = segmentation.group_ranges(lead, period, stream).into_iter().position(|range| {
-            !range.is_empty() && lead.groups.get(range.start).is_some_and(|g| g.time == time)
-        })?;
+        let segment =
+            segmentation.group_ranges(lead, period, stream).into_iter().position(|range| {
+                !range.is_empty() && lead.groups.get(range.start).is_some_and(|g| g.time == time)
+            })?;
         let part = |medium, track: &Track| {
             let groups = segmentation.group_range(track, period, stream, segment);
             let layout = fragment_layout(track, track.groups.get(groups.clone())?);
@@ -139,9 +140,7 @@ impl SegmentPlan {
         let groups = self.groups(part);
         let (Some(first), Some(last)) = (groups.first(), groups.last()) else { return Vec::new() };
         let stream = self.presentation.streams.get(self.rendition.stream);
-        stream.map_or_else(Vec::new, |stream| {
-            spans_between(&stream.objects, first.start, last.end)
-        })
+        stream.map_or_else(Vec::new, |stream| spans_between(&stream.objects, first.start, last.end))
     }
 
     fn exact_bytes(&self) -> u64 {

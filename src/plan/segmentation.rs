@@ -36,11 +36,7 @@ pub(super) struct PeriodSegmentation {
 }
 
 impl Segmentation {
-    pub fn new(
-        presentation: &Presentation,
-        selected: &[usize],
-        duration: SegmentDuration,
-    ) -> Self {
+    pub fn new(presentation: &Presentation, selected: &[usize], duration: SegmentDuration) -> Self {
         let periods = (0..presentation.periods.len())
             .map(|period| PeriodSegmentation::new(presentation, period, selected, duration))
             .collect();
@@ -129,9 +125,7 @@ impl PeriodSegmentation {
 
 /// The selected streams whose random access points count: those with video, or all if none has.
 fn leading_streams(presentation: &Presentation, period: usize, selected: &[usize]) -> Vec<usize> {
-    let has_video = |&&stream: &&usize| {
-        presentation.track(stream, period, Medium::Video).is_some()
-    };
+    let has_video = |&&stream: &&usize| presentation.track(stream, period, Medium::Video).is_some();
     let with_video: Vec<usize> = selected.iter().filter(has_video).copied().collect();
     if with_video.is_empty() { selected.to_vec() } else { with_video }
 }

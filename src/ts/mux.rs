@@ -1,14 +1,14 @@
 //! Samples → one whole transport stream segment (ISO/IEC 13818-1:2023 2.4, RFC 8216 3.2).
 //!
 //! ```text
-//! PAT PMT │ audio PES … │ video PES (PCR, AUD, SPS, PPS, IDR) │ video PES (PCR, AUD, slice) │ …
+//! PAT PMT │ video PES (PCR, AUD, SPS, PPS, IDR) │ audio PES … │ video PES (PCR, AUD, slice) │ …
 //! ```
 //!
 //! Every picture has a PES packet of its own that begins with a clock reference, an access unit
 //! delimiter and, at random access points, the parameter sets. Audio frames are gathered up to
 //! [`transport::AUDIO_PES_PAYLOAD_BYTES`] and never over the border of two groups, so the number of
 //! packets of each group is the same in whichever segment it lands; `index` counts them with
-//! [`random_access_packets`], [`picture_packets`] and [`audio_packets`], and `plan` adds them up. Continuity counters go on
+//! [`picture_packets`], [`clock_packets`] and [`audio_packets`], and `plan` adds them up. Continuity counters go on
 //! from segment to segment because they, too, are sums.
 //!
 //! The rate is whatever the pictures need: no null packets, no decoder buffer model.
@@ -70,45 +70,28 @@ pub struct AudioInput<'a> {
     pub packets_before: u64,
 }
 
-/// How many packets something takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PacketCount {
-    /// Packets with payload, which the continuity counter counts.
-    pub payload: u32,
-    /// Clock references between them.
-    pub clock: u32,
+/// Packets with payload that a picture takes: with parameter sets if it is a random access point,
+/// whose `config` is given; with two timestamps or one.
+pub fn picture_packets(config: Option<&AvcConfig>, size: u32, has_decode_time: bool) -> u32 {
+    let header = transport::PES_HEADER_BYTES[usize::from(has_decode_time)];
+    let sets = config.map_or(0, parameter_set_bytes);
+    let pes_bytes = header + transport::DELIMITER_BYTES + sets + u64::from(size);
+    transport::packets(pes_bytes, transport::CLOCK_FIELD_BYTES) as u32
 }
 
-/// The packets of a random access point, which parameter sets go with.
-pub fn random_access_packets(config: &AvcConfig, sample: &Sample) -> PacketCount {
-    count_packets(std::slice::from_ref(sample), parameter_set_bytes(config))
+/// Packets without payload that carry the clock between pictures that last long.
+pub fn clock_packets(samples: &[Sample]) -> u32 {
+    let durations = samples.iter().map(|sample| i64::from(sample.duration));
+    durations.map(|duration| transport::clock_packets(duration) as u32).sum()
 }
 
-/// The packets of pictures that are no random access points.
-pub fn picture_packets(samples: &[Sample]) -> PacketCount {
-    count_packets(samples, 0)
-}
-
-fn count_packets(samples: &[Sample], parameter_set_bytes: u64) -> PacketCount {
-    let mut count = PacketCount::default();
-    for sample in samples {
-        let header = transport::PES_HEADER_BYTES[usize::from(has_decode_time(sample))];
-        let sample_bytes = parameter_set_bytes + u64::from(sample.size);
-        let pes_bytes = header + transport::DELIMITER_BYTES + sample_bytes;
-        count.payload += transport::packets(pes_bytes, transport::CLOCK_FIELD_BYTES) as u32;
-        count.clock += transport::clock_packets(i64::from(sample.duration)) as u32;
-    }
-    count
-}
-
-/// The packets of a run of audio frames; `with_clock` where there is no video to carry the clock.
-pub fn audio_packets(samples: &[Sample], timescale: Timescale, with_clock: bool) -> PacketCount {
+/// Packets of a run of audio frames; `with_clock` where there is no video to carry the clock.
+pub fn audio_packets(samples: &[Sample], timescale: Timescale, with_clock: bool) -> u32 {
     let field = if with_clock { transport::CLOCK_FIELD_BYTES } else { 0 };
     let header = transport::PES_HEADER_BYTES[0];
-    let payload = audio_packages(samples, timescale, with_clock)
+    audio_packages(samples, timescale, with_clock)
         .map(|frames| transport::packets(header + adts_bytes(frames), field) as u32)
-        .sum();
-    PacketCount { payload, clock: 0 }
+        .sum()
 }
 
 /// Appends a segment to `out`.
@@ -149,10 +132,11 @@ pub fn write_segment(
         }
     };
     if let Some(video) = &mut video {
-        for sample in video.samples {
+        for (index, sample) in video.samples.iter().enumerate() {
+            // The first packet behind the tables is a clock reference.
             while let Some(frames) = packages.next_if(|frames| {
                 let timescale = audio.as_ref().map_or(Timescale::MPEG, |audio| audio.timescale);
-                start_of(frames, timescale) <= sample.transport_decode_time
+                index > 0 && start_of(frames, timescale) <= sample.transport_decode_time
             }) {
                 write_audio(out, frames);
             }
@@ -553,15 +537,17 @@ mod tests {
             let (audio_samples, audio_payload) = frames(&frames_of);
             let expected_video = payload.clone();
             let half = audio_samples.len() / 2;
-            let first = random_access_packets(&avc(), &samples[0]);
-            let others = picture_packets(&samples[1..]);
-            let count = PacketCount {
-                payload: first.payload + others.payload,
-                clock: first.clock + others.clock,
-            };
+            let config = avc();
+            let pictures: u32 = samples
+                .iter()
+                .map(|sample| {
+                    let config = sample.dependency.sync.then_some(&config);
+                    picture_packets(config, sample.size, has_decode_time(sample))
+                })
+                .sum();
             let timescale = Timescale::new(48_000).unwrap();
-            let audio_count = audio_packets(&audio_samples[..half], timescale, false).payload
-                + audio_packets(&audio_samples[half..], timescale, false).payload;
+            let audio_count = audio_packets(&audio_samples[..half], timescale, false)
+                + audio_packets(&audio_samples[half..], timescale, false);
             let mut out = Vec::new();
             write_segment(
                 &mut out,
@@ -583,7 +569,7 @@ mod tests {
             );
             let read = read(&out);
             prop_assert_eq!(read.continuity_errors, 0);
-            prop_assert_eq!(read.packets, 2 + u64::from(count.payload + count.clock + audio_count));
+            prop_assert_eq!(read.packets, 2 + u64::from(pictures + clock_packets(&samples) + audio_count));
             prop_assert_eq!(out.len() as u64, read.packets * 188);
             prop_assert_eq!(read.video, expected_video);
             prop_assert_eq!(read.audio, audio_payload);
@@ -604,7 +590,7 @@ mod tests {
             }));
             let count = audio_packets(&samples, timescale, true);
             let read = read(&out);
-            prop_assert_eq!(read.packets, 2 + u64::from(count.payload));
+            prop_assert_eq!(read.packets, 2 + u64::from(count));
             prop_assert_eq!(read.audio, payload);
         }
     }

@@ -1,0 +1,12 @@
+//! Drives the real binary over real sockets; needs nothing but the toolchain.
+//!
+//! What it proves: the journeys of HOUSE.md work from the command line to the last byte, and the
+//! checks of its section 5 that can be made from outside hold. What it cannot prove: that players
+//! like the media; the judges beside this folder do that.
+
+mod commands;
+mod ingesting;
+mod media;
+mod origin;
+mod playing;
+mod slow_source;

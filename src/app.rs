@@ -1,0 +1,225 @@
+//! Builds everything once, in one function that reads top to bottom, and stops it gracefully.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use futures_util::FutureExt;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::cache::Cache;
+use crate::catalog::worker::{IngestWorker, ProgressSink, WorkerSettings};
+use crate::catalog::{
+    AssetView, Catalog, CatalogSettings, IngestJob, Ingested, SqliteStore, SystemClock,
+};
+use crate::config::Config;
+use crate::control::{
+    self, AccessToken, ControlState, EndpointCheck, EndpointFailure, MetricsPage,
+};
+use crate::error::{Error, Kind, Result};
+use crate::index::{IngestLimits, Store};
+use crate::model::ingest::{FailureCode, IngestFailure};
+use crate::model::policy::Configuration;
+use crate::playback::{self, Access, Library, Playback, ResponsePolicy};
+use crate::source::Sources;
+use crate::telemetry::Metrics;
+
+/// The parts that serving and export have in common.
+pub struct Parts {
+    /// Groups, configurations, assets.
+    pub catalog: Arc<Catalog>,
+    /// The handler of playback requests.
+    pub playback: Arc<Playback>,
+    database: Arc<SqliteStore>,
+    indexes: Store,
+}
+
+impl Parts {
+    /// Opens the data directory and the sources.
+    pub async fn open(config: &Config, metrics: &Arc<Metrics>) -> Result<Self> {
+        std::fs::create_dir_all(&config.data_dir).map_err(|error| {
+            let path = config.data_dir.display();
+            let message = format!("the data directory {path} cannot be created; set data_dir");
+            Error::invalid("data_dir", message).caused_by(error)
+        })?;
+        let database = Arc::new(SqliteStore::open(&config.data_dir.join("catalog.sqlite")).await?);
+        let grace = time::Duration::try_from(config.playback.grace).unwrap_or(time::Duration::MAX);
+        let settings = CatalogSettings { grace, ..CatalogSettings::default() };
+        let catalog = Arc::new(Catalog::new(database.clone(), Arc::new(SystemClock), settings));
+        let indexes = Store::open(&config.data_dir)?;
+        let sources = Sources::open(&config.sources, &config.source, &config.egress, metrics)?;
+        let library = Library::new(indexes.clone(), config.cache.index_bytes, metrics);
+        let playback = Arc::new(Playback {
+            access: Access::new(&config.playback),
+            policy: ResponsePolicy::new(&config.playback),
+            catalog: catalog.clone(),
+            library,
+            sources: Arc::new(sources),
+            blocks: Cache::new("source", config.cache.source_bytes, metrics.clone()),
+            segments: Cache::new("segment", config.cache.segment_bytes, metrics.clone()),
+            metrics: metrics.clone(),
+            next_request: AtomicU64::new(request_number_seed()),
+        });
+        Ok(Self { catalog, playback, database, indexes })
+    }
+}
+
+/// A running origin.
+pub struct App {
+    /// Groups, configurations, assets.
+    pub catalog: Arc<Catalog>,
+    /// Where players connect.
+    pub playback_address: SocketAddr,
+    /// Where operators connect.
+    pub control_address: SocketAddr,
+    /// The base of playback URLs.
+    pub base_url: String,
+    shutdown: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    database: Arc<SqliteStore>,
+}
+
+impl App {
+    /// Starts everything. Both listeners accept when this returns.
+    pub async fn start(config: &Config, metrics: &Arc<Metrics>) -> Result<Self> {
+        let Parts { catalog, playback, database, indexes } = Parts::open(config, metrics).await?;
+
+        let playback_listener = bind(config.playback.listen, "playback.listen").await?;
+        let control_listener = bind(config.control.listen, "control.listen").await?;
+        let playback_address = local_address(&playback_listener)?;
+        let control_address = local_address(&control_listener)?;
+        let base_url = config.playback.base_url(playback_address);
+        let token = match &config.control.access_token {
+            Some(token) => Some(AccessToken::new(token.expose())?),
+            None => None,
+        };
+        control::require_token(control_address, token.as_ref())?;
+
+        let (shutdown, stop) = watch::channel(false);
+        let recovered = catalog.recover_jobs().await?;
+        if recovered > 0 {
+            tracing::info!(jobs = recovered, "ingest goes on where it was interrupted");
+        }
+        let ingest = ingest_function(playback.sources.clone(), indexes, config);
+        let concurrency = NonZeroUsize::new(config.ingest.concurrency).unwrap_or(NonZeroUsize::MIN);
+        let settings = WorkerSettings { concurrency, ..WorkerSettings::default() };
+        let worker = IngestWorker::new(catalog.clone(), ingest, settings);
+        let state = ControlState {
+            catalog: catalog.clone(),
+            sources: playback.sources.names().map(ToString::to_string).collect(),
+            public_base_url: base_url.clone(),
+            access_token: token,
+            endpoint_check: endpoint_check(playback.library.clone()),
+            metrics: metrics_page(metrics.clone()),
+        };
+        let control_stop = stop.clone();
+        let tasks = vec![
+            tokio::spawn(worker.run(stop.clone())),
+            tokio::spawn(async move {
+                if let Err(error) = control::serve(control_listener, state, control_stop).await {
+                    tracing::error!("the control listener failed: {}", error.chain());
+                }
+            }),
+            tokio::spawn(playback::serve(playback_listener, playback, stop, config.playback.drain)),
+        ];
+        Ok(Self { catalog, playback_address, control_address, base_url, shutdown, tasks, database })
+    }
+
+    /// Finishes open requests, puts running ingest jobs back into the queue, closes the catalog.
+    pub async fn stop(self) {
+        self.shutdown.send_replace(true);
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a part of the program ended badly");
+            }
+        }
+        self.database.close().await;
+    }
+}
+
+async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let message = format!("{setting} = {address}: cannot listen there; is the port taken?");
+        Error::invalid(setting, message).caused_by(error)
+    })
+}
+
+fn local_address(listener: &TcpListener) -> Result<SocketAddr> {
+    listener
+        .local_addr()
+        .map_err(|error| Error::internal("a listener has no address").caused_by(error))
+}
+
+/// Request IDs of two runs should not be the same; nothing else hangs on it.
+fn request_number_seed() -> u64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+    since_epoch.map_or(0, |since| since.as_micros() as u64) << 8
+}
+
+/// Limits of ingest as the settings say.
+pub fn ingest_limits(config: &Config) -> IngestLimits {
+    IngestLimits {
+        max_segments: config.ingest.max_segments,
+        max_playlist_bytes: config.ingest.max_playlist_bytes,
+        max_segment_bytes: config.ingest.max_segment_bytes,
+    }
+}
+
+/// What the worker runs for each job: read, index, store.
+fn ingest_function(
+    sources: Arc<Sources>,
+    indexes: Store,
+    config: &Config,
+) -> impl Fn(IngestJob, ProgressSink) -> IngestFuture + Send + Sync + 'static {
+    let limits = ingest_limits(config);
+    move |job, progress| {
+        let (sources, indexes) = (sources.clone(), indexes.clone());
+        async move {
+            let root = sources.get(&job.source).ok_or_else(|| {
+                IngestFailure::new(
+                    FailureCode::SourceNotFound,
+                    format!("source {:?} is not configured any more", job.source),
+                )
+            })?;
+            let tell = move |now| progress.update(|progress| *progress = now);
+            let mut ingested = crate::index::ingest(root, &job.path, limits, tell).await?;
+            let (id, bytes) = indexes.put(&ingested.presentation).await.map_err(|error| {
+                // A full disk is not the source's fault, but trying again is what helps.
+                IngestFailure::new(FailureCode::SourceUnavailable, error.chain())
+            })?;
+            ingested.report.index_bytes = bytes;
+            Ok(Ingested {
+                version: id.to_string(),
+                index_key: id.to_string(),
+                report: ingested.report,
+            })
+        }
+        .boxed()
+    }
+}
+
+type IngestFuture =
+    futures_util::future::BoxFuture<'static, std::result::Result<Ingested, IngestFailure>>;
+
+/// Shows at an asset's endpoint that a stream selection leaves nothing.
+fn endpoint_check(library: Arc<Library>) -> EndpointCheck {
+    EndpointCheck::new(move |view: Arc<AssetView>, configuration: Arc<Configuration>| {
+        let library = library.clone();
+        async move {
+            let error = library.current(&view, &configuration).await.err()?;
+            let code = if error.kind() == Kind::NotFound { "no_streams" } else { "internal" };
+            Some(EndpointFailure { code, detail: error.message().to_owned() })
+        }
+        .boxed()
+    })
+}
+
+fn metrics_page(metrics: Arc<Metrics>) -> MetricsPage {
+    MetricsPage::new(move || {
+        metrics.render().unwrap_or_else(|error| format!("# {}\n", error.chain()))
+    })
+}

@@ -1,0 +1,111 @@
+//! `packorigin export`: the URLs of one configuration as files, byte for byte.
+//!
+//! ```text
+//! DIR/{configuration}/{manifest}.m3u8 | .mpd
+//! DIR/p.{fingerprint}/{rendition}.m3u8
+//! DIR/s.{fingerprint}/{rendition}/{period}/…
+//! ```
+//!
+//! so that the relative URIs hold in the folder as they do below the asset's URL.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::progress;
+use crate::app::Parts;
+use crate::catalog::AssetView;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::model::policy::{Name, PackageType};
+use crate::package;
+use crate::plan::{INIT_NAME, Packaging, Target};
+use crate::playback::{Playback, entry_manifest, media_playlist};
+
+/// Writes the packaged presentation to `folder`.
+pub(super) async fn export(
+    config: Config,
+    asset: &str,
+    configuration: &str,
+    folder: &Path,
+) -> Result<()> {
+    let (telemetry, metrics) = super::telemetry(&config)?;
+    let parts = Parts::open(&config, &metrics).await?;
+    let name = |field: &str, text: &str| {
+        Name::new(text).map_err(|error| Error::invalid(field, format!("{text:?} {error}")))
+    };
+    let asset = name("asset", asset)?;
+    let configuration = name("configuration", configuration)?;
+    let view = parts.catalog.asset_view(&asset).await?;
+    let view = view.ok_or_else(|| Error::not_found(format!("there is no asset {asset}")))?;
+    let chosen = view.current_configurations().find(|known| known.name == configuration).cloned();
+    let chosen = chosen.ok_or_else(|| {
+        let group = &view.group;
+        Error::not_found(format!("packaging group {group} has no configuration {configuration}"))
+    })?;
+    let packaging = parts.playback.library.current(&view, &chosen).await?;
+
+    let file = format!(
+        "{}/{}.{}",
+        chosen.name,
+        chosen.manifest_name,
+        chosen.package_type.manifest_extension()
+    );
+    write(folder.join(file), &entry_manifest(&packaging)?.bytes).await?;
+    if packaging.package_type() != PackageType::Dash {
+        for offer in &packaging.manifest().offers {
+            for rendition in [Some(offer.main), offer.audio].into_iter().flatten() {
+                let file = format!("{}/{rendition}.m3u8", packaging.playlists());
+                let playlist = media_playlist(&packaging, rendition)?;
+                write(folder.join(file), &playlist.bytes).await?;
+            }
+        }
+    }
+    let targets = packaging.targets();
+    let bar = progress::bar(targets.len() as u64, "export");
+    for target in targets {
+        export_target(&parts.playback, &view, &packaging, target, folder).await?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    telemetry.shutdown().await;
+    Ok(())
+}
+
+async fn export_target(
+    playback: &Playback,
+    view: &AssetView,
+    packaging: &Arc<Packaging>,
+    target: Target,
+    folder: &Path,
+) -> Result<()> {
+    let missing = || Error::internal("the plan lists what it does not have");
+    let segments = packaging.segments();
+    let (file, bytes) = match target {
+        Target::Init { rendition, period } => {
+            let track = packaging.init_track(rendition, period).ok_or_else(missing)?;
+            let file = format!("{segments}/{rendition}/{period}/{INIT_NAME}");
+            (file, package::init(track)?.bytes)
+        }
+        Target::Segment { rendition, period, time } => {
+            let plan = packaging.segment(rendition, period, time).ok_or_else(missing)?;
+            let entry = packaging.manifest().rendition(rendition, period).ok_or_else(missing)?;
+            let file = format!("{segments}/{rendition}/{period}/{}.{}", time.0, entry.extension);
+            // Not through the segment cache: nothing is asked for twice.
+            let source = playback.source_reader(view)?;
+            (file, package::segment(&source, &plan).await?.bytes)
+        }
+        Target::Entry | Target::Media(_) => return Err(missing()),
+    };
+    write(folder.join(file), &bytes).await
+}
+
+async fn write(path: PathBuf, bytes: &[u8]) -> Result<()> {
+    let cannot = |error| {
+        let message = format!("{} cannot be written", path.display());
+        Error::internal(message).caused_by(error)
+    };
+    if let Some(parent) = path.parent() {
+        tokio::fs::create_dir_all(parent).await.map_err(cannot)?;
+    }
+    tokio::fs::write(&path, bytes).await.map_err(cannot)
+}

@@ -1,0 +1,344 @@
+//! One request from path to answer, in one direction.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response};
+use http_body::Body as _;
+use sha2::{Digest, Sha256};
+use tracing::Instrument;
+
+use super::access::Access;
+use super::library::Library;
+use super::respond::{Body, Freshness, Head, ResponsePolicy, Verdict, judge};
+use super::route::Route;
+use crate::cache::Cache;
+use crate::catalog::{AssetView, Catalog};
+use crate::error::{Blame, Error, Kind, Result};
+use crate::model::manifest::RenditionId;
+use crate::model::policy::{Name, PackageType};
+use crate::package::{self, BlockCache, Rendered, SourceReader};
+use crate::plan::{Fingerprint, Packaging, SegmentPlan, Target};
+use crate::source::Sources;
+use crate::telemetry::{HttpRequest, Listener, Metrics};
+use crate::{dash, hls};
+
+/// The playback listener's parts; cheap to share.
+pub struct Playback {
+    /// Who may ask.
+    pub access: Access,
+    /// What answers look like.
+    pub policy: ResponsePolicy,
+    /// What there is.
+    pub catalog: Arc<Catalog>,
+    /// Indexes and plans.
+    pub library: Arc<Library>,
+    /// Where media is.
+    pub sources: Arc<Sources>,
+    /// Source bytes read lately.
+    pub blocks: Arc<BlockCache>,
+    /// Finished segments and manifests.
+    pub segments: Arc<Cache<String, Rendered>>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Numbers requests; starts anywhere.
+    pub next_request: AtomicU64,
+}
+
+const PLAYLIST_TYPE: &str = "application/vnd.apple.mpegurl";
+const MPD_TYPE: &str = "application/dash+xml";
+
+impl Playback {
+    /// Answers a request. Never fails: errors become problems.
+    pub async fn answer<B>(self: &Arc<Self>, request: Request<B>) -> Response<Body> {
+        let started = Instant::now();
+        let number = self.next_request.fetch_add(1, Ordering::Relaxed);
+        let request_id = format!("{number:016x}");
+        let (parts, _) = request.into_parts();
+        let route = Route::parse(parts.uri.path());
+        let label = route.as_ref().map_or("unknown", Route::label);
+        let span = tracing::info_span!("request", route = label, request_id);
+        let is_head = parts.method == Method::HEAD;
+        let answer = self.judge_and_answer(&parts.method, &parts.headers, route, &request_id);
+        let mut response = match answer.instrument(span.clone()).await {
+            Ok(response) => response,
+            Err(error) => {
+                span.in_scope(|| log(&error));
+                self.metrics.error(error.kind(), error.blame());
+                self.policy.problem(&error, &request_id)
+            }
+        };
+        self.policy.finish(&parts.headers, is_head, &mut response);
+        self.metrics.http_request(HttpRequest {
+            listener: Listener::Playback,
+            route: label,
+            status: response.status().as_u16(),
+            duration: started.elapsed(),
+            bytes: response.body().size_hint().exact().unwrap_or(0),
+        });
+        response
+    }
+
+    async fn judge_and_answer(
+        self: &Arc<Self>,
+        method: &Method,
+        headers: &HeaderMap,
+        route: Option<Route>,
+        request_id: &str,
+    ) -> Result<Response<Body>> {
+        if *method == Method::OPTIONS {
+            return Ok(self.policy.preflight(headers));
+        }
+        if *method != Method::GET && *method != Method::HEAD {
+            let message = "only GET, HEAD and OPTIONS are answered here";
+            return Err(Error::new(Kind::MethodNotAllowed, message));
+        }
+        self.access.check(headers)?;
+        let route = route.ok_or_else(|| Error::not_found("there is nothing under this path"))?;
+        match route {
+            Route::Entry { asset, configuration, manifest, extension } => {
+                let view = self.view(&asset).await?;
+                let rendered = self.entry(&view, &configuration, &manifest, extension).await?;
+                Ok(self.give(method, headers, &rendered, Freshness::Entry))
+            }
+            Route::Fixed { asset, fingerprint, target, container } => {
+                let view = self.view(&asset).await?;
+                let plans = self.library.named(&view, &fingerprint).await?;
+                let found = plans.into_iter().find_map(|plan| {
+                    let fits = container.is_none_or(|c| c == plan.package_type().container());
+                    Resource::find(plan, target).filter(|_| fits)
+                });
+                let resource = found.ok_or_else(|| gone(&fingerprint))?;
+                self.fixed(method, headers, &view, resource, request_id).await
+            }
+        }
+    }
+
+    async fn view(&self, asset: &Name) -> Result<Arc<AssetView>> {
+        let view = self.catalog.asset_view(asset).await?;
+        view.ok_or_else(|| Error::not_found(format!("there is no asset {asset}")))
+    }
+
+    /// The entry manifest of a configuration.
+    async fn entry(
+        self: &Arc<Self>,
+        view: &Arc<AssetView>,
+        name: &Name,
+        manifest: &Name,
+        extension: &str,
+    ) -> Result<Rendered> {
+        let configuration = view
+            .current_configurations()
+            .find(|configuration| configuration.name == *name)
+            .ok_or_else(|| {
+                let group = &view.group;
+                Error::not_found(format!("packaging group {group} has no configuration {name}"))
+            })?;
+        let expected = configuration.package_type.manifest_extension();
+        if configuration.manifest_name != *manifest || extension != expected {
+            return Err(Error::not_found(format!(
+                "the manifest of configuration {name} is {}.{expected}",
+                configuration.manifest_name
+            )));
+        }
+        let packaging = self.library.current(view, configuration).await?;
+        // Order and bounds of the selection show in the manifest but not in its fingerprints.
+        let selection = configuration.stream_selection;
+        let key = format!(
+            "{}/{:?}/{}-{}",
+            packaging.playlists(),
+            selection.order,
+            selection.min_video_bits_per_second,
+            selection.max_video_bits_per_second
+        );
+        let build = || async move { entry_manifest(&packaging) };
+        self.segments.get_or_build(key, build).await
+    }
+
+    /// A resource that is at hand.
+    fn give(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        rendered: &Rendered,
+        freshness: Freshness,
+    ) -> Response<Body> {
+        let head = Head {
+            content_type: rendered.content_type,
+            etag: body_hash(&rendered.bytes),
+            length: rendered.bytes.len() as u64,
+            freshness,
+            ranges: false,
+        };
+        let verdict = judge(method, headers, &head);
+        self.policy.resource(&head, &verdict, Some(rendered.bytes.clone()))
+    }
+
+    /// A resource below a fingerprint. Conditions, `HEAD` and bad ranges are answered from the plan
+    /// alone.
+    async fn fixed(
+        self: &Arc<Self>,
+        method: &Method,
+        headers: &HeaderMap,
+        view: &AssetView,
+        resource: Resource,
+        request_id: &str,
+    ) -> Result<Response<Body>> {
+        let plan = match resource {
+            Resource::Playlist(packaging, rendition) => {
+                let key = format!("{}/{rendition}", packaging.playlists());
+                let build = || async move { media_playlist(&packaging, rendition) };
+                let rendered = self.segments.get_or_build(key, build).await?;
+                return Ok(self.give(method, headers, &rendered, Freshness::Immutable));
+            }
+            Resource::Init(packaging, rendition, period) => {
+                let key = format!("{}/{rendition}/{period}/init", packaging.segments());
+                let etag = key.clone();
+                let build = || async move {
+                    let track = packaging.init_track(rendition, period);
+                    package::init(track.ok_or_else(|| gone(packaging.segments()))?)
+                };
+                let rendered = self.segments.get_or_build(key, build).await?;
+                let head = Head {
+                    content_type: rendered.content_type,
+                    etag,
+                    length: rendered.bytes.len() as u64,
+                    freshness: Freshness::Immutable,
+                    ranges: true,
+                };
+                return Ok(match judge(method, headers, &head) {
+                    Verdict::Unsatisfiable => self.policy.unsatisfiable(&head, request_id),
+                    verdict => self.policy.resource(&head, &verdict, Some(rendered.bytes)),
+                });
+            }
+            Resource::Segment(plan) => plan,
+        };
+        let head = Head {
+            content_type: plan.content_type(),
+            etag: plan.key(),
+            length: plan.bytes,
+            freshness: Freshness::Immutable,
+            ranges: true,
+        };
+        let verdict = judge(method, headers, &head);
+        let wants_body = *method == Method::GET;
+        match verdict {
+            Verdict::Unsatisfiable => Ok(self.policy.unsatisfiable(&head, request_id)),
+            Verdict::Whole | Verdict::Part(_) if wants_body => {
+                let rendered = self.segment(view, *plan).await?;
+                Ok(self.policy.resource(&head, &verdict, Some(rendered.bytes)))
+            }
+            verdict => Ok(self.policy.resource(&head, &verdict, None)),
+        }
+    }
+
+    /// Reads the source of an asset.
+    pub fn source_reader(&self, view: &AssetView) -> Result<SourceReader> {
+        let root = self.sources.get(&view.source).ok_or_else(|| {
+            let message = format!(
+                "source {:?} of asset {} is not configured any more; add it to the settings",
+                view.source, view.name
+            );
+            Error::new(Kind::SourceFailed, message)
+        })?;
+        Ok(SourceReader::new(root, self.blocks.clone()))
+    }
+
+    /// A media segment, from the cache or built once.
+    async fn segment(self: &Arc<Self>, view: &AssetView, plan: SegmentPlan) -> Result<Rendered> {
+        let reader = self.source_reader(view)?;
+        let metrics = self.metrics.clone();
+        let context = format!("asset {}", view.name);
+        let key = plan.key();
+        let build = || {
+            let span = tracing::info_span!("build_segment", key = plan.key());
+            async move {
+                let started = Instant::now();
+                let rendered = package::segment(&reader, &plan)
+                    .await
+                    .map_err(|error| error.context(context))?;
+                let bytes = rendered.bytes.len() as u64;
+                metrics.segment_built(plan.container, started.elapsed(), bytes);
+                Ok(rendered)
+            }
+            .instrument(span)
+        };
+        self.segments.get_or_build(key, build).await
+    }
+}
+
+/// What a fingerprint and a target lead to.
+enum Resource {
+    Playlist(Arc<Packaging>, RenditionId),
+    Init(Arc<Packaging>, RenditionId, usize),
+    Segment(Box<SegmentPlan>),
+}
+
+impl Resource {
+    fn find(packaging: Arc<Packaging>, target: Target) -> Option<Self> {
+        match target {
+            Target::Entry => None,
+            Target::Media(rendition) => {
+                let has_playlists = packaging.package_type() != PackageType::Dash;
+                packaging.manifest().first_rendition(rendition).filter(|_| has_playlists)?;
+                Some(Self::Playlist(packaging, rendition))
+            }
+            Target::Init { rendition, period } => {
+                packaging.init_track(rendition, period)?;
+                Some(Self::Init(packaging, rendition, period))
+            }
+            Target::Segment { rendition, period, time } => {
+                packaging.segment(rendition, period, time).map(Box::new).map(Self::Segment)
+            }
+        }
+    }
+}
+
+/// Prints the entry manifest.
+pub(crate) fn entry_manifest(packaging: &Packaging) -> Result<Rendered> {
+    let (text, content_type) = match packaging.package_type() {
+        PackageType::Hls | PackageType::HlsCmaf => {
+            (hls::write::master_playlist(packaging.manifest()), PLAYLIST_TYPE)
+        }
+        PackageType::Dash => {
+            let mpd = dash::mpd(packaging.manifest());
+            let cannot = |error| Error::internal("the MPD cannot be written").caused_by(error);
+            (mpd.map_err(cannot)?, MPD_TYPE)
+        }
+    };
+    Ok(Rendered { bytes: text.into(), content_type })
+}
+
+/// Prints a media playlist.
+pub(crate) fn media_playlist(packaging: &Packaging, rendition: RenditionId) -> Result<Rendered> {
+    let text = hls::write::media_playlist(packaging.manifest(), rendition);
+    let text = text.ok_or_else(|| gone(packaging.playlists()))?;
+    Ok(Rendered { bytes: text.into(), content_type: PLAYLIST_TYPE })
+}
+
+fn gone(fingerprint: &Fingerprint) -> Error {
+    Error::not_found(format!(
+        "{fingerprint} has no such resource; the asset or its configuration was changed, so load \
+         the manifest again"
+    ))
+}
+
+/// 128 bits of SHA-256, for manifests whose identity is their text.
+fn body_hash(bytes: &Bytes) -> String {
+    let mut digits = hex::encode(Sha256::digest(bytes));
+    digits.truncate(32);
+    digits
+}
+
+/// Logs an error once, at the level that its blame deserves.
+fn log(error: &Error) {
+    let (kind, blame) = (error.kind().code(), error.blame().label());
+    let chain = error.chain();
+    match error.blame() {
+        Blame::Client => tracing::debug!(kind, blame, "{chain}"),
+        Blame::Source | Blame::KeyServer => tracing::warn!(kind, blame, "{chain}"),
+        Blame::Us => tracing::error!(kind, blame, "{chain}"),
+    }
+}

@@ -1,0 +1,180 @@
+//! From the names in a URL to a plan, through the caches of indexes and of plans.
+//!
+//! A fingerprint holds no settings; it is found again by planning what the catalog says of the
+//! asset: its versions and its group's configurations, those in force and those in their grace
+//! time. Plans are pure, so every node finds the same.
+
+use std::sync::Arc;
+
+use crate::cache::{Cache, Weight};
+use crate::catalog::{AssetVersion, AssetView};
+use crate::error::{Error, Kind, Result};
+use crate::index::{IndexId, Store};
+use crate::model::policy::{Configuration, PackageType, SegmentDuration, StreamOrder};
+use crate::model::presentation::{Group, Presentation};
+use crate::plan::{Fingerprint, Packaging};
+use crate::telemetry::Metrics;
+
+/// A loaded index in the cache.
+#[derive(Clone)]
+struct LoadedIndex(Arc<Presentation>);
+
+impl Weight for LoadedIndex {
+    fn bytes(&self) -> u64 {
+        let streams = self.0.streams.iter();
+        streams
+            .map(|stream| {
+                let objects = stream.objects.len() * 128;
+                let tracks = stream.periods.iter().flat_map(|p| [&p.video, &p.audio]);
+                let groups: usize = tracks.flatten().map(|track| track.groups.len()).sum();
+                (objects + groups * size_of::<Group>()) as u64
+            })
+            .sum::<u64>()
+            + 1024
+    }
+}
+
+/// A plan in the cache.
+#[derive(Clone)]
+struct Planned(Arc<Packaging>);
+
+impl Weight for Planned {
+    fn bytes(&self) -> u64 {
+        let renditions = self.0.manifest().periods.iter().flat_map(|p| &p.sets);
+        let renditions = renditions.flat_map(|set| &set.renditions);
+        renditions.map(|rendition| 1024 + 48 * rendition.segments.len() as u64).sum::<u64>() + 1024
+    }
+}
+
+/// Everything that makes two plans of one index differ.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct PlanKey {
+    version: String,
+    package_type: PackageType,
+    segment_duration: SegmentDuration,
+    order: StreamOrder,
+    bits_per_second: (u32, u32),
+}
+
+impl PlanKey {
+    fn new(version: &AssetVersion, configuration: &Configuration) -> Self {
+        let selection = configuration.stream_selection;
+        Self {
+            version: version.version.clone(),
+            package_type: configuration.package_type,
+            segment_duration: configuration.segment_duration,
+            order: selection.order,
+            bits_per_second: (
+                selection.min_video_bits_per_second,
+                selection.max_video_bits_per_second,
+            ),
+        }
+    }
+}
+
+/// Indexes and plans. Shared by the listener, the endpoint check and export.
+pub struct Library {
+    store: Store,
+    indexes: Arc<Cache<IndexId, LoadedIndex>>,
+    plans: Arc<Cache<PlanKey, Planned>>,
+}
+
+impl Library {
+    /// A library over a store, which keeps up to `capacity` bytes in memory.
+    pub fn new(store: Store, capacity: u64, metrics: &Arc<Metrics>) -> Arc<Self> {
+        let half = capacity / 2;
+        Arc::new(Self {
+            store,
+            indexes: Cache::new("index", half, metrics.clone()),
+            plans: Cache::new("plan", half, metrics.clone()),
+        })
+    }
+
+    /// The plan of a configuration for the version of an asset that is in force.
+    pub async fn current(
+        self: &Arc<Self>,
+        view: &AssetView,
+        configuration: &Configuration,
+    ) -> Result<Arc<Packaging>> {
+        let version = view.current_version().ok_or_else(|| not_playable(view))?;
+        self.packaging(version, configuration).await
+    }
+
+    /// The plans that a fingerprint names, those in force first. Several where configurations
+    /// agree in everything that changes the bytes but offer different renditions.
+    pub async fn named(
+        self: &Arc<Self>,
+        view: &AssetView,
+        fingerprint: &Fingerprint,
+    ) -> Result<Vec<Arc<Packaging>>> {
+        let mut found = Vec::new();
+        let mut failure = None;
+        for version in &view.versions {
+            for entry in &view.configurations {
+                match self.packaging(version, &entry.configuration).await {
+                    Ok(packaging) => {
+                        let name = if fingerprint.is_of_segments() {
+                            packaging.segments()
+                        } else {
+                            packaging.playlists()
+                        };
+                        if name == fingerprint {
+                            found.push(packaging);
+                        }
+                    }
+                    // A configuration that offers nothing has no URLs.
+                    Err(error) if error.kind() == Kind::NotFound => {}
+                    Err(error) => failure = Some(error),
+                }
+            }
+        }
+        match failure {
+            Some(failure) if found.is_empty() => Err(failure),
+            _ => Ok(found),
+        }
+    }
+
+    async fn packaging(
+        self: &Arc<Self>,
+        version: &AssetVersion,
+        configuration: &Configuration,
+    ) -> Result<Arc<Packaging>> {
+        let key = PlanKey::new(version, configuration);
+        if let Some(Planned(packaging)) = self.plans.get(&key) {
+            return Ok(packaging);
+        }
+        let library = self.clone();
+        let (version, configuration) = (version.clone(), configuration.clone());
+        let build = || async move {
+            let presentation = library.presentation(&version).await?;
+            let packaging = Packaging::new(presentation, &version.version, &configuration)?;
+            Ok(Planned(Arc::new(packaging)))
+        };
+        let Planned(packaging) = self.plans.get_or_build(key, build).await?;
+        Ok(packaging)
+    }
+
+    async fn presentation(self: &Arc<Self>, version: &AssetVersion) -> Result<Arc<Presentation>> {
+        let id = IndexId::parse(&version.index_key).ok_or_else(|| {
+            Error::internal(format!("the catalog names no index: {:?}", version.index_key))
+        })?;
+        let store = self.store.clone();
+        let wanted = id.clone();
+        let build = || async move { Ok(LoadedIndex(Arc::new(store.get(&wanted).await?))) };
+        let LoadedIndex(presentation) = self.indexes.get_or_build(id, build).await?;
+        Ok(presentation)
+    }
+}
+
+/// Why an asset without a version in force cannot be played.
+fn not_playable(view: &AssetView) -> Error {
+    let message = match &view.failure {
+        Some(failure) => format!(
+            "asset {} could not be ingested ({}); see the control API",
+            view.name,
+            failure.code.as_str()
+        ),
+        None => format!("asset {} is not ingested yet; try again in a moment", view.name),
+    };
+    Error::new(Kind::FailedPrecondition, message)
+}

@@ -1,0 +1,25 @@
+//! The listener that faces CDNs and players (INTERFACE.md section 4).
+//!
+//! ```text
+//! server   accepts connections, drains at the end
+//! └ handler  one request, top to bottom:
+//!     route    path → Route
+//!     access   may this client ask
+//!     library  names → Packaging, through the caches of indexes and plans
+//!     cache    hit, or package::segment once
+//!     respond  headers, ranges, conditions, CORS, problems
+//! ```
+
+mod access;
+mod handler;
+mod library;
+mod respond;
+mod route;
+mod server;
+
+pub use access::Access;
+pub use handler::Playback;
+pub(crate) use handler::{entry_manifest, media_playlist};
+pub use library::Library;
+pub use respond::ResponsePolicy;
+pub use server::serve;

@@ -1,0 +1,163 @@
+//! Request path → what is asked for. Pure; knows names, not whether they exist.
+//!
+//! ```text
+//! /vod/v1/{asset}/{configuration}/{manifest}.m3u8 | .mpd
+//! /vod/v1/{asset}/p.{fingerprint}/{rendition}.m3u8
+//! /vod/v1/{asset}/s.{fingerprint}/{rendition}/{period}/init.mp4
+//! /vod/v1/{asset}/s.{fingerprint}/{rendition}/{period}/{time}.m4s | .ts
+//! ```
+//!
+//! Every resource has one spelling: percent-encoded or doubled slashes, leading zeros and signs are
+//! not found, so that caches hold nothing twice.
+
+use crate::model::manifest::RenditionId;
+use crate::model::policy::{Container, Name};
+use crate::plan::{Fingerprint, INIT_NAME, Target};
+use crate::time::Ticks;
+
+/// What a path asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// An entry manifest.
+    Entry {
+        /// Of which asset.
+        asset: Name,
+        /// Packaged how.
+        configuration: Name,
+        /// File name without extension.
+        manifest: Name,
+        /// `m3u8` or `mpd`.
+        extension: &'static str,
+    },
+    /// Something whose bytes never change.
+    Fixed {
+        /// Of which asset.
+        asset: Name,
+        /// Names version and settings.
+        fingerprint: Fingerprint,
+        /// Which resource; never [`Target::Entry`].
+        target: Target,
+        /// The container that a media segment's extension stands for.
+        container: Option<Container>,
+    },
+}
+
+impl Route {
+    /// The route of a path; `None` where no such resource can exist.
+    pub fn parse(path: &str) -> Option<Self> {
+        let mut parts = path.strip_prefix("/vod/v1/")?.split('/');
+        let asset = Name::new(parts.next()?).ok()?;
+        let folder = parts.next()?;
+        let rest: Vec<&str> = parts.collect();
+        match Fingerprint::parse(folder) {
+            Some(fingerprint) => Self::fixed(asset, fingerprint, &rest),
+            None => Self::entry(asset, folder, &rest),
+        }
+    }
+
+    /// The word for metrics and logs.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Entry { .. } => "entry",
+            Self::Fixed { target: Target::Media(_), .. } => "media_playlist",
+            Self::Fixed { target: Target::Init { .. }, .. } => "init",
+            Self::Fixed { .. } => "segment",
+        }
+    }
+
+    fn entry(asset: Name, configuration: &str, rest: &[&str]) -> Option<Self> {
+        let &[file] = rest else { return None };
+        let (manifest, extension) = file.split_once('.')?;
+        let extension = ["m3u8", "mpd"].into_iter().find(|known| *known == extension)?;
+        Some(Self::Entry {
+            asset,
+            configuration: Name::new(configuration).ok()?,
+            manifest: Name::new(manifest).ok()?,
+            extension,
+        })
+    }
+
+    fn fixed(asset: Name, fingerprint: Fingerprint, rest: &[&str]) -> Option<Self> {
+        let (target, container) = match (fingerprint.is_of_segments(), rest) {
+            (false, &[file]) => {
+                let rendition = RenditionId::parse(file.strip_suffix(".m3u8")?)?;
+                (Target::Media(rendition), None)
+            }
+            (true, &[rendition, period, file]) => {
+                let rendition = RenditionId::parse(rendition)?;
+                let period = usize::try_from(number(period)?).ok()?;
+                if file == INIT_NAME {
+                    (Target::Init { rendition, period }, Some(Container::Cmaf))
+                } else {
+                    let (time, extension) = file.split_once('.')?;
+                    let container = match extension {
+                        "m4s" => Container::Cmaf,
+                        "ts" => Container::MpegTs,
+                        _ => return None,
+                    };
+                    let time = Ticks(number(time)?);
+                    (Target::Segment { rendition, period, time }, Some(container))
+                }
+            }
+            _ => return None,
+        };
+        Some(Self::Fixed { asset, fingerprint, target, container })
+    }
+}
+
+/// A decimal number in its one spelling.
+fn number(text: &str) -> Option<i64> {
+    let value: i64 = text.parse().ok()?;
+    (value >= 0 && value.to_string() == text).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGITS: &str = "0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn each_shape_is_read() {
+        let entry = Route::parse("/vod/v1/bbb/dash/index.mpd").unwrap();
+        assert_eq!(entry.label(), "entry");
+        let cases = [
+            (format!("/vod/v1/bbb/p.{DIGITS}/audio-1.m3u8"), "media_playlist"),
+            (format!("/vod/v1/bbb/s.{DIGITS}/video-2/0/init.mp4"), "init"),
+            (format!("/vod/v1/bbb/s.{DIGITS}/video-2/10/540000.m4s"), "segment"),
+            (format!("/vod/v1/bbb/s.{DIGITS}/av-1/0/0.ts"), "segment"),
+        ];
+        for (path, label) in cases {
+            assert_eq!(Route::parse(&path).map(|route| route.label()), Some(label), "{path}");
+        }
+    }
+
+    #[test]
+    fn every_other_spelling_is_nothing() {
+        let digits = DIGITS;
+        let upper = DIGITS.to_uppercase();
+        for path in [
+            "/".to_owned(),
+            "/vod/v1/".to_owned(),
+            "/vod/v1/bbb/dash".to_owned(),
+            "/vod/v1/bbb/dash/index.mp4".to_owned(),
+            "/vod/v1/bbb/dash/index.m3u8/".to_owned(),
+            "/vod/v1/bbb//index.m3u8".to_owned(),
+            "/vod/v1/../bbb/index.m3u8".to_owned(),
+            "/vod/v1/b%62b/dash/index.mpd".to_owned(),
+            "/vod/v1/bbb/dash/in.dex.mpd".to_owned(),
+            format!("/vod/v1/{}/dash/index.mpd", "a".repeat(129)),
+            format!("/vod/v1/bbb/p.{digits}/video-1/0/init.mp4"),
+            format!("/vod/v1/bbb/s.{digits}/video-1.m3u8"),
+            format!("/vod/v1/bbb/s.{upper}/video-1/0/init.mp4"),
+            format!("/vod/v1/bbb/s.{digits}/video-1/00/init.mp4"),
+            format!("/vod/v1/bbb/s.{digits}/video-1/0/-1.m4s"),
+            format!("/vod/v1/bbb/s.{digits}/video-1/0/+1.m4s"),
+            format!("/vod/v1/bbb/s.{digits}/video-1/0/01.m4s"),
+            format!("/vod/v1/bbb/s.{digits}/video-1/0/99999999999999999999.m4s"),
+            format!("/vod/v1/bbb/s.{digits}/video-01/0/1.m4s"),
+        ] {
+            assert_eq!(Route::parse(&path), None, "{path}");
+        }
+    }
+}
