@@ -209,7 +209,7 @@ pub fn pictures(reel: &Reel, seconds: i64) -> Pictures {
     let stamps: Vec<_> = units.iter().map(|unit| clock.place(unit.timestamps)).collect();
     let start = stamps[0].presentation;
     let end = start.plus(Ticks(step * units.len() as i64));
-    let samples = place_pictures(&units, &stamps, start, end);
+    let samples = place_pictures(&units, &stamps, start, end, track.transport_delay);
     Pictures { config, payload, samples }
 }
 
