@@ -1,0 +1,80 @@
+//! A whole segment of 6 s, as a request for it costs when nothing is cached: plan, read, demux, mux.
+//!
+//! | bench | |
+//! |---|---|
+//! | `cmaf/pictures` | a CMAF segment of video, block cache empty |
+//! | `cmaf/sound` | the audio segment of the same time; reads the same source bytes for a few per cent of them |
+//! | `cmaf/sound after pictures` | the same with the source blocks in the cache, which is the usual order |
+//! | `ts` | pictures and sound in one transport stream, block cache empty |
+//!
+//! Throughput is in bytes of the source that the segment lies in, counted once. The source is a
+//! folder in the page cache: there is no network and hardly a disk in the numbers. HTTP, manifests
+//! and the cache of finished segments are not in them either.
+#![allow(clippy::expect_used, missing_docs, reason = "a bench that cannot start must say so")]
+
+mod reel;
+
+use std::sync::Arc;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use packorigin::cache::Cache;
+use packorigin::model::manifest::RenditionKind;
+use packorigin::model::policy::PackageType;
+use packorigin::package::{self, BlockCache, SourceReader};
+use packorigin::plan::{Packaging, Target};
+
+const BLOCK_CACHE_BYTES: u64 = 128 << 20;
+
+fn segment(criterion: &mut Criterion) {
+    let runtime = reel::runtime();
+    let metrics = reel::metrics();
+    let empty = || -> Arc<BlockCache> { Cache::new("source", BLOCK_CACHE_BYTES, metrics.clone()) };
+    for reel in reel::reels(&runtime) {
+        let mut group = criterion.benchmark_group(format!("segment/{}", reel.name));
+        let mut bench = |name: &str, package_type, kind, is_warm: bool| {
+            let configuration = reel::configuration(package_type);
+            let presentation = reel.presentation.clone();
+            let packaging = Packaging::new(presentation, "1", &configuration).expect("a plan");
+            let Some((rendition, period, time)) = second_segment(&packaging, kind) else { return };
+            let plan = || packaging.segment(rendition, period, time).expect("a plan");
+            let planned = plan();
+            let spans = planned.parts.first().map(|part| planned.spans(part));
+            let source_bytes: u64 =
+                spans.iter().flatten().map(|span| span.bytes.end - span.bytes.start).sum();
+            let build = |source: SourceReader| {
+                let built = runtime.block_on(package::segment(&source, &plan()));
+                built.expect("a segment")
+            };
+            let full = empty();
+            let reader = |blocks: Arc<BlockCache>| SourceReader::new(reel.root.clone(), blocks);
+            build(reader(full.clone()));
+            group.throughput(Throughput::Bytes(source_bytes));
+            group.bench_function(name, |bencher| {
+                let setup = || reader(if is_warm { full.clone() } else { empty() });
+                bencher.iter_batched(setup, build, BatchSize::PerIteration);
+            });
+        };
+        bench("cmaf/pictures", PackageType::Dash, RenditionKind::Video, false);
+        bench("cmaf/sound", PackageType::Dash, RenditionKind::Audio, false);
+        bench("cmaf/sound after pictures", PackageType::Dash, RenditionKind::Audio, true);
+        bench("ts", PackageType::Hls, RenditionKind::Muxed, false);
+        group.finish();
+    }
+}
+
+/// The second segment of the first rendition of a kind: one that has neighbours on both sides.
+fn second_segment(
+    packaging: &Packaging,
+    wanted: RenditionKind,
+) -> Option<(packorigin::model::manifest::RenditionId, usize, packorigin::time::Ticks)> {
+    let of_kind = |target| match target {
+        Target::Segment { rendition, period, time } if rendition.kind == wanted => {
+            Some((rendition, period, time))
+        }
+        _ => None,
+    };
+    packaging.targets().into_iter().filter_map(of_kind).nth(1)
+}
+
+criterion_group!(benches, segment);
+criterion_main!(benches);
