@@ -20,8 +20,9 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use packorigin::cache::Cache;
 use packorigin::model::manifest::RenditionKind;
 use packorigin::model::policy::PackageType;
-use packorigin::package::{self, BlockCache, SourceReader};
+use packorigin::package::{self, SourceReader};
 use packorigin::plan::{Packaging, Target};
+use packorigin::playback::{BlockCache, source_reader};
 
 const BLOCK_CACHE_BYTES: u64 = 128 << 20;
 
@@ -46,7 +47,7 @@ fn segment(criterion: &mut Criterion) {
                 built.expect("a segment")
             };
             let full = empty();
-            let reader = |blocks: Arc<BlockCache>| SourceReader::new(reel.root.clone(), blocks);
+            let reader = |blocks: Arc<BlockCache>| source_reader(reel.root.clone(), blocks);
             build(reader(full.clone()));
             group.throughput(Throughput::Bytes(source_bytes));
             group.bench_function(name, |bencher| {

@@ -26,7 +26,7 @@ use crate::model::ingest::{FailureCode, IngestFailure};
 use crate::model::policy::Configuration;
 use crate::playback::{self, Access, Library, Playback, ResponsePolicy};
 use crate::source::Sources;
-use crate::telemetry::Metrics;
+use crate::telemetry::{IngestOutcome, Metrics};
 
 /// The parts that serving and export have in common.
 pub struct Parts {
@@ -104,7 +104,7 @@ impl App {
         if recovered > 0 {
             tracing::info!(jobs = recovered, "ingest goes on where it was interrupted");
         }
-        let ingest = ingest_function(playback.sources.clone(), indexes, config);
+        let ingest = ingest_function(playback.sources.clone(), indexes, config, metrics);
         let concurrency = NonZeroUsize::new(config.ingest.concurrency).unwrap_or(NonZeroUsize::MIN);
         let settings = WorkerSettings { concurrency, ..WorkerSettings::default() };
         let worker = IngestWorker::new(catalog.clone(), ingest, settings);
@@ -174,11 +174,15 @@ fn ingest_function(
     sources: Arc<Sources>,
     indexes: Store,
     config: &Config,
+    metrics: &Arc<Metrics>,
 ) -> impl Fn(IngestJob, ProgressSink) -> IngestFuture + Send + Sync + 'static {
     let limits = ingest_limits(config);
+    let metrics = metrics.clone();
     move |job, progress| {
         let (sources, indexes) = (sources.clone(), indexes.clone());
-        async move {
+        let outcome =
+            OutcomeCounter { metrics: metrics.clone(), outcome: IngestOutcome::Abandoned };
+        let read = async move {
             let root = sources.get(&job.source).ok_or_else(|| {
                 IngestFailure::new(
                     FailureCode::SourceNotFound,
@@ -197,8 +201,27 @@ fn ingest_function(
                 index_key: id.to_string(),
                 report: ingested.report,
             })
+        };
+        async move {
+            let mut outcome = outcome;
+            let result = read.await;
+            outcome.outcome =
+                if result.is_ok() { IngestOutcome::Playable } else { IngestOutcome::Failed };
+            result
         }
         .boxed()
+    }
+}
+
+/// Counts how an ingest ended, also where it was dropped half-way.
+struct OutcomeCounter {
+    metrics: Arc<Metrics>,
+    outcome: IngestOutcome,
+}
+
+impl Drop for OutcomeCounter {
+    fn drop(&mut self) {
+        self.metrics.ingest_finished(self.outcome);
     }
 }
 

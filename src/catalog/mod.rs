@@ -20,6 +20,7 @@
 //! processes on one database would need another notice.
 
 mod asset;
+mod change;
 mod clock;
 mod configuration;
 mod group;
@@ -34,13 +35,13 @@ pub mod worker;
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use ::time::{Duration, OffsetDateTime};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 pub use self::asset::{Asset, AssetFilter, AssetPatch, AssetStatus, AssetVersion, NewAsset};
+use self::change::Changes;
 pub use self::clock::{Clock, SystemClock};
 pub use self::configuration::{ConfigurationRecord, NewConfiguration};
 pub use self::group::{Group, GroupPatch, NewGroup};
@@ -79,7 +80,7 @@ pub struct Catalog {
     clock: Arc<dyn Clock>,
     grace: Duration,
     views: ViewCache,
-    changes: Arc<AtomicU64>,
+    changes: Changes,
     queued: Arc<Notify>,
 }
 
@@ -95,7 +96,7 @@ impl Catalog {
             clock,
             grace: settings.grace,
             views: ViewCache::new(settings.views, settings.grace),
-            changes: Arc::default(),
+            changes: Changes::default(),
             queued: Arc::default(),
         }
     }
@@ -231,22 +232,29 @@ impl Catalog {
     /// What playback needs of an asset; `None` if there is none of that name. Reads memory alone
     /// where nothing changed since the view was last read.
     pub async fn asset_view(&self, name: &Name) -> Result<Option<Arc<AssetView>>> {
-        if let Some(view) = self.views.view(name, self.change(), self.clock.now()) {
+        if let Some(view) = self.kept_view(name) {
             return Ok(Some(view));
         }
         let _loading = self.views.loading(name).await;
-        // The counter is read before the store: a write that is committed after this line bumps it
-        // and so outdates what is read here.
-        let (change, now) = (self.change(), self.clock.now());
-        if let Some(view) = self.views.view(name, change, now) {
+        if let Some(view) = self.kept_view(name) {
             return Ok(Some(view));
         }
+        // Asked before the store is read: a write that begins after this line outdates what is
+        // read here.
+        let (settled, now) = (self.changes.settled(), self.clock.now());
         let (name, since) = (name.clone(), now - self.grace);
         let read = self.read(|store| async move { store.asset_view(&name, since).await });
         let Some(view) = read.await? else { return Ok(None) };
         let view = Arc::new(view);
-        self.views.keep(change, Arc::clone(&view));
+        if let Some(change) = settled {
+            self.views.keep(change, Arc::clone(&view));
+        }
         Ok(Some(view))
+    }
+
+    /// A view in memory that nothing has outdated.
+    fn kept_view(&self, name: &Name) -> Option<Arc<AssetView>> {
+        self.views.view(name, self.changes.settled()?, self.clock.now())
     }
 
     /// Resolves when jobs are queued after this call. Ask before claiming, then wait for it.
@@ -323,17 +331,13 @@ impl Catalog {
         T: Send + 'static,
     {
         let work = work(Arc::clone(&self.store), self.clock.now());
-        let outdate = OutdateViews(Arc::clone(&self.changes));
+        let write = self.changes.begin();
         to_the_end(async move {
             let result = work.await;
-            drop(outdate);
+            drop(write);
             result
         })
         .await
-    }
-
-    fn change(&self) -> u64 {
-        self.changes.load(Ordering::SeqCst)
     }
 }
 
@@ -344,16 +348,6 @@ async fn to_the_end<T: Send + 'static>(
     tokio::spawn(work)
         .await
         .map_err(|error| Error::internal("the catalog broke off").caused_by(error))?
-}
-
-/// Bumps the change counter when dropped: also after a failed write, which may have been committed
-/// all the same, and after a panic.
-struct OutdateViews(Arc<AtomicU64>);
-
-impl Drop for OutdateViews {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
 }
 
 /// Deletes what outlived its grace time. The views leave it out anyway, so a failure costs only

@@ -609,6 +609,12 @@ fn warn_of_damage(stream: &ReadStream, warnings: &mut Vec<Warning>) {
     }
 }
 
+/// Whether one of the ordered times is within a millisecond, as clocks are rounded.
+fn has_near(times: &[Ticks], wanted: Ticks) -> bool {
+    let from = times.partition_point(|time| time.0 < wanted.0 - 90);
+    times.get(from).is_some_and(|time| time.0 <= wanted.0 + 90)
+}
+
 /// Warns where less than half of the keyframes are shared, so that players cannot switch cleanly.
 fn warn_of_alignment(presentation: &Presentation, warnings: &mut Vec<Warning>) {
     for period in 0..presentation.periods.len() {
@@ -618,10 +624,8 @@ fn warn_of_alignment(presentation: &Presentation, warnings: &mut Vec<Warning>) {
             .collect();
         let Some((first, others)) = times.split_first() else { continue };
         let fewest = times.iter().map(Vec::len).min().unwrap_or(0);
-        let shared = first
-            .iter()
-            .filter(|time| others.iter().all(|other| other.binary_search(time).is_ok()))
-            .count();
+        let shared =
+            first.iter().filter(|time| others.iter().all(|other| has_near(other, **time))).count();
         if shared * 2 < fewest {
             warnings.push(Warning::new(
                 "keyframes_not_shared",

@@ -1,47 +1,35 @@
-//! Source bytes of a plan, through a cache of blocks.
+//! Source bytes of a plan, in blocks.
 //!
 //! Source segments are read in blocks of whole transport packets, so that the audio and the video
-//! of one time span, and renditions of several configurations, read the same bytes once. The blocks
-//! of a segment are fetched in parallel.
+//! of one time span, and renditions of several configurations, read the same bytes. The blocks of a
+//! segment are fetched in parallel. Who builds the reader decides where blocks come from and
+//! whether they are kept.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::try_join_all;
+use futures_util::future::{BoxFuture, try_join_all};
 
-use crate::cache::{Cache, Weight};
 use crate::error::{Error, Result};
 use crate::model::presentation::{SourceObject, SourceSpan};
 use crate::plan::{SegmentPlan, TrackPart};
-use crate::source::{Root, SourcePath};
 
 /// Bytes of a block: whole packets, about one and a half megabytes.
 const BLOCK_BYTES: u64 = 188 * 8192;
 
-/// Names a block of a source segment.
+/// A block of a source segment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct BlockKey {
-    root: String,
-    object: SourceObject,
-    index: u64,
+pub struct BlockRequest {
+    /// The segment.
+    pub object: SourceObject,
+    /// Which of its bytes, counted from its start.
+    pub bytes: Range<u64>,
 }
-
-/// A block in the cache.
-#[derive(Clone, Debug)]
-pub struct CachedBlock(Bytes);
-
-impl Weight for CachedBlock {
-    fn bytes(&self) -> u64 {
-        self.0.len() as u64
-    }
-}
-
-/// The cache of blocks, shared by all assets.
-pub type BlockCache = Cache<BlockKey, CachedBlock>;
 
 /// Bytes of one source segment.
 #[derive(Clone, Debug)]
-pub struct Block {
+pub(super) struct Block {
     /// Which segment, as an index into the stream's objects.
     pub object: u32,
     /// Where they begin in it.
@@ -50,17 +38,20 @@ pub struct Block {
     pub bytes: Bytes,
 }
 
+type Fetch = dyn Fn(BlockRequest) -> BoxFuture<'static, Result<Bytes>> + Send + Sync;
+
 /// Reads one asset's source.
 #[derive(Clone)]
 pub struct SourceReader {
-    root: Arc<Root>,
-    blocks: Arc<BlockCache>,
+    fetch: Arc<Fetch>,
 }
 
 impl SourceReader {
-    /// A reader below a root.
-    pub fn new(root: Arc<Root>, blocks: Arc<BlockCache>) -> Self {
-        Self { root, blocks }
+    /// A reader that gets its blocks from `fetch`.
+    pub fn new(
+        fetch: impl Fn(BlockRequest) -> BoxFuture<'static, Result<Bytes>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { fetch: Arc::new(fetch) }
     }
 
     /// The source bytes that a part of a segment lies in, in order.
@@ -86,21 +77,15 @@ impl SourceReader {
         span: SourceSpan,
         index: u64,
     ) -> Result<Block> {
-        let key = BlockKey { root: self.root.name().to_string(), object: object.clone(), index };
         let start = index * BLOCK_BYTES;
         let end = (start + BLOCK_BYTES).min(object.size);
-        let root = self.root.clone();
-        let (path, base) = (object.path.clone(), object.start);
-        let build = move || async move {
-            let path = SourcePath::from_stored(&path)?;
-            Ok(CachedBlock(root.read_range(&path, base + start..base + end).await?))
-        };
-        let CachedBlock(bytes) = self.blocks.get_or_build(key, build).await?;
+        let request = BlockRequest { object: object.clone(), bytes: start..end };
+        let bytes = (self.fetch)(request).await?;
         let from = span.bytes.start.max(start);
         let to = span.bytes.end.min(end);
         let (skip, length) = ((from - start) as usize, (to.saturating_sub(from)) as usize);
         if bytes.len() < skip + length {
-            return Err(Error::internal("a cached block is shorter than it should be"));
+            return Err(Error::internal("a block of the source is shorter than it should be"));
         }
         Ok(Block { object: span.object, offset: from, bytes: bytes.slice(skip..skip + length) })
     }

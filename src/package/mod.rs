@@ -1,7 +1,7 @@
 //! Runs a plan: source bytes in, one finished init or media segment out.
 //!
 //! ```text
-//! SegmentPlan ─ fetch: source ranges, through a cache of blocks
+//! SegmentPlan ─ fetch: blocks of the source
 //!             └ gather: packets → samples, straight into the output buffer
 //!               └ mp4::fragment header in front of them, or ts::mux around them
 //! ```
@@ -14,10 +14,10 @@ mod gather;
 
 use bytes::Bytes;
 
-pub use fetch::{Block, BlockCache, BlockKey, SourceReader};
+use fetch::Block;
+pub use fetch::{BlockRequest, SourceReader};
 
 use self::gather::gather;
-use crate::cache::Weight;
 use crate::error::{Error, Kind, Result};
 use crate::model::codec::CodecConfig;
 use crate::model::policy::Container;
@@ -35,12 +35,6 @@ pub struct Rendered {
     pub bytes: Bytes,
     /// Its media type.
     pub content_type: &'static str,
-}
-
-impl Weight for Rendered {
-    fn bytes(&self) -> u64 {
-        self.bytes.len() as u64
-    }
 }
 
 /// The initialization segment of a track.

@@ -70,15 +70,18 @@ impl SegmentPlan {
         let (lead_medium, lead) = tracks.next()?;
         let segmentation = &packaging.segmentation;
         // Segments without samples are not listed, so the place in the list may differ.
-        let segment =
-            segmentation.group_ranges(lead, period, stream).into_iter().position(|range| {
-                !range.is_empty() && lead.groups.get(range.start).is_some_and(|g| g.time == time)
-            })?;
+        let first_group = lead.groups.binary_search_by_key(&time, |group| group.time).ok()?;
+        let segment = segmentation.segment_of(lead, period, stream, first_group);
         let part = |medium, track: &Track| {
             let groups = segmentation.group_range(track, period, stream, segment);
             let layout = fragment_layout(track, track.groups.get(groups.clone())?);
-            let packets_before =
-                packets_before(&presentation, stream, period, medium, groups.start);
+            // Fragments count no packets.
+            let packets_before = match container {
+                Container::Cmaf => 0,
+                Container::MpegTs => {
+                    packets_before(&presentation, stream, period, medium, groups.start)
+                }
+            };
             Some(TrackPart { medium, groups, layout, packets_before })
         };
         let mut parts = vec![part(lead_medium, lead)?];

@@ -74,6 +74,12 @@ impl Segmentation {
         start..first_group_behind(track, cuts.get(segment).copied())
     }
 
+    /// The segment of its stream that a group of a track falls into.
+    pub fn segment_of(&self, track: &Track, period: usize, stream: usize, group: usize) -> usize {
+        let cuts = self.cuts(period, stream);
+        cuts.partition_point(|cut| first_group_behind(track, Some(*cut)) <= group)
+    }
+
     fn cuts(&self, period: usize, stream: usize) -> &[Ticks] {
         let period = self.periods.get(period);
         period.and_then(|period| period.cuts.get(stream)).map_or(&[], Vec::as_slice)

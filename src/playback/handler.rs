@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use tracing::Instrument;
 
 use super::access::Access;
+use super::blocks::{BlockCache, source_reader};
 use super::library::Library;
 use super::respond::{Body, Freshness, Head, ResponsePolicy, Verdict, judge};
 use super::route::Route;
@@ -19,7 +20,7 @@ use crate::catalog::{AssetView, Catalog};
 use crate::error::{Blame, Error, Kind, Result};
 use crate::model::manifest::RenditionId;
 use crate::model::policy::{Name, PackageType};
-use crate::package::{self, BlockCache, Rendered, SourceReader};
+use crate::package::{self, Rendered, SourceReader};
 use crate::plan::{Fingerprint, Packaging, SegmentPlan, Target};
 use crate::source::Sources;
 use crate::telemetry::{HttpRequest, Listener, Metrics};
@@ -243,7 +244,7 @@ impl Playback {
             );
             Error::new(Kind::SourceFailed, message)
         })?;
-        Ok(SourceReader::new(root, self.blocks.clone()))
+        Ok(source_reader(root, self.blocks.clone()))
     }
 
     /// A media segment, from the cache or built once.

@@ -11,6 +11,7 @@
 //! ```
 
 mod access;
+mod blocks;
 mod handler;
 mod library;
 mod respond;
@@ -18,6 +19,7 @@ mod route;
 mod server;
 
 pub use access::Access;
+pub use blocks::{BlockCache, source_reader};
 pub use handler::Playback;
 pub(crate) use handler::{entry_manifest, media_playlist};
 pub use library::Library;

@@ -10,6 +10,7 @@ mod views;
 mod worker;
 
 use std::num::NonZeroUsize;
+use std::sync::atomic::Ordering;
 
 use super::clock::manual::ManualClock;
 use super::*;

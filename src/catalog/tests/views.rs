@@ -191,14 +191,14 @@ async fn a_write_whose_caller_hangs_up_is_noticed() {
     let fixture = fixture().await;
     fixture.asset("bbb").await;
     let before = fixture.view("bbb").await.unwrap();
-    let change = fixture.catalog.change();
+    let change = fixture.catalog.changes.settled().unwrap_or_default();
     {
         let name = name("bbb");
         let mut delete = pin!(fixture.catalog.delete_asset(&name));
         let waiting = delete.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         assert!(matches!(waiting, Poll::Pending));
     }
-    until(|| fixture.catalog.change() > change).await;
+    until(|| fixture.catalog.changes.settled().is_some_and(|now| now > change)).await;
     assert_eq!(before.status, AssetStatus::Queuing);
     assert_eq!(fixture.view("bbb").await, None);
 }

@@ -72,10 +72,10 @@ async fn jobs_queued_before_and_after_the_start_are_run() {
 #[tokio::test]
 async fn idle_lanes_are_woken() {
     let fixture = fixture().await;
-    let change = fixture.catalog.change();
+    let change = fixture.catalog.changes.settled().unwrap_or_default();
     let running = start(&fixture, 2, |_, _| async { Ok(ingested("v1")) });
     // Each of the two lanes has asked for a job and found none.
-    until(|| fixture.catalog.change() >= change + 2).await;
+    until(|| fixture.catalog.changes.settled().is_some_and(|now| now >= change + 2)).await;
     fixture.asset("bbb").await;
     becomes(&fixture, "bbb", |asset| asset.status == AssetStatus::Playable).await;
     running.stop().await;
