@@ -22,8 +22,14 @@ pub struct StreamEntry {
     pub uri: String,
     /// `BANDWIDTH`, bits per second.
     pub bandwidth: u64,
+    /// `AVERAGE-BANDWIDTH`, bits per second.
+    pub average_bandwidth: Option<u64>,
     /// `CODECS`.
     pub codecs: Option<String>,
+    /// `RESOLUTION`: width and height.
+    pub resolution: Option<(u64, u64)>,
+    /// `FRAME-RATE` in thousandths.
+    pub frame_rate_thousandths: Option<u64>,
 }
 
 /// One `EXT-X-MEDIA` that has a `URI`.
@@ -160,7 +166,10 @@ pub fn master_playlist(bytes: &[u8]) -> Result<MasterPlaylist, ReadError> {
         .map(|variant| StreamEntry {
             uri: variant.uri,
             bandwidth: variant.bandwidth,
+            average_bandwidth: variant.average_bandwidth,
             codecs: variant.codecs,
+            resolution: variant.resolution.map(|resolution| (resolution.width, resolution.height)),
+            frame_rate_thousandths: variant.frame_rate.map(|rate| (rate * 1000.0).round() as u64),
         })
         .collect();
     if streams.is_empty() {
@@ -283,7 +292,10 @@ mod tests {
             [StreamEntry {
                 uri: "video/player-ld.m3u8".to_owned(),
                 bandwidth: 100_000,
+                average_bandwidth: None,
                 codecs: Some("mp4a.40.2,avc1.64001e".to_owned()),
+                resolution: Some((640, 302)),
+                frame_rate_thousandths: None,
             }]
         );
         let media = media_playlist(MEDIA.as_bytes()).unwrap();

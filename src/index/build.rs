@@ -17,6 +17,7 @@ use super::scan::{
 };
 use crate::codec::AccessUnit;
 use crate::codec::timing::place_frames;
+use crate::hls::read::StreamEntry;
 use crate::model::codec::{AacConfig, AacExtension, AvcConfig, CodecConfig};
 use crate::model::ingest::{FailureCode, IngestFailure, Report, StreamReport, Warning};
 use crate::model::presentation::{
@@ -28,12 +29,8 @@ use crate::ts::mux;
 
 /// One stream as it was read.
 pub(super) struct ReadStream {
-    /// The URI as the master playlist writes it.
-    pub uri: String,
-    /// `BANDWIDTH` of the master playlist.
-    pub declared_bandwidth: u64,
-    /// `CODECS` of the master playlist.
-    pub declared_codecs: Option<String>,
+    /// What the master playlist says of it.
+    pub declared: StreamEntry,
     /// The segments.
     pub objects: Vec<SourceObject>,
     /// What they hold.
@@ -66,7 +63,7 @@ pub(super) fn presentation(
             .zip(&clock.zeros)
             .zip(&streams)
             .map(|((stretch, zero), stream)| {
-                let extension = claimed_extension(stream.declared_codecs.as_deref());
+                let extension = claimed_extension(stream.declared.codecs.as_deref());
                 place(stretch, &stretches, *zero, start_of_period, extension)
             })
             .collect();
@@ -84,13 +81,13 @@ pub(super) fn presentation(
         let stream = Stream {
             source_identity: read.scan.identity,
             audio_identity: audio_identity(&read.scan.stretches, &periods_of_stream),
-            uri: read.uri,
-            declared_bandwidth: read.declared_bandwidth,
+            uri: read.declared.uri.clone(),
+            declared_bandwidth: read.declared.bandwidth,
             objects: read.objects,
             periods: periods_of_stream,
         };
         let entry = stream_report(&stream, &periods);
-        warn_of_claims(&entry, read.declared_codecs.as_deref(), &mut warnings);
+        warn_of_claims(&entry, &read.declared, &mut warnings);
         report.streams.push(entry);
         finished.push(stream);
     }
@@ -115,9 +112,9 @@ fn common_period_count(streams: &[ReadStream]) -> Result<usize, IngestFailure> {
             format!(
                 "{} has {} EXT-X-DISCONTINUITY where {} has {}; all media playlists must have the \
                  same (RFC 8216 6.2.4)",
-                other.uri,
+                other.declared.uri,
                 count(other).saturating_sub(1),
-                streams.first().map_or("", |stream| &stream.uri),
+                streams.first().map_or("", |stream| &stream.declared.uri),
                 first.saturating_sub(1),
             ),
         )),
@@ -159,9 +156,9 @@ impl PeriodClock {
                         format!(
                             "{}: timestamps of period {index} are {} s away from those of {}; the \
                              first pictures are taken as simultaneous",
-                            stream.uri,
+                            stream.declared.uri,
                             first.minus(reference).seconds(Timescale::MPEG, 1),
-                            streams.first().map_or("", |stream| &stream.uri),
+                            streams.first().map_or("", |stream| &stream.declared.uri),
                         ),
                     ));
                     *first
@@ -549,39 +546,55 @@ fn peak_bandwidth(stream: &Stream) -> u64 {
     peak
 }
 
-fn warn_of_claims(entry: &StreamReport, declared: Option<&str>, warnings: &mut Vec<Warning>) {
-    let (claim, truth) = (entry.declared_bandwidth, entry.measured_peak_bandwidth);
-    if claim.abs_diff(truth) * 10 > truth {
+/// Warns where the master playlist says something else than the media: numbers by more than a
+/// tenth, everything else at all.
+fn warn_of_claims(entry: &StreamReport, declared: &StreamEntry, warnings: &mut Vec<Warning>) {
+    let uri = &entry.uri;
+    let differs = |claim: u64, truth: u64| claim.abs_diff(truth) * 10 > truth;
+    let mut warn = |code: &str, claim: String, truth: String| {
         warnings.push(Warning::new(
-            "bandwidth_differs",
-            format!(
-                "{}: the master playlist declares BANDWIDTH={claim}, the segments peak at {truth} \
-                 bit/s; manifests show what is measured, stream selection compares what is declared",
-                entry.uri
-            ),
+            code,
+            format!("{uri}: the master playlist declares {claim}, the media have {truth}; manifests show \
+                 what the media have"),
         ));
+    };
+    let (claim, truth) = (declared.bandwidth, entry.measured_peak_bandwidth);
+    if differs(claim, truth) {
+        let truth = format!("segments of up to {truth} bit/s");
+        warn("bandwidth_differs", format!("BANDWIDTH={claim}"), truth);
     }
-    if let Some(declared) = declared {
+    let truth = entry.measured_average_bandwidth;
+    if let Some(claim) = declared.average_bandwidth.filter(|claim| differs(*claim, truth)) {
+        let truth = format!("{truth} bit/s on average");
+        warn("average_bandwidth_differs", format!("AVERAGE-BANDWIDTH={claim}"), truth);
+    }
+    if let (Some((width, height)), Some(truth)) = (declared.resolution, &entry.resolution) {
+        let claim = format!("{width}x{height}");
+        if claim != *truth {
+            warn("resolution_differs", format!("RESOLUTION={claim}"), truth.clone());
+        }
+    }
+    if let (Some(claim), Some(truth)) = (declared.frame_rate_thousandths, &entry.frame_rate) {
+        let measured = truth.replace('.', "").parse::<u64>().unwrap_or(claim);
+        if differs(claim, measured) {
+            let claim = format!("FRAME-RATE={}.{:03}", claim / 1000, claim % 1000);
+            warn("frame_rate_differs", claim, format!("{truth} pictures per second"));
+        }
+    }
+    if let Some(codecs) = &declared.codecs {
         let claimed: Vec<String> =
-            declared.split(',').map(|codec| codec.trim().to_ascii_lowercase()).collect();
-        let differs = claimed.len() != entry.codecs.len()
-            || entry.codecs.iter().any(|codec| !claimed.contains(&codec.to_ascii_lowercase()));
-        if differs {
-            warnings.push(Warning::new(
-                "codecs_differ",
-                format!(
-                    "{}: the master playlist declares CODECS=\"{declared}\", the media hold \
-                     \"{}\"; manifests show what the media hold",
-                    entry.uri,
-                    entry.codecs.join(",")
-                ),
-            ));
+            codecs.split(',').map(|codec| codec.trim().to_ascii_lowercase()).collect();
+        let same = claimed.len() == entry.codecs.len()
+            && entry.codecs.iter().all(|codec| claimed.contains(&codec.to_ascii_lowercase()));
+        if !same {
+            let truth = entry.codecs.join(",");
+            warn("codecs_differ", format!("CODECS=\"{codecs}\""), truth);
         }
     }
 }
 
 fn warn_of_damage(stream: &ReadStream, warnings: &mut Vec<Warning>) {
-    let uri = &stream.uri;
+    let uri = &stream.declared.uri;
     let damage = &stream.scan.damage;
     let mut warn = |count: u64, code: &str, text: &str| {
         if count > 0 {
@@ -635,5 +648,69 @@ fn warn_of_alignment(presentation: &Presentation, warnings: &mut Vec<Warning>) {
                 ),
             ));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured() -> StreamReport {
+        StreamReport {
+            uri: "a.m3u8".to_owned(),
+            measured_peak_bandwidth: 1_000_000,
+            measured_average_bandwidth: 800_000,
+            codecs: vec!["avc1.64001e".to_owned(), "mp4a.40.2".to_owned()],
+            resolution: Some("640x360".to_owned()),
+            frame_rate: Some("29.970".to_owned()),
+            ..StreamReport::default()
+        }
+    }
+
+    fn declared() -> StreamEntry {
+        StreamEntry {
+            uri: "a.m3u8".to_owned(),
+            bandwidth: 1_100_000,
+            average_bandwidth: Some(720_000),
+            codecs: Some("mp4a.40.2, AVC1.64001E".to_owned()),
+            resolution: Some((640, 360)),
+            frame_rate_thousandths: Some(30_000),
+        }
+    }
+
+    fn warned(declared: &StreamEntry) -> Vec<String> {
+        let mut warnings = Vec::new();
+        warn_of_claims(&measured(), declared, &mut warnings);
+        warnings.into_iter().map(|warning| warning.code).collect()
+    }
+
+    #[test]
+    fn claims_within_a_tenth_are_believed_and_others_are_told() {
+        assert_eq!(warned(&declared()), Vec::<String>::new());
+        let wrong = StreamEntry {
+            bandwidth: 1_100_001,
+            average_bandwidth: Some(719_999),
+            codecs: Some("avc1.64001e".to_owned()),
+            resolution: Some((640, 352)),
+            frame_rate_thousandths: Some(25_000),
+            ..declared()
+        };
+        assert_eq!(
+            warned(&wrong),
+            [
+                "bandwidth_differs",
+                "average_bandwidth_differs",
+                "resolution_differs",
+                "frame_rate_differs",
+                "codecs_differ",
+            ]
+        );
+    }
+
+    #[test]
+    fn clocks_are_compared_across_the_wrap() {
+        assert_eq!(moved_near(Ticks(5), Ticks(CLOCK_PERIOD - 5)), Ticks(CLOCK_PERIOD + 5));
+        assert_eq!(moved_near(Ticks(CLOCK_PERIOD - 5), Ticks(5)), Ticks(-5));
+        assert_eq!(moved_near(Ticks(7), Ticks(5)), Ticks(7));
     }
 }

@@ -249,13 +249,7 @@ async fn read_stream(
         tokio::task::yield_now().await;
     }
     drop(opened);
-    Ok(ReadStream {
-        uri: source.entry.uri,
-        declared_bandwidth: source.entry.bandwidth,
-        declared_codecs: source.entry.codecs,
-        objects,
-        scan: scanner.finish()?,
-    })
+    Ok(ReadStream { declared: source.entry, objects, scan: scanner.finish()? })
 }
 
 async fn open_segment(
