@@ -32,7 +32,8 @@ fn cache(criterion: &mut Criterion) {
     let cache = Cache::<String, Rendered>::new("segment", capacity, reel::metrics());
     // One buffer behind all values: the cache counts it for each of them.
     let bytes = Bytes::from(vec![0; SEGMENT_BYTES]);
-    let rendered = || Rendered { bytes: bytes.clone(), content_type: "video/mp4" };
+    let rendered =
+        || Rendered { bytes: bytes.clone(), content_type: "video/mp4", etag: "etag".into() };
     let key = |number: u64| format!("s.0123456789abcdef0123456789abcdef/v0/0/{number}");
     let build = |key: String| {
         let value = rendered();

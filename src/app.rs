@@ -115,6 +115,7 @@ impl App {
             access_token: token,
             endpoint_check: endpoint_check(playback.library.clone()),
             metrics: metrics_page(metrics.clone()),
+            counters: metrics.clone(),
         };
         let control_stop = stop.clone();
         let tasks = vec![

@@ -84,7 +84,7 @@ async fn export_target(
         Target::Init { rendition, period } => {
             let track = packaging.init_track(rendition, period).ok_or_else(missing)?;
             let file = format!("{segments}/{rendition}/{period}/{INIT_NAME}");
-            (file, package::init(track)?.bytes)
+            (file.clone(), package::init(track, &file)?.bytes)
         }
         Target::Segment { rendition, period, time } => {
             let plan = packaging.segment(rendition, period, time).ok_or_else(missing)?;

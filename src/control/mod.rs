@@ -43,6 +43,7 @@ pub use self::openapi::openapi;
 use self::problem::{RequestIds, answer};
 use crate::catalog::Catalog;
 use crate::error::{Error, Kind, Result};
+use crate::telemetry::Metrics;
 
 /// What the control listener works with.
 #[derive(Clone, Debug)]
@@ -59,6 +60,8 @@ pub struct ControlState {
     pub endpoint_check: EndpointCheck,
     /// What `/metrics` answers.
     pub metrics: MetricsPage,
+    /// Where requests are counted.
+    pub counters: Arc<Metrics>,
 }
 
 /// Writes the metrics page.

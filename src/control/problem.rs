@@ -15,12 +15,14 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http_body::Body as _;
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::ControlState;
 use crate::error::{Error, Kind};
+use crate::telemetry::{HttpRequest, Listener};
 
 /// An error as clients read it (RFC 9457).
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -130,7 +132,15 @@ pub(super) async fn answer(
     let error = response.extensions_mut().remove::<Error>();
     if let Some(error) = &error {
         write_problem(&mut response, error, &id);
+        state.counters.error(error.kind(), error.blame());
     }
+    state.counters.http_request(HttpRequest {
+        listener: Listener::Control,
+        route: if path.starts_with("/v1/") { "api" } else { "probe" },
+        status: response.status().as_u16(),
+        duration: started.elapsed(),
+        bytes: response.body().size_hint().exact().unwrap_or(0),
+    });
     let (status, id_text) = (response.status().as_u16(), id.0.as_str());
     let milliseconds = started.elapsed().as_millis();
     match error {

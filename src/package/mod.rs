@@ -12,7 +12,10 @@
 mod fetch;
 mod gather;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use futures_util::future::try_join_all;
 
 use fetch::Block;
 pub use fetch::{BlockRequest, SourceReader};
@@ -35,10 +38,12 @@ pub struct Rendered {
     pub bytes: Bytes,
     /// Its media type.
     pub content_type: &'static str,
+    /// Its strong validator, without quotes.
+    pub etag: Arc<str>,
 }
 
-/// The initialization segment of a track.
-pub fn init(track: &Track) -> Result<Rendered> {
+/// The initialization segment of a track; `key` names it in its URL's stead.
+pub fn init(track: &Track, key: &str) -> Result<Rendered> {
     let bytes = init_segment(track).map_err(|error| {
         Error::internal("the initialization segment cannot be written").caused_by(error)
     })?;
@@ -46,15 +51,13 @@ pub fn init(track: &Track) -> Result<Rendered> {
         CodecConfig::Avc(_) => "video/mp4",
         CodecConfig::Aac(_) => "audio/mp4",
     };
-    Ok(Rendered { bytes: bytes.into(), content_type })
+    Ok(Rendered { bytes: bytes.into(), content_type, etag: key.into() })
 }
 
 /// A media segment.
 pub async fn segment(source: &SourceReader, plan: &SegmentPlan) -> Result<Rendered> {
-    let mut parts = Vec::with_capacity(plan.parts.len());
-    for part in &plan.parts {
-        parts.push((part, source.read(plan, part).await?));
-    }
+    let reads = plan.parts.iter().map(|part| source.read(plan, part));
+    let parts: Vec<FetchedPart<'_>> = plan.parts.iter().zip(try_join_all(reads).await?).collect();
     let bytes = match plan.container {
         Container::Cmaf => fragment(plan, &parts)?,
         Container::MpegTs => transport_stream(plan, &parts)?,
@@ -62,7 +65,7 @@ pub async fn segment(source: &SourceReader, plan: &SegmentPlan) -> Result<Render
     if bytes.len() as u64 != plan.bytes {
         return Err(source_changed(plan, "its size is not what ingest measured"));
     }
-    Ok(Rendered { bytes: bytes.into(), content_type: plan.content_type() })
+    Ok(Rendered { bytes: bytes.into(), content_type: plan.content_type(), etag: plan.key().into() })
 }
 
 type FetchedPart<'a> = (&'a TrackPart, Vec<Block>);

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response};
 use http_body::Body as _;
 use sha2::{Digest, Sha256};
@@ -168,7 +167,7 @@ impl Playback {
     ) -> Response<Body> {
         let head = Head {
             content_type: rendered.content_type,
-            etag: body_hash(&rendered.bytes),
+            etag: rendered.etag.clone(),
             length: rendered.bytes.len() as u64,
             freshness,
             ranges: false,
@@ -199,12 +198,12 @@ impl Playback {
                 let etag = key.clone();
                 let build = || async move {
                     let track = packaging.init_track(rendition, period);
-                    package::init(track.ok_or_else(|| gone(packaging.segments()))?)
+                    package::init(track.ok_or_else(|| gone(packaging.segments()))?, &etag)
                 };
                 let rendered = self.segments.get_or_build(key, build).await?;
                 let head = Head {
                     content_type: rendered.content_type,
-                    etag,
+                    etag: rendered.etag,
                     length: rendered.bytes.len() as u64,
                     freshness: Freshness::Immutable,
                     ranges: true,
@@ -218,7 +217,7 @@ impl Playback {
         };
         let head = Head {
             content_type: plan.content_type(),
-            etag: plan.key(),
+            etag: plan.key().into(),
             length: plan.bytes,
             freshness: Freshness::Immutable,
             ranges: true,
@@ -309,14 +308,14 @@ pub(crate) fn entry_manifest(packaging: &Packaging) -> Result<Rendered> {
             (mpd.map_err(cannot)?, MPD_TYPE)
         }
     };
-    Ok(Rendered { bytes: text.into(), content_type })
+    Ok(manifest(text, content_type))
 }
 
 /// Prints a media playlist.
 pub(crate) fn media_playlist(packaging: &Packaging, rendition: RenditionId) -> Result<Rendered> {
     let text = hls::write::media_playlist(packaging.manifest(), rendition);
     let text = text.ok_or_else(|| gone(packaging.playlists()))?;
-    Ok(Rendered { bytes: text.into(), content_type: PLAYLIST_TYPE })
+    Ok(manifest(text, PLAYLIST_TYPE))
 }
 
 fn gone(fingerprint: &Fingerprint) -> Error {
@@ -326,11 +325,11 @@ fn gone(fingerprint: &Fingerprint) -> Error {
     ))
 }
 
-/// 128 bits of SHA-256, for manifests whose identity is their text.
-fn body_hash(bytes: &Bytes) -> String {
-    let mut digits = hex::encode(Sha256::digest(bytes));
-    digits.truncate(32);
-    digits
+/// A manifest; its identity is its text, of which 128 bits of SHA-256 are the validator.
+fn manifest(text: String, content_type: &'static str) -> Rendered {
+    let mut etag = hex::encode(Sha256::digest(&text));
+    etag.truncate(32);
+    Rendered { bytes: text.into(), content_type, etag: etag.into() }
 }
 
 /// Logs an error once, at the level that its blame deserves.

@@ -3,6 +3,8 @@
 //! RFC 9110 (conditions 13.1, ranges 14), RFC 9111 (cache control), RFC 9457 (problems), the
 //! Fetch standard (CORS). Answers are values until the very end; nothing here waits or logs.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::header::{
     ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
@@ -44,7 +46,7 @@ pub struct Head {
     /// Media type.
     pub content_type: &'static str,
     /// Strong validator without quotes.
-    pub etag: String,
+    pub etag: Arc<str>,
     /// Size of the whole body.
     pub length: u64,
     /// How long it may be kept.
@@ -303,7 +305,7 @@ mod tests {
     fn head() -> Head {
         Head {
             content_type: "video/mp4",
-            etag: "abc".to_owned(),
+            etag: "abc".into(),
             length: 100,
             freshness: Freshness::Immutable,
             ranges: true,

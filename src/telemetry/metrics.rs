@@ -107,6 +107,12 @@ pub enum IngestOutcome {
     Abandoned,
 }
 
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
 impl Metrics {
     /// Instruments of their own, at zero.
     pub fn new() -> Result<Self> {

@@ -13,6 +13,7 @@ use tower::ServiceExt;
 use super::*;
 use crate::catalog::{CatalogSettings, IngestJob, Ingested, SqliteStore, SystemClock};
 use crate::model::ingest::Report;
+use crate::telemetry::Metrics;
 
 struct Api {
     router: Router,
@@ -51,6 +52,7 @@ async fn with_token(token: Option<&str>) -> Api {
             })
         }),
         metrics: MetricsPage::new(|| "packorigin_up 1\n".to_owned()),
+        counters: Arc::new(Metrics::new().unwrap()),
     };
     Api { router: router(state), catalog, store }
 }

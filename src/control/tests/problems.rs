@@ -225,6 +225,7 @@ async fn a_panic_is_an_internal_problem() {
         access_token: None,
         endpoint_check: EndpointCheck::new(|_, _| Box::pin(async { None })),
         metrics: MetricsPage::new(|| panic!("secret")),
+        counters: Arc::new(Metrics::new().unwrap()),
     });
     let response =
         router.oneshot(Request::get("/metrics").body(Body::empty()).unwrap()).await.unwrap();
@@ -253,6 +254,7 @@ async fn a_stop_ends_the_listener() {
         access_token: None,
         endpoint_check: EndpointCheck::new(|_, _| Box::pin(async { None })),
         metrics: MetricsPage::new(String::new),
+        counters: Arc::new(Metrics::new().unwrap()),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
