@@ -318,6 +318,11 @@ impl Framer {
                 return nal.start;
             }
             nal_type::DELIMITER..=nal_type::FILLER => return nal.start,
+            // The header alone says nothing, least of all whether a picture begins here.
+            nal_type::SLICE..=nal_type::IDR if bytes.len() < 2 => {
+                self.damage.broken_units += 1;
+                return nal.start;
+            }
             nal_type::SLICE..=nal_type::IDR => {
                 if let Some(unit) = &mut self.unit {
                     let is_first_header = bytes.get(..16).unwrap_or(bytes);
@@ -453,6 +458,17 @@ mod tests {
         framer.finish();
         let unit = framer.units()[1];
         assert_eq!((unit.tag, unit.skip, unit.timestamps), (8, 5, None));
+    }
+
+    #[test]
+    fn a_slice_of_which_only_the_header_byte_is_there_is_none() {
+        // Where a part of a stream is cut out, what comes behind it may begin like this.
+        let key = idr(0xAA, 20);
+        let mut framer = Framer::new(Vec::new());
+        framer.push(&[SHORT, &key, SHORT, &[0x65]].concat(), 0);
+        framer.finish();
+        let (buffer, units) = framer.into_parts();
+        assert_eq!((buffer, units.len()), (framed(&[&key]), 1));
     }
 
     #[test]
