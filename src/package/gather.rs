@@ -123,5 +123,8 @@ fn timestamps(track: &Track, group: &Group, units: &[AccessUnit]) -> Vec<Continu
     let presentation = group.time.plus(track.clock_offset);
     let decode = presentation.minus(Ticks(i64::from(group.decode_delay)));
     let mut clock = TrackClock::near(ContinuousTimestamps { presentation, decode });
-    units.iter().map(|unit| clock.place(unit.timestamps)).collect()
+    // The first unit's are in the index. Those of the packet in which it begins may belong to a unit
+    // before it.
+    let own = std::iter::once(None).chain(units.iter().skip(1).map(|unit| unit.timestamps));
+    own.take(units.len()).map(|timestamps| clock.place(timestamps)).collect()
 }
