@@ -199,6 +199,10 @@ impl StreamScanner {
 
     /// The segment ends.
     pub fn end_object(&mut self) -> Result<(), IngestFailure> {
+        let mut reader = std::mem::take(&mut self.reader);
+        reader.finish_object(|offset, packet| self.push_packet(offset, packet));
+        self.reader = reader;
+        self.failure.take().map_or(Ok(()), Err)?;
         let path = &self.object_path;
         let left = self.reader.begin_object(0);
         if self.object_bytes == 0 {

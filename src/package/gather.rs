@@ -9,7 +9,7 @@ use crate::model::presentation::{Group, Track};
 use crate::model::sample::Sample;
 use crate::plan::{SegmentPlan, TrackPart};
 use crate::time::Ticks;
-use crate::ts::packet::{Continuity, Packet, PacketReader};
+use crate::ts::packet::{Continuity, PACKET_BYTES, Packet, PacketReader};
 use crate::ts::pes::{PesPart, PesReader};
 
 /// Room behind the last sample for what a framer holds before it drops it.
@@ -69,26 +69,40 @@ fn for_each_part(pid: u16, mut skip: usize, blocks: &[Block], mut take: impl FnM
     let mut reader = PacketReader::default();
     let mut object = None;
     for block in blocks {
-        if object != Some(block.object) {
+        let is_next = object.replace(block.object) != Some(block.object);
+        if is_next {
+            reader.finish_object(|_, bytes| {
+                push_packet(bytes, pid, &mut continuity, &mut pes, &mut skip, &mut take);
+            });
             reader.begin_object(block.offset);
             continuity.reset();
-            object = Some(block.object);
         }
         reader.push(&block.bytes, |_, bytes| {
-            let Ok(packet) = Packet::parse(bytes) else { return };
-            let is_readable = !packet.transport_error && !packet.scrambled;
-            if packet.pid != pid || !is_readable || !continuity.admits(&packet) {
-                return;
-            }
-            let Some(mut part) = pes.push(&packet) else { return };
-            if skip > 0 {
-                // The bytes before the first sample belong to the sample before.
-                part.payload = part.payload.get(skip..).unwrap_or_default();
-                skip = 0;
-            }
-            take(part);
+            push_packet(bytes, pid, &mut continuity, &mut pes, &mut skip, &mut take);
         });
     }
+    reader.finish_object(|_, bytes| {
+        push_packet(bytes, pid, &mut continuity, &mut pes, &mut skip, &mut take);
+    });
+}
+
+fn push_packet(
+    bytes: &[u8; PACKET_BYTES],
+    pid: u16,
+    continuity: &mut Continuity,
+    pes: &mut PesReader,
+    skip: &mut usize,
+    take: &mut impl FnMut(PesPart<'_>),
+) {
+    let Ok(packet) = Packet::parse(bytes) else { return };
+    let is_readable = !packet.transport_error && !packet.scrambled;
+    if packet.pid != pid || !is_readable || !continuity.admits(&packet) {
+        return;
+    }
+    let Some(mut part) = pes.push(&packet) else { return };
+    // The bytes before the first sample belong to the sample before.
+    part.payload = part.payload.get(std::mem::take(skip)..).unwrap_or_default();
+    take(part);
 }
 
 /// Places the access units of all groups on the timeline.
