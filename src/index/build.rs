@@ -277,6 +277,7 @@ fn place_group(raw: &RawGroup, clock_offset: Ticks) -> Group {
         start: raw.start,
         end: raw.end,
         skip: raw.skip,
+        pes_left: raw.pes_left,
         time: raw.first.presentation.minus(clock_offset),
         decode_delay: u32::try_from(delay).unwrap_or(0),
         samples: raw.samples,
@@ -328,7 +329,7 @@ fn place_audio(
             let run_end = audio
                 .frames
                 .get(behind)
-                .map_or(audio.end, |next| scan::end_before(next.tag, next.skip));
+                .map_or(audio.end, |next| scan::end_before(next.place, next.skip));
             let frames = audio.frames.get(first..behind)?;
             let time = *times.get(first)?;
             Some(run_of(frames, time, next_time, run_end, timescale, !has_video))
@@ -399,8 +400,9 @@ fn run_of(
         ..Group::default()
     };
     if let Some(first) = frames.first() {
-        group.start = scan::position(first.tag);
+        group.start = scan::position(first.place);
         group.skip = first.skip;
+        group.pes_left = first.pes_left;
     }
     let units: Vec<AccessUnit> = frames
         .iter()
@@ -408,7 +410,7 @@ fn run_of(
             offset: 0,
             size: usize::from(frame.size),
             timestamps: None,
-            tag: frame.tag,
+            tag: 0,
             skip: frame.skip,
             dependency: Dependency::AUDIO,
         })

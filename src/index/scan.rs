@@ -59,6 +59,7 @@ pub(super) struct RawGroup {
     pub start: SourcePosition,
     pub end: SourcePosition,
     pub skip: u8,
+    pub pes_left: Option<u32>,
     pub first: ContinuousTimestamps,
     pub samples: u32,
     pub payload_bytes: u32,
@@ -93,7 +94,8 @@ pub(super) struct AudioScan {
 /// One audio frame.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RawFrame {
-    pub tag: u64,
+    pub place: u64,
+    pub pes_left: Option<u32>,
     pub skip: u8,
     pub size: u16,
 }
@@ -110,18 +112,31 @@ pub(super) struct StreamDamage {
 }
 
 /// A packet's place as one number.
-fn tag(object: u32, offset: u64) -> u64 {
+fn place(object: u32, offset: u64) -> u64 {
     u64::from(object) << 40 | offset & ((1 << 40) - 1)
 }
 
-/// The place behind [`tag`].
-pub(super) fn position(tag: u64) -> SourcePosition {
-    SourcePosition { object: (tag >> 40) as u32, offset: tag & ((1 << 40) - 1) }
+/// What framers hand back with what begins in a packet: its place, and what [`PesReader::left`]
+/// says before it.
+fn tag(place: u64, pes_left: Option<usize>) -> u128 {
+    let left = pes_left.and_then(|left| u64::try_from(left).ok()).map_or(0, |left| left + 1);
+    u128::from(left) << 64 | u128::from(place)
 }
 
-/// Behind the last packet before something that begins `skip` bytes into the packet at `tag`.
-pub(super) fn end_before(tag: u64, skip: u8) -> SourcePosition {
-    let position = position(tag);
+/// The two sides of [`tag`].
+fn from_tag(tag: u128) -> (u64, Option<u32>) {
+    let left = ((tag >> 64) as u64).checked_sub(1);
+    (tag as u64, left.and_then(|left| u32::try_from(left).ok()))
+}
+
+/// The position behind [`place`].
+pub(super) fn position(place: u64) -> SourcePosition {
+    SourcePosition { object: (place >> 40) as u32, offset: place & ((1 << 40) - 1) }
+}
+
+/// Behind the last packet before something that begins `skip` bytes into the packet at `place`.
+pub(super) fn end_before(place: u64, skip: u8) -> SourcePosition {
+    let position = position(place);
     let inside = if skip > 0 { PACKET_BYTES as u64 } else { 0 };
     SourcePosition { offset: position.offset + inside, ..position }
 }
@@ -255,11 +270,11 @@ impl StreamScanner {
             self.damage.unreadable_packets += 1;
             return;
         }
-        let tag = tag(self.object, offset);
+        let place = place(self.object, offset);
         if let Some(video) = &mut self.video
             && video.input.pid == packet.pid
         {
-            if let Err(detail) = video.push(&packet, tag) {
+            if let Err(detail) = video.push(&packet, place) {
                 self.fail(FailureCode::CorruptSegment, &detail);
             }
             return;
@@ -267,7 +282,7 @@ impl StreamScanner {
         if let Some(audio) = &mut self.audio
             && audio.input.pid == packet.pid
         {
-            audio.push(&packet, tag);
+            audio.push(&packet, place);
             return;
         }
         if self.tables.push(&packet) {
@@ -388,17 +403,21 @@ impl TrackInput {
     fn part<'a>(
         &mut self,
         packet: &Packet<'a>,
-        tag: u64,
-    ) -> Option<(crate::ts::pes::PesPart<'a>, u64)> {
+        place: u64,
+    ) -> Option<(crate::ts::pes::PesPart<'a>, u128)> {
         if !self.continuity.admits(packet) {
             return None;
         }
         if packet.payload_unit_start {
-            self.packet_start = tag;
+            self.packet_start = place;
         }
+        let left = self.pes.left();
         let part = self.pes.push(packet)?;
         // Where a header runs over two packets, reading must begin with the first of them.
-        let tag = if part.begins.is_some() { self.packet_start } else { tag };
+        let tag = match part.begins {
+            Some(_) => tag(self.packet_start, None),
+            None => tag(place, left),
+        };
         Some((part, tag))
     }
 }
@@ -429,8 +448,8 @@ impl VideoTrack {
         }
     }
 
-    fn push(&mut self, packet: &Packet<'_>, tag: u64) -> Result<(), String> {
-        let Some((part, tag)) = self.input.part(packet, tag) else { return Ok(()) };
+    fn push(&mut self, packet: &Packet<'_>, place: u64) -> Result<(), String> {
+        let Some((part, tag)) = self.input.part(packet, place) else { return Ok(()) };
         if let Some(timestamps) = part.begins {
             self.framer.begin_packet(timestamps);
             self.take_units()?;
@@ -444,7 +463,7 @@ impl VideoTrack {
             let at = self.clock.place(unit.timestamps);
             if unit.dependency.sync {
                 self.clock.begin_group();
-                self.close_group(at.presentation, end_before(unit.tag, unit.skip))?;
+                self.close_group(at.presentation, end_before(from_tag(unit.tag).0, unit.skip))?;
             } else if self.group.is_empty() {
                 self.undecodable += 1;
                 continue;
@@ -473,8 +492,10 @@ impl VideoTrack {
         let payload_bytes: u64 = samples.iter().map(|sample| u64::from(sample.size)).sum();
         let payload_bytes = u32::try_from(payload_bytes)
             .map_err(|_| "a group of pictures is larger than 4 GiB".to_owned())?;
+        let (place, pes_left) = from_tag(first_unit.tag);
         self.groups.push(RawGroup {
-            start: position(first_unit.tag),
+            start: position(place),
+            pes_left,
             end: position_end,
             skip: first_unit.skip,
             first,
@@ -581,8 +602,8 @@ impl AudioTrack {
         }
     }
 
-    fn push(&mut self, packet: &Packet<'_>, tag: u64) {
-        let Some((part, tag)) = self.input.part(packet, tag) else { return };
+    fn push(&mut self, packet: &Packet<'_>, place: u64) {
+        let Some((part, tag)) = self.input.part(packet, place) else { return };
         if let Some(timestamps) = part.begins {
             self.framer.begin_packet(timestamps);
         }
@@ -618,7 +639,8 @@ impl AudioTrack {
                 hash.update((bytes.len() as u64).to_be_bytes());
                 hash.update(bytes);
                 let size = u16::try_from(unit.size).unwrap_or(u16::MAX);
-                frames.push(RawFrame { tag: unit.tag, skip: unit.skip, size });
+                let (place, pes_left) = from_tag(unit.tag);
+                frames.push(RawFrame { place, pes_left, skip: unit.skip, size });
             }
         });
     }

@@ -24,11 +24,10 @@ pub(super) fn gather(
 ) -> Result<(Vec<u8>, Vec<Sample>)> {
     let track = plan.track(part).ok_or_else(|| Error::internal("the plan names no track"))?;
     let groups = plan.groups(part);
-    let skip = groups.first().map_or(0, |group| usize::from(group.skip));
     let (mut buffer, mut units) = match track.codec {
         CodecConfig::Avc(_) => {
             let mut framer = h264::Framer::new(buffer);
-            for_each_part(track.pid, skip, blocks, |part| {
+            for_each_part(track.pid, groups, blocks, |part| {
                 if let Some(timestamps) = part.begins {
                     framer.begin_packet(timestamps);
                 }
@@ -39,7 +38,7 @@ pub(super) fn gather(
         }
         CodecConfig::Aac(_) => {
             let mut framer = aac::Framer::new(buffer);
-            for_each_part(track.pid, skip, blocks, |part| {
+            for_each_part(track.pid, groups, blocks, |part| {
                 if let Some(timestamps) = part.begins {
                     framer.begin_packet(timestamps);
                 }
@@ -62,9 +61,12 @@ pub(super) fn gather(
     Ok((buffer, samples))
 }
 
-/// Calls `take` with the elementary stream bytes of one PID, without the first `skip` of them.
-fn for_each_part(pid: u16, mut skip: usize, blocks: &[Block], mut take: impl FnMut(PesPart<'_>)) {
-    let mut pes = PesReader::inside();
+/// Calls `take` with the elementary stream bytes of one PID from the first group on, read as ingest
+/// read them.
+fn for_each_part(pid: u16, groups: &[Group], blocks: &[Block], mut take: impl FnMut(PesPart<'_>)) {
+    let first = groups.first().copied().unwrap_or_default();
+    let mut skip = usize::from(first.skip);
+    let mut pes = PesReader::inside(first.pes_left.map(|left| left as usize));
     let mut continuity = Continuity::default();
     let mut reader = PacketReader::default();
     let mut object = None;
