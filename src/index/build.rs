@@ -52,6 +52,7 @@ pub(super) fn presentation(
     streams: Vec<ReadStream>,
 ) -> Result<(Presentation, Report), IngestFailure> {
     let period_count = common_period_count(&streams)?;
+    require_media(&streams)?;
     let mut warnings = Vec::new();
     let mut periods = Vec::with_capacity(period_count);
     let mut built: Vec<Vec<StreamPeriod>> = streams.iter().map(|_| Vec::new()).collect();
@@ -103,6 +104,22 @@ pub(super) fn presentation(
     warn_of_alignment(&presentation, &mut warnings);
     report.warnings = warnings;
     Ok((presentation, report))
+}
+
+/// Tables that announce tracks are not enough.
+fn require_media(streams: &[ReadStream]) -> Result<(), IngestFailure> {
+    let mut stretches = streams.iter().flat_map(|stream| &stream.scan.stretches);
+    if stretches.any(|stretch| stretch.video.is_some() || stretch.audio.is_some()) {
+        return Ok(());
+    }
+    Err(IngestFailure::new(
+        FailureCode::CorruptSegment,
+        format!(
+            "{}: the segments announce tracks and hold no picture and no sound of them; upload \
+             them again, then ingest again",
+            streams.first().map_or("", |stream| &stream.uri)
+        ),
+    ))
 }
 
 fn common_period_count(streams: &[ReadStream]) -> Result<usize, IngestFailure> {

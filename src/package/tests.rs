@@ -7,7 +7,7 @@ use super::{BlockCache, SourceReader};
 use crate::cache::Cache;
 use crate::config::{Config, Overrides};
 use crate::index::{IngestLimits, Ingested, ingest};
-use crate::model::ingest::IngestFailure;
+use crate::model::ingest::{FailureCode, IngestFailure};
 use crate::model::policy::{Configuration, Name, PackageType, SegmentDuration, StreamSelection};
 use crate::plan::{Packaging, Target};
 use crate::source::{Root, Sources};
@@ -121,4 +121,20 @@ async fn bytes_that_are_none_of_the_stream() {
         segments += Title::new(&[stream]).package(&format!("garbage at packet {at}")).await;
     }
     assert!(segments > 50, "{segments}");
+}
+
+#[tokio::test]
+async fn tables_without_tracks_behind_them_are_no_title() {
+    let mut tables = sample("midgop/000.ts");
+    let keep: Vec<u8> = tables
+        .chunks(PACKET_BYTES)
+        .filter(|packet| {
+            !matches!(u16::from(packet[1] & 0x1F) << 8 | u16::from(packet[2]), 0x100 | 0x101)
+        })
+        .flatten()
+        .copied()
+        .collect();
+    tables = keep;
+    let failure = Title::new(&[tables]).ingest().await.unwrap_err();
+    assert_eq!(failure.code, FailureCode::CorruptSegment);
 }
