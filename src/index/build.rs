@@ -393,12 +393,19 @@ fn frame_times(audio: &AudioScan, clock_offset: Ticks, timescale: Timescale) -> 
         .collect()
 }
 
-/// A cut every second, for audio that goes with no pictures at all.
+/// A cut every second in which there are frames, for audio that goes with no pictures at all.
 fn regular_cuts(times: &[Ticks], timescale: Timescale) -> Vec<Ticks> {
-    let (Some(first), Some(last)) = (times.first(), times.last()) else { return Vec::new() };
+    let Some(first) = times.first() else { return Vec::new() };
     let first = first.rescale(timescale, Timescale::MPEG).0;
-    let last = last.rescale(timescale, Timescale::MPEG).0;
-    (first..=last).step_by(AUDIO_ONLY_RUN as usize).map(Ticks).collect()
+    let mut cuts: Vec<Ticks> = times
+        .iter()
+        .map(|time| {
+            let since = time.rescale(timescale, Timescale::MPEG).0 - first;
+            Ticks(first + since / AUDIO_ONLY_RUN * AUDIO_ONLY_RUN)
+        })
+        .collect();
+    cuts.dedup();
+    cuts
 }
 
 fn run_of(

@@ -111,6 +111,10 @@ pub(super) struct StreamDamage {
     pub left_out: Vec<String>,
 }
 
+/// A clock that goes on later than this has jumped: an hour. What is in between would have to be
+/// filled with segments and clock references.
+const LONGEST_GAP: Ticks = Ticks(3_600 * 90_000);
+
 /// A packet's place as one number.
 fn place(object: u32, offset: u64) -> u64 {
     u64::from(object) << 40 | offset & ((1 << 40) - 1)
@@ -484,6 +488,14 @@ impl VideoTrack {
                 end.seconds(Timescale::MPEG, 3)
             ));
         }
+        if end.minus(first.presentation) > LONGEST_GAP {
+            return Err(format!(
+                "there is no keyframe between {} s and {} s; where the clock jumps, add \
+                 EXT-X-DISCONTINUITY to the media playlist",
+                first.presentation.seconds(Timescale::MPEG, 3),
+                end.seconds(Timescale::MPEG, 3)
+            ));
+        }
         let (units, stamps): (Vec<_>, Vec<_>) = self.group.drain(..).unzip();
         let samples = place_pictures(&units, &stamps, first.presentation, end, 0);
         if let Some(sample) = samples.last() {
@@ -587,6 +599,8 @@ struct AudioTrack {
     anchors: Vec<(usize, Ticks)>,
     overlaps: u64,
     hash: Sha256,
+    /// Where the clock jumped: from, to.
+    jump: Option<(Ticks, Ticks)>,
 }
 
 impl AudioTrack {
@@ -599,6 +613,7 @@ impl AudioTrack {
             anchors: Vec::new(),
             overlaps: 0,
             hash: Sha256::new(),
+            jump: None,
         }
     }
 
@@ -616,7 +631,7 @@ impl AudioTrack {
         let Some(timescale) = Timescale::new(config.sampling_frequency) else { return };
         let half_frame =
             Ticks(i64::from(AacConfig::FRAME_SAMPLES) / 2).rescale(timescale, Timescale::MPEG);
-        let Self { framer, clock, frames, anchors, overlaps, hash, .. } = self;
+        let Self { framer, clock, frames, anchors, overlaps, hash, jump, .. } = self;
         framer.drain(|unit, bytes| {
             if let Some(timestamps) = unit.timestamps {
                 let at = clock.unwrap_timestamp(timestamps.presentation);
@@ -626,6 +641,9 @@ impl AudioTrack {
                         let samples =
                             (frames.len() - first) as i64 * i64::from(AacConfig::FRAME_SAMPLES);
                         let grid = start.plus(Ticks(samples).rescale(timescale, Timescale::MPEG));
+                        if at.minus(grid) > LONGEST_GAP {
+                            jump.get_or_insert((grid, at));
+                        }
                         if at > grid.plus(half_frame) {
                             anchors.push((frames.len(), at));
                         } else if at < grid.minus(half_frame) {
@@ -657,6 +675,17 @@ impl AudioTrack {
         let Some(config) = self.framer.config().cloned().filter(|_| !self.frames.is_empty()) else {
             return Ok(None);
         };
+        if let Some((from, to)) = self.jump {
+            return Err(IngestFailure::new(
+                FailureCode::CorruptSegment,
+                format!(
+                    "the audio up to {path}: the clock jumps from {} s to {} s without \
+                     EXT-X-DISCONTINUITY; add the tag to the media playlist",
+                    from.seconds(Timescale::MPEG, 3),
+                    to.seconds(Timescale::MPEG, 3)
+                ),
+            ));
+        }
         if self.framer.config_changes() > 0 {
             return Err(IngestFailure::new(
                 FailureCode::UnsupportedCodec,

@@ -138,3 +138,29 @@ async fn tables_without_tracks_behind_them_are_no_title() {
     let failure = Title::new(&[tables]).ingest().await.unwrap_err();
     assert_eq!(failure.code, FailureCode::CorruptSegment);
 }
+
+#[tokio::test]
+async fn a_clock_that_jumps_by_hours_is_told_and_not_filled() {
+    let whole = sample("midgop/000.ts");
+    let mut later = whole.clone();
+    // PTS and DTS of all pictures and frames: eleven hours on.
+    for start in starts(&whole) {
+        let bytes = &mut later[packet(start)];
+        let field = if bytes[3] & 0x20 != 0 { 1 + usize::from(bytes[4]) } else { 0 };
+        let pes = 4 + field;
+        if bytes.get(pes..pes + 3) != Some(&[0, 0, 1][..]) {
+            continue;
+        }
+        for at in [pes + 9, pes + 14] {
+            let has_it = at == pes + 9 || bytes[pes + 7] & 0x40 != 0;
+            // Bits 32 to 30 stand at bits 3 to 1 of the first byte.
+            let high = bytes[at] >> 1 & 7;
+            if has_it {
+                bytes[at] = bytes[at] & 0xF1 | (high + 3) << 1 & 0x0E;
+            }
+        }
+    }
+    let failure = Title::new(&[whole, later]).ingest().await.unwrap_err();
+    assert_eq!(failure.code, FailureCode::CorruptSegment);
+    assert!(failure.detail.contains("EXT-X-DISCONTINUITY"), "{}", failure.detail);
+}
