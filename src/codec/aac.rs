@@ -96,8 +96,8 @@ pub struct Framer {
     base: usize,
     header: [u8; HEADER_BYTES],
     header_filled: usize,
-    /// Where the header that is being collected began.
-    origin: (u64, u8),
+    /// Where each byte of the header that is being collected was.
+    origins: [(u128, u8); HEADER_BYTES],
     state: State,
     pending: Option<Timestamps>,
     frame_timestamps: Option<Timestamps>,
@@ -131,7 +131,7 @@ impl Framer {
             base,
             header: [0; HEADER_BYTES],
             header_filled: 0,
-            origin: (0, 0),
+            origins: [(0, 0); HEADER_BYTES],
             state: State::Header,
             pending: None,
             frame_timestamps: None,
@@ -152,17 +152,16 @@ impl Framer {
 
     /// Payload of the current PES packet. The tag comes back with the frames that begin in the
     /// chunk.
-    pub fn push(&mut self, chunk: &[u8], tag: u64) {
+    pub fn push(&mut self, chunk: &[u8], tag: u128) {
         let mut rest = chunk;
         while let Some(&byte) = rest.first() {
             match self.state {
                 State::Header => {
                     if self.header_filled == 0 {
-                        let skip = u8::try_from(chunk.len() - rest.len()).unwrap_or(u8::MAX);
-                        self.origin = (tag, skip);
                         self.frame_timestamps = self.pending.take();
                     }
-                    self.push_header_byte(byte);
+                    let skip = u8::try_from(chunk.len() - rest.len()).unwrap_or(u8::MAX);
+                    self.push_header_byte(byte, (tag, skip));
                     rest = rest.get(1..).unwrap_or_default();
                 }
                 State::Crc { left, payload } => {
@@ -233,9 +232,12 @@ impl Framer {
         self.damage
     }
 
-    fn push_header_byte(&mut self, byte: u8) {
+    fn push_header_byte(&mut self, byte: u8, origin: (u128, u8)) {
         if let Some(slot) = self.header.get_mut(self.header_filled) {
             *slot = byte;
+        }
+        if let Some(slot) = self.origins.get_mut(self.header_filled) {
+            *slot = origin;
         }
         self.header_filled += 1;
         if self.header_filled < HEADER_BYTES {
@@ -277,9 +279,8 @@ impl Framer {
         let drop = next.map_or(HEADER_BYTES, |position| position + 1);
         self.damage.stray_bytes += drop as u64;
         self.header.copy_within(drop.., 0);
+        self.origins.copy_within(drop.., 0);
         self.header_filled = HEADER_BYTES - drop;
-        // Good enough where it matters: the scan places frames of undamaged stretches.
-        self.origin.1 = self.origin.1.saturating_add(drop as u8);
         if self.frame_timestamps.is_none() || self.header_filled == 0 {
             self.pending = self.frame_timestamps.take().or(self.pending);
         }
@@ -290,8 +291,8 @@ impl Framer {
             offset: self.buffer.len() - size,
             size,
             timestamps: self.frame_timestamps.take(),
-            tag: self.origin.0,
-            skip: self.origin.1,
+            tag: self.origins[0].0,
+            skip: self.origins[0].1,
             dependency: Dependency::AUDIO,
         });
         self.state = State::Header;
@@ -360,6 +361,16 @@ mod tests {
         framer.finish();
         assert_eq!(framer.damage(), Damage { stray_bytes: 5, broken_units: 0 });
         assert_eq!(framer.into_parts().0, payloads);
+    }
+
+    #[test]
+    fn a_frame_behind_garbage_knows_where_it_begins() {
+        let (stream, _) = frames(&[50]);
+        // Most of a false header in one chunk; the frame begins in the next.
+        let mut framer = Framer::new(Vec::new());
+        framer.push(&[0x00, 0xFF, 0x12, 0x13], 5);
+        framer.push(&[&[0x14, 0x15][..], &stream].concat(), 6);
+        assert_eq!((framer.units()[0].tag, framer.units()[0].skip), (6, 2));
     }
 
     #[test]

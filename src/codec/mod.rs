@@ -23,7 +23,7 @@ pub struct AccessUnit {
     /// Timestamps of the PES packet in which it is the first to begin.
     pub timestamps: Option<Timestamps>,
     /// The tag of the chunk in which it begins.
-    pub tag: u64,
+    pub tag: u128,
     /// Bytes of that chunk that precede it.
     pub skip: u8,
     /// How it depends on others.

@@ -66,7 +66,8 @@ impl TrackClock {
             (Some(Timestamps { presentation, decode }), _) => {
                 let decode = self.decode.unwrap_timestamp(decode);
                 let presentation = Unwrapper::near(decode).unwrap_timestamp(presentation);
-                ContinuousTimestamps { presentation, decode }
+                // Nothing is shown before it is decoded, whatever the source says.
+                ContinuousTimestamps { presentation, decode: decode.min(presentation) }
             }
             (None, Some(last)) => ContinuousTimestamps {
                 presentation: last.presentation.plus(Ticks(self.step)),
@@ -74,6 +75,10 @@ impl TrackClock {
             },
             (None, None) => self.first,
         };
+        if timestamps.is_some() || self.last.is_some() {
+            // The next is placed by this one alone, as it is where a group is placed by itself.
+            self.decode = Unwrapper::near(placed.decode);
+        }
         if let Some(last) = self.last {
             let step = placed.decode.minus(last.decode).0;
             if step > 0 {
@@ -220,6 +225,16 @@ mod tests {
         let second = clock.place(Some(Timestamps { presentation: 50, decode: 5 }));
         assert_eq!(first.presentation.minus(first.decode), Ticks(30));
         assert_eq!(second.decode.minus(first.decode), Ticks(15));
+    }
+
+    #[test]
+    fn what_is_shown_too_early_is_decoded_earlier() {
+        let mut clock = TrackClock::unset();
+        let placed = clock.place(Some(Timestamps { presentation: 100, decode: 190 }));
+        assert_eq!(placed, at(100, 100));
+        // A group that begins with it goes on the same.
+        let next = Some(Timestamps { presentation: 200, decode: 100 + (1 << 32) });
+        assert_eq!(clock.place(next), TrackClock::near(placed).place(next));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! The syntax is m3u8-rs's work. On top of it, `EXT-X-KEY` and `EXT-X-MAP` are carried to the
 //! segments they hold for, byte ranges without offset are resolved, and problems are told with the
-//! line they stand in. URIs are left as written; `source` resolves them.
+//! line they stand in. URIs are left as written but for white space around them; `source` resolves
+//! them.
 
 use m3u8_rs::KeyMethod;
 
@@ -164,7 +165,7 @@ pub fn master_playlist(bytes: &[u8]) -> Result<MasterPlaylist, ReadError> {
         .into_iter()
         .filter(|variant| !variant.is_i_frame)
         .map(|variant| StreamEntry {
-            uri: variant.uri,
+            uri: variant.uri.trim().to_owned(),
             bandwidth: variant.bandwidth,
             average_bandwidth: variant.average_bandwidth,
             codecs: variant.codecs,
@@ -225,15 +226,16 @@ pub fn media_playlist(bytes: &[u8]) -> Result<MediaPlaylist, ReadError> {
         if segment.map.is_some() {
             return Err(ReadError::FragmentedMp4 { line });
         }
+        let uri = segment.uri.trim().to_owned();
         let byte_range = segment.byte_range.map(|range| {
-            let follows = segments.last().is_some_and(|last| last.uri == segment.uri);
+            let follows = segments.last().is_some_and(|last| last.uri == uri);
             let implied = if follows { next_offset } else { 0 };
             let start = range.offset.unwrap_or(implied);
             next_offset = start.saturating_add(range.length);
             (start, range.length)
         });
         segments.push(MediaSegment {
-            uri: segment.uri,
+            uri,
             line,
             claimed_milliseconds: (f64::from(segment.duration) * 1000.0).round() as u64,
             discontinuity: segment.discontinuity,
@@ -312,6 +314,14 @@ mod tests {
                 ("1723518886_122.ts", 11, 2_533, false),
             ]
         );
+    }
+
+    #[test]
+    fn white_space_around_a_uri_is_no_part_of_it() {
+        let master = master_playlist(format!("{MASTER} \t").as_bytes()).unwrap();
+        assert_eq!(master.streams[0].uri, "video/player-ld.m3u8");
+        let media = media_playlist(MEDIA.replace(".ts\n", ".ts \t\n").as_bytes()).unwrap();
+        assert_eq!(media.segments[1].uri, "1723518884_121.ts");
     }
 
     #[test]

@@ -49,6 +49,7 @@ pub(super) fn presentation(
     streams: Vec<ReadStream>,
 ) -> Result<(Presentation, Report), IngestFailure> {
     let period_count = common_period_count(&streams)?;
+    require_media(&streams)?;
     let mut warnings = Vec::new();
     let mut periods = Vec::with_capacity(period_count);
     let mut built: Vec<Vec<StreamPeriod>> = streams.iter().map(|_| Vec::new()).collect();
@@ -100,6 +101,22 @@ pub(super) fn presentation(
     warn_of_alignment(&presentation, &mut warnings);
     report.warnings = warnings;
     Ok((presentation, report))
+}
+
+/// Tables that announce tracks are not enough.
+fn require_media(streams: &[ReadStream]) -> Result<(), IngestFailure> {
+    let mut stretches = streams.iter().flat_map(|stream| &stream.scan.stretches);
+    if stretches.any(|stretch| stretch.video.is_some() || stretch.audio.is_some()) {
+        return Ok(());
+    }
+    Err(IngestFailure::new(
+        FailureCode::CorruptSegment,
+        format!(
+            "{}: the segments announce tracks and hold no picture and no sound of them; upload \
+             them again, then ingest again",
+            streams.first().map_or("", |stream| &stream.uri)
+        ),
+    ))
 }
 
 fn common_period_count(streams: &[ReadStream]) -> Result<usize, IngestFailure> {
@@ -274,6 +291,7 @@ fn place_group(raw: &RawGroup, clock_offset: Ticks) -> Group {
         start: raw.start,
         end: raw.end,
         skip: raw.skip,
+        pes_left: raw.pes_left,
         time: raw.first.presentation.minus(clock_offset),
         decode_delay: u32::try_from(delay).unwrap_or(0),
         samples: raw.samples,
@@ -325,7 +343,7 @@ fn place_audio(
             let run_end = audio
                 .frames
                 .get(behind)
-                .map_or(audio.end, |next| scan::end_before(next.tag, next.skip));
+                .map_or(audio.end, |next| scan::end_before(next.place, next.skip));
             let frames = audio.frames.get(first..behind)?;
             let time = *times.get(first)?;
             Some(run_of(frames, time, next_time, run_end, timescale, !has_video))
@@ -372,12 +390,19 @@ fn frame_times(audio: &AudioScan, clock_offset: Ticks, timescale: Timescale) -> 
         .collect()
 }
 
-/// A cut every second, for audio that goes with no pictures at all.
+/// A cut every second in which there are frames, for audio that goes with no pictures at all.
 fn regular_cuts(times: &[Ticks], timescale: Timescale) -> Vec<Ticks> {
-    let (Some(first), Some(last)) = (times.first(), times.last()) else { return Vec::new() };
+    let Some(first) = times.first() else { return Vec::new() };
     let first = first.rescale(timescale, Timescale::MPEG).0;
-    let last = last.rescale(timescale, Timescale::MPEG).0;
-    (first..=last).step_by(AUDIO_ONLY_RUN as usize).map(Ticks).collect()
+    let mut cuts: Vec<Ticks> = times
+        .iter()
+        .map(|time| {
+            let since = time.rescale(timescale, Timescale::MPEG).0 - first;
+            Ticks(first + since / AUDIO_ONLY_RUN * AUDIO_ONLY_RUN)
+        })
+        .collect();
+    cuts.dedup();
+    cuts
 }
 
 fn run_of(
@@ -396,8 +421,9 @@ fn run_of(
         ..Group::default()
     };
     if let Some(first) = frames.first() {
-        group.start = scan::position(first.tag);
+        group.start = scan::position(first.place);
         group.skip = first.skip;
+        group.pes_left = first.pes_left;
     }
     let units: Vec<AccessUnit> = frames
         .iter()
@@ -405,7 +431,7 @@ fn run_of(
             offset: 0,
             size: usize::from(frame.size),
             timestamps: None,
-            tag: frame.tag,
+            tag: 0,
             skip: frame.skip,
             dependency: Dependency::AUDIO,
         })

@@ -19,7 +19,7 @@ use crate::time::{Ticks, Timescale};
 
 const MAGIC: &[u8; 7] = b"PKORIDX";
 /// Changes whenever the body's layout does; indexes of other versions are made anew.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const HASH_BYTES: usize = 32;
 /// A presentation of ten streams over ten hours has about 200,000 groups of 40 bytes.
 const MAX_BODY_BYTES: usize = 256 << 20;
@@ -84,7 +84,7 @@ fn body_bound(compressed: &[u8]) -> usize {
 }
 
 /// The fields of a group as the format orders them; each is a column of its own.
-const GROUP_COLUMNS: usize = 12;
+const GROUP_COLUMNS: usize = 13;
 
 /// A group as numbers, each as the difference to what `before` lets one expect.
 fn group_columns(group: &Group, before: &Group, step: i64) -> [i64; GROUP_COLUMNS] {
@@ -95,6 +95,7 @@ fn group_columns(group: &Group, before: &Group, step: i64) -> [i64; GROUP_COLUMN
         i64::from(group.end.object) - i64::from(group.start.object),
         distance(group.end.offset, group.start.offset),
         i64::from(group.skip),
+        group.pes_left.map_or(0, |left| i64::from(left) + 1),
         group.time.minus(before.time).0 - step,
         i64::from(group.decode_delay) - i64::from(before.decode_delay),
         i64::from(group.samples) - i64::from(before.samples),
@@ -427,6 +428,7 @@ fn group_from(row: [i64; GROUP_COLUMNS], before: &Group, step: i64) -> Read<Grou
         end_object,
         end_offset,
         skip,
+        pes_left,
         time,
         decode_delay,
         samples,
@@ -439,6 +441,10 @@ fn group_from(row: [i64; GROUP_COLUMNS], before: &Group, step: i64) -> Read<Grou
         u32::try_from(i64::from(base).wrapping_add(value))
             .map_err(|_| FormatError::Field { field: "group" })
     };
+    let optional = |value: i64| match value {
+        0 => Ok(None),
+        value => number(0, value.wrapping_sub(1)).map(Some),
+    };
     let start = SourcePosition {
         object: number(before.end.object, start_object)?,
         offset: before.end.offset.wrapping_add(start_offset as u64),
@@ -450,14 +456,12 @@ fn group_from(row: [i64; GROUP_COLUMNS], before: &Group, step: i64) -> Read<Grou
             offset: start.offset.wrapping_add(end_offset as u64),
         },
         skip: u8::try_from(skip).map_err(|_| FormatError::Field { field: "skip" })?,
+        pes_left: optional(pes_left)?,
         time: before.time.plus(Ticks(time.wrapping_add(step))),
         decode_delay: number(before.decode_delay, decode_delay)?,
         samples: number(before.samples, samples)?,
         payload_bytes: number(0, payload_bytes)?,
-        uniform_duration: match uniform_duration {
-            0 => None,
-            duration => Some(number(0, duration.wrapping_sub(1))?),
-        },
+        uniform_duration: optional(uniform_duration)?,
         ts_payload_packets: number(0, ts_payload_packets)?,
         ts_clock_packets: number(0, ts_clock_packets)?,
     })
@@ -473,8 +477,10 @@ mod tests {
             .prop_map(|(object, offset)| SourcePosition { object, offset });
         let numbers = (any::<u8>(), -1_000_000_i64..1 << 40, 0_u32..1 << 20);
         let counts = (any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>());
-        (position.clone(), position, numbers, counts, proptest::option::of(0_u32..1 << 20))
-            .prop_map(|(start, end, (skip, time, decode_delay), counts, uniform_duration)| Group {
+        let optional = proptest::option::of(0_u32..1 << 20);
+        (position.clone(), position, numbers, counts, optional.clone(), optional).prop_map(
+            |(start, end, (skip, time, decode_delay), counts, pes_left, uniform_duration)| Group {
+                pes_left,
                 start,
                 end,
                 skip,
@@ -485,7 +491,8 @@ mod tests {
                 uniform_duration,
                 ts_payload_packets: counts.2,
                 ts_clock_packets: counts.3,
-            })
+            },
+        )
     }
 
     fn presentation(groups: Vec<Group>) -> Presentation {

@@ -59,6 +59,7 @@ pub(super) struct RawGroup {
     pub start: SourcePosition,
     pub end: SourcePosition,
     pub skip: u8,
+    pub pes_left: Option<u32>,
     pub first: ContinuousTimestamps,
     pub samples: u32,
     pub payload_bytes: u32,
@@ -93,7 +94,8 @@ pub(super) struct AudioScan {
 /// One audio frame.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RawFrame {
-    pub tag: u64,
+    pub place: u64,
+    pub pes_left: Option<u32>,
     pub skip: u8,
     pub size: u16,
 }
@@ -109,19 +111,36 @@ pub(super) struct StreamDamage {
     pub left_out: Vec<String>,
 }
 
+/// A clock that goes on later than this has jumped: an hour. What is in between would have to be
+/// filled with segments and clock references.
+const LONGEST_GAP: Ticks = Ticks(3_600 * 90_000);
+
 /// A packet's place as one number.
-fn tag(object: u32, offset: u64) -> u64 {
+fn place(object: u32, offset: u64) -> u64 {
     u64::from(object) << 40 | offset & ((1 << 40) - 1)
 }
 
-/// The place behind [`tag`].
-pub(super) fn position(tag: u64) -> SourcePosition {
-    SourcePosition { object: (tag >> 40) as u32, offset: tag & ((1 << 40) - 1) }
+/// What framers hand back with what begins in a packet: its place, and what [`PesReader::left`]
+/// says before it.
+fn tag(place: u64, pes_left: Option<usize>) -> u128 {
+    let left = pes_left.and_then(|left| u64::try_from(left).ok()).map_or(0, |left| left + 1);
+    u128::from(left) << 64 | u128::from(place)
 }
 
-/// Behind the last packet before something that begins `skip` bytes into the packet at `tag`.
-pub(super) fn end_before(tag: u64, skip: u8) -> SourcePosition {
-    let position = position(tag);
+/// The two sides of [`tag`].
+fn from_tag(tag: u128) -> (u64, Option<u32>) {
+    let left = ((tag >> 64) as u64).checked_sub(1);
+    (tag as u64, left.and_then(|left| u32::try_from(left).ok()))
+}
+
+/// The position behind [`place`].
+pub(super) fn position(place: u64) -> SourcePosition {
+    SourcePosition { object: (place >> 40) as u32, offset: place & ((1 << 40) - 1) }
+}
+
+/// Behind the last packet before something that begins `skip` bytes into the packet at `place`.
+pub(super) fn end_before(place: u64, skip: u8) -> SourcePosition {
+    let position = position(place);
     let inside = if skip > 0 { PACKET_BYTES as u64 } else { 0 };
     SourcePosition { offset: position.offset + inside, ..position }
 }
@@ -199,6 +218,10 @@ impl StreamScanner {
 
     /// The segment ends.
     pub fn end_object(&mut self) -> Result<(), IngestFailure> {
+        let mut reader = std::mem::take(&mut self.reader);
+        reader.finish_object(|offset, packet| self.push_packet(offset, packet));
+        self.reader = reader;
+        self.failure.take().map_or(Ok(()), Err)?;
         let path = &self.object_path;
         let left = self.reader.begin_object(0);
         if self.object_bytes == 0 {
@@ -251,11 +274,11 @@ impl StreamScanner {
             self.damage.unreadable_packets += 1;
             return;
         }
-        let tag = tag(self.object, offset);
+        let place = place(self.object, offset);
         if let Some(video) = &mut self.video
             && video.input.pid == packet.pid
         {
-            if let Err(detail) = video.push(&packet, tag) {
+            if let Err(detail) = video.push(&packet, place) {
                 self.fail(FailureCode::CorruptSegment, &detail);
             }
             return;
@@ -263,7 +286,7 @@ impl StreamScanner {
         if let Some(audio) = &mut self.audio
             && audio.input.pid == packet.pid
         {
-            audio.push(&packet, tag);
+            audio.push(&packet, place);
             return;
         }
         if self.tables.push(&packet) {
@@ -384,17 +407,21 @@ impl TrackInput {
     fn part<'a>(
         &mut self,
         packet: &Packet<'a>,
-        tag: u64,
-    ) -> Option<(crate::ts::pes::PesPart<'a>, u64)> {
+        place: u64,
+    ) -> Option<(crate::ts::pes::PesPart<'a>, u128)> {
         if !self.continuity.admits(packet) {
             return None;
         }
         if packet.payload_unit_start {
-            self.packet_start = tag;
+            self.packet_start = place;
         }
+        let left = self.pes.left();
         let part = self.pes.push(packet)?;
         // Where a header runs over two packets, reading must begin with the first of them.
-        let tag = if part.begins.is_some() { self.packet_start } else { tag };
+        let tag = match part.begins {
+            Some(_) => tag(self.packet_start, None),
+            None => tag(place, left),
+        };
         Some((part, tag))
     }
 }
@@ -425,8 +452,8 @@ impl VideoTrack {
         }
     }
 
-    fn push(&mut self, packet: &Packet<'_>, tag: u64) -> Result<(), String> {
-        let Some((part, tag)) = self.input.part(packet, tag) else { return Ok(()) };
+    fn push(&mut self, packet: &Packet<'_>, place: u64) -> Result<(), String> {
+        let Some((part, tag)) = self.input.part(packet, place) else { return Ok(()) };
         if let Some(timestamps) = part.begins {
             self.framer.begin_packet(timestamps);
             self.take_units()?;
@@ -440,7 +467,7 @@ impl VideoTrack {
             let at = self.clock.place(unit.timestamps);
             if unit.dependency.sync {
                 self.clock.begin_group();
-                self.close_group(at.presentation, end_before(unit.tag, unit.skip))?;
+                self.close_group(at.presentation, end_before(from_tag(unit.tag).0, unit.skip))?;
             } else if self.group.is_empty() {
                 self.undecodable += 1;
                 continue;
@@ -461,6 +488,14 @@ impl VideoTrack {
                 end.seconds(Timescale::MPEG, 3)
             ));
         }
+        if end.minus(first.presentation) > LONGEST_GAP {
+            return Err(format!(
+                "there is no keyframe between {} s and {} s; where the clock jumps, add \
+                 EXT-X-DISCONTINUITY to the media playlist",
+                first.presentation.seconds(Timescale::MPEG, 3),
+                end.seconds(Timescale::MPEG, 3)
+            ));
+        }
         let (units, stamps): (Vec<_>, Vec<_>) = self.group.drain(..).unzip();
         let samples = place_pictures(&units, &stamps, first.presentation, end, 0);
         if let Some(sample) = samples.last() {
@@ -469,8 +504,10 @@ impl VideoTrack {
         let payload_bytes: u64 = samples.iter().map(|sample| u64::from(sample.size)).sum();
         let payload_bytes = u32::try_from(payload_bytes)
             .map_err(|_| "a group of pictures is larger than 4 GiB".to_owned())?;
+        let (place, pes_left) = from_tag(first_unit.tag);
         self.groups.push(RawGroup {
-            start: position(first_unit.tag),
+            start: position(place),
+            pes_left,
             end: position_end,
             skip: first_unit.skip,
             first,
@@ -562,6 +599,8 @@ struct AudioTrack {
     anchors: Vec<(usize, Ticks)>,
     overlaps: u64,
     hash: Sha256,
+    /// Where the clock jumped: from, to.
+    jump: Option<(Ticks, Ticks)>,
 }
 
 impl AudioTrack {
@@ -574,11 +613,12 @@ impl AudioTrack {
             anchors: Vec::new(),
             overlaps: 0,
             hash: Sha256::new(),
+            jump: None,
         }
     }
 
-    fn push(&mut self, packet: &Packet<'_>, tag: u64) {
-        let Some((part, tag)) = self.input.part(packet, tag) else { return };
+    fn push(&mut self, packet: &Packet<'_>, place: u64) {
+        let Some((part, tag)) = self.input.part(packet, place) else { return };
         if let Some(timestamps) = part.begins {
             self.framer.begin_packet(timestamps);
         }
@@ -591,7 +631,7 @@ impl AudioTrack {
         let Some(timescale) = Timescale::new(config.sampling_frequency) else { return };
         let half_frame =
             Ticks(i64::from(AacConfig::FRAME_SAMPLES) / 2).rescale(timescale, Timescale::MPEG);
-        let Self { framer, clock, frames, anchors, overlaps, hash, .. } = self;
+        let Self { framer, clock, frames, anchors, overlaps, hash, jump, .. } = self;
         framer.drain(|unit, bytes| {
             if let Some(timestamps) = unit.timestamps {
                 let at = clock.unwrap_timestamp(timestamps.presentation);
@@ -601,6 +641,9 @@ impl AudioTrack {
                         let samples =
                             (frames.len() - first) as i64 * i64::from(AacConfig::FRAME_SAMPLES);
                         let grid = start.plus(Ticks(samples).rescale(timescale, Timescale::MPEG));
+                        if at.minus(grid) > LONGEST_GAP {
+                            jump.get_or_insert((grid, at));
+                        }
                         if at > grid.plus(half_frame) {
                             anchors.push((frames.len(), at));
                         } else if at < grid.minus(half_frame) {
@@ -614,7 +657,8 @@ impl AudioTrack {
                 hash.update((bytes.len() as u64).to_be_bytes());
                 hash.update(bytes);
                 let size = u16::try_from(unit.size).unwrap_or(u16::MAX);
-                frames.push(RawFrame { tag: unit.tag, skip: unit.skip, size });
+                let (place, pes_left) = from_tag(unit.tag);
+                frames.push(RawFrame { place, pes_left, skip: unit.skip, size });
             }
         });
     }
@@ -631,6 +675,17 @@ impl AudioTrack {
         let Some(config) = self.framer.config().cloned().filter(|_| !self.frames.is_empty()) else {
             return Ok(None);
         };
+        if let Some((from, to)) = self.jump {
+            return Err(IngestFailure::new(
+                FailureCode::CorruptSegment,
+                format!(
+                    "the audio up to {path}: the clock jumps from {} s to {} s without \
+                     EXT-X-DISCONTINUITY; add the tag to the media playlist",
+                    from.seconds(Timescale::MPEG, 3),
+                    to.seconds(Timescale::MPEG, 3)
+                ),
+            ));
+        }
         if self.framer.config_changes() > 0 {
             return Err(IngestFailure::new(
                 FailureCode::UnsupportedCodec,

@@ -160,6 +160,9 @@ pub struct Group {
     pub end: SourcePosition,
     /// Elementary stream bytes in the first packet that belong to the sample before.
     pub skip: u8,
+    /// Payload that is to come, from the first packet on, of the PES packet that it begins in the
+    /// middle of, if the source says.
+    pub pes_left: Option<u32>,
     /// When its first sample is shown, in the track's timescale.
     pub time: Ticks,
     /// How much earlier the source decodes its first sample, in the track's timescale.

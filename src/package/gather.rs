@@ -9,7 +9,7 @@ use crate::model::presentation::{Group, Track};
 use crate::model::sample::Sample;
 use crate::plan::{SegmentPlan, TrackPart};
 use crate::time::Ticks;
-use crate::ts::packet::{Continuity, Packet, PacketReader};
+use crate::ts::packet::{Continuity, PACKET_BYTES, Packet, PacketReader};
 use crate::ts::pes::{PesPart, PesReader};
 
 /// Room behind the last sample for what a framer holds before it drops it.
@@ -24,11 +24,10 @@ pub(super) fn gather(
 ) -> Result<(Vec<u8>, Vec<Sample>)> {
     let track = plan.track(part).ok_or_else(|| Error::internal("the plan names no track"))?;
     let groups = plan.groups(part);
-    let skip = groups.first().map_or(0, |group| usize::from(group.skip));
     let (mut buffer, mut units) = match track.codec {
         CodecConfig::Avc(_) => {
             let mut framer = h264::Framer::new(buffer);
-            for_each_part(track.pid, skip, blocks, |part| {
+            for_each_part(track.pid, groups, blocks, |part| {
                 if let Some(timestamps) = part.begins {
                     framer.begin_packet(timestamps);
                 }
@@ -39,7 +38,7 @@ pub(super) fn gather(
         }
         CodecConfig::Aac(_) => {
             let mut framer = aac::Framer::new(buffer);
-            for_each_part(track.pid, skip, blocks, |part| {
+            for_each_part(track.pid, groups, blocks, |part| {
                 if let Some(timestamps) = part.begins {
                     framer.begin_packet(timestamps);
                 }
@@ -62,33 +61,50 @@ pub(super) fn gather(
     Ok((buffer, samples))
 }
 
-/// Calls `take` with the elementary stream bytes of one PID, without the first `skip` of them.
-fn for_each_part(pid: u16, mut skip: usize, blocks: &[Block], mut take: impl FnMut(PesPart<'_>)) {
-    let mut pes = PesReader::inside();
+/// Calls `take` with the elementary stream bytes of one PID from the first group on, read as ingest
+/// read them.
+fn for_each_part(pid: u16, groups: &[Group], blocks: &[Block], mut take: impl FnMut(PesPart<'_>)) {
+    let first = groups.first().copied().unwrap_or_default();
+    let mut skip = usize::from(first.skip);
+    let mut pes = PesReader::inside(first.pes_left.map(|left| left as usize));
     let mut continuity = Continuity::default();
     let mut reader = PacketReader::default();
     let mut object = None;
     for block in blocks {
-        if object != Some(block.object) {
+        let is_next = object.replace(block.object) != Some(block.object);
+        if is_next {
+            reader.finish_object(|_, bytes| {
+                push_packet(bytes, pid, &mut continuity, &mut pes, &mut skip, &mut take);
+            });
             reader.begin_object(block.offset);
             continuity.reset();
-            object = Some(block.object);
         }
         reader.push(&block.bytes, |_, bytes| {
-            let Ok(packet) = Packet::parse(bytes) else { return };
-            let is_readable = !packet.transport_error && !packet.scrambled;
-            if packet.pid != pid || !is_readable || !continuity.admits(&packet) {
-                return;
-            }
-            let Some(mut part) = pes.push(&packet) else { return };
-            if skip > 0 {
-                // The bytes before the first sample belong to the sample before.
-                part.payload = part.payload.get(skip..).unwrap_or_default();
-                skip = 0;
-            }
-            take(part);
+            push_packet(bytes, pid, &mut continuity, &mut pes, &mut skip, &mut take);
         });
     }
+    reader.finish_object(|_, bytes| {
+        push_packet(bytes, pid, &mut continuity, &mut pes, &mut skip, &mut take);
+    });
+}
+
+fn push_packet(
+    bytes: &[u8; PACKET_BYTES],
+    pid: u16,
+    continuity: &mut Continuity,
+    pes: &mut PesReader,
+    skip: &mut usize,
+    take: &mut impl FnMut(PesPart<'_>),
+) {
+    let Ok(packet) = Packet::parse(bytes) else { return };
+    let is_readable = !packet.transport_error && !packet.scrambled;
+    if packet.pid != pid || !is_readable || !continuity.admits(&packet) {
+        return;
+    }
+    let Some(mut part) = pes.push(&packet) else { return };
+    // The bytes before the first sample belong to the sample before.
+    part.payload = part.payload.get(std::mem::take(skip)..).unwrap_or_default();
+    take(part);
 }
 
 /// Places the access units of all groups on the timeline.
@@ -123,5 +139,8 @@ fn timestamps(track: &Track, group: &Group, units: &[AccessUnit]) -> Vec<Continu
     let presentation = group.time.plus(track.clock_offset);
     let decode = presentation.minus(Ticks(i64::from(group.decode_delay)));
     let mut clock = TrackClock::near(ContinuousTimestamps { presentation, decode });
-    units.iter().map(|unit| clock.place(unit.timestamps)).collect()
+    // The first unit's are in the index. Those of the packet in which it begins may belong to a unit
+    // before it.
+    let own = std::iter::once(None).chain(units.iter().skip(1).map(|unit| unit.timestamps));
+    own.take(units.len()).map(|timestamps| clock.place(timestamps)).collect()
 }

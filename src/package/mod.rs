@@ -11,6 +11,8 @@
 
 mod fetch;
 mod gather;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -201,7 +201,9 @@ impl Grid {
             {
                 cuts.push(near);
             }
-            wanted = wanted.plus(Ticks(self.step));
+            let last = cuts.last().copied().unwrap_or(self.start);
+            let Some(following) = self.first_wish_behind(times, last) else { break };
+            wanted = wanted.plus(Ticks(self.step)).max(following);
         }
         if let Some(last) = cuts.last()
             && self.end.minus(*last).0 * 4 < self.step
@@ -209,6 +211,16 @@ impl Grid {
             cuts.pop();
         }
         cuts
+    }
+
+    /// A multiple that is not behind the first one which leads to a keyframe behind `last`; gaps in
+    /// the source are not walked through step by step.
+    fn first_wish_behind(&self, times: &[Ticks], last: Ticks) -> Option<Ticks> {
+        let next = times.partition_point(|&time| time <= last);
+        let after = times.get(next)?;
+        let before = next.checked_sub(1).and_then(|index| times.get(index)).unwrap_or(&last);
+        let halfway = before.0.midpoint(after.0);
+        Some(self.start.plus(Ticks((halfway - self.start.0).div_euclid(self.step) * self.step)))
     }
 }
 
@@ -252,7 +264,47 @@ mod tests {
         assert_eq!(own_times(&[Ticks(180_180)], &second), [Ticks(180_182)]);
     }
 
+    /// [`Grid::cuts`] as its module describes it, multiple by multiple.
+    fn cuts_step_by_step(grid: &Grid, times: &[Ticks]) -> Vec<Ticks> {
+        let mut cuts = vec![grid.start];
+        let mut wanted = grid.start.plus(Ticks(grid.step));
+        while wanted < grid.end {
+            let near = nearest(times, wanted).filter(|near| *near < grid.end);
+            cuts.extend(near.filter(|near| cuts.last().is_none_or(|last| near > last)));
+            wanted = wanted.plus(Ticks(grid.step));
+        }
+        if cuts.len() > 1 && cuts.last().is_some_and(|last| grid.end.minus(*last).0 * 4 < grid.step)
+        {
+            cuts.pop();
+        }
+        cuts.split_off(1)
+    }
+
+    #[test]
+    fn gaps_of_years_are_not_walked_through() {
+        let year = 365 * 86_400 * SECOND;
+        let times: Vec<Ticks> = (0..1_000).map(|index| Ticks(index * year)).collect();
+        let end = Ticks(1_000 * year);
+        let cuts = Grid { start: Ticks(0), end, step: SECOND }.cuts(&times);
+        assert_eq!(cuts, times[1..]);
+    }
+
     proptest! {
+        #[test]
+        fn leaps_miss_nothing(
+            gaps in proptest::collection::vec(1_i64..40 * SECOND, 0..60),
+            (start, first) in (-9 * SECOND..9 * SECOND, -9 * SECOND..9 * SECOND),
+            (length, step) in (0_i64..900, 1_i64..30),
+        ) {
+            let mut times = vec![Ticks(first)];
+            for gap in gaps {
+                times.push(times.last().unwrap().plus(Ticks(gap)));
+            }
+            let end = Ticks(start + length * SECOND);
+            let grid = Grid { start: Ticks(start), end, step: step * SECOND };
+            prop_assert_eq!(grid.cuts(&times), cuts_step_by_step(&grid, &times));
+        }
+
         #[test]
         fn cuts_grow_and_are_keyframes(
             gaps in proptest::collection::vec(1_i64..20 * SECOND, 1..100),

@@ -508,9 +508,9 @@ mod tests {
                         if let Some(stamps) = part.begins {
                             video.begin_packet(stamps);
                         }
-                        video.push(part.payload, offset);
+                        video.push(part.payload, u128::from(offset));
                     } else {
-                        audio.push(part.payload, offset);
+                        audio.push(part.payload, u128::from(offset));
                     }
                 }
             }

@@ -73,18 +73,24 @@ impl<'a> Packet<'a> {
 
 /// Cuts the bytes of an object into packets, whatever the chunks they come in, and finds the next
 /// packet where sync was lost.
+///
+/// A packet behind lost sync is believed if another follows it or the object ends with it. Which
+/// packets are found depends on the bytes alone and not on how they are cut into chunks, so reading
+/// that begins with any packet finds the same ones behind it.
 #[derive(Debug, Default)]
 pub struct PacketReader {
     carry: Vec<u8>,
     /// Where the next byte that is pushed lies in its object.
     offset: u64,
     skipped_bytes: u64,
+    /// Sync is lost and not found again.
+    is_lost: bool,
 }
 
 impl PacketReader {
     /// A reader whose first byte lies at `offset` of its object.
     pub fn at(offset: u64) -> Self {
-        Self { carry: Vec::new(), offset, skipped_bytes: 0 }
+        Self { offset, ..Self::default() }
     }
 
     /// Goes on at `offset` of another object. Returns how many bytes of an incomplete packet the
@@ -93,6 +99,7 @@ impl PacketReader {
         let left = self.carry.len();
         self.carry.clear();
         self.offset = offset;
+        self.is_lost = false;
         left
     }
 
@@ -105,44 +112,68 @@ impl PacketReader {
     pub fn push(&mut self, chunk: &[u8], mut take: impl FnMut(u64, &[u8; PACKET_BYTES])) {
         let mut rest = chunk;
         while !self.carry.is_empty() {
-            let missing = PACKET_BYTES - self.carry.len();
+            let wanted = PACKET_BYTES + usize::from(self.is_lost);
+            let missing = wanted.saturating_sub(self.carry.len());
             let (part, behind) = rest.split_at(missing.min(rest.len()));
             self.carry.extend_from_slice(part);
             self.offset += part.len() as u64;
             rest = behind;
-            let Ok(packet) = <&[u8; PACKET_BYTES]>::try_from(&self.carry[..]) else { return };
-            if packet[0] == SYNC_BYTE {
-                take(self.offset - PACKET_BYTES as u64, packet);
-                self.carry.clear();
-            } else {
-                let skip = memchr::memchr(SYNC_BYTE, &self.carry).unwrap_or(self.carry.len());
-                self.skipped_bytes += skip as u64;
-                self.carry.drain(..skip);
+            if self.carry.len() < wanted {
+                return;
             }
+            let mut carry = std::mem::take(&mut self.carry);
+            let begin = self.offset - carry.len() as u64;
+            let used = self.step(&carry, begin, &mut take).unwrap_or(0);
+            carry.drain(..used);
+            self.carry = carry;
         }
-        while let Some((packet, behind)) = rest.split_first_chunk::<PACKET_BYTES>() {
-            if packet[0] == SYNC_BYTE {
-                take(self.offset, packet);
-                rest = behind;
-                self.offset += PACKET_BYTES as u64;
-            } else {
-                let skip = next_sync(rest);
-                self.skipped_bytes += skip as u64;
-                self.offset += skip as u64;
-                rest = rest.get(skip..).unwrap_or_default();
-            }
+        while let Some(used) = self.step(rest, self.offset, &mut take) {
+            self.offset += used as u64;
+            rest = rest.get(used..).unwrap_or_default();
         }
         self.carry.extend_from_slice(rest);
         self.offset += rest.len() as u64;
     }
-}
 
-/// Where the next packet seems to begin: a sync byte that is followed by another one packet later,
-/// as far as can be seen.
-fn next_sync(bytes: &[u8]) -> usize {
-    memchr::memchr_iter(SYNC_BYTE, bytes)
-        .find(|&at| at > 0 && bytes.get(at + PACKET_BYTES).is_none_or(|&next| next == SYNC_BYTE))
-        .unwrap_or(bytes.len())
+    /// The object ends: the last packet behind lost sync has no other behind it.
+    pub fn finish_object(&mut self, mut take: impl FnMut(u64, &[u8; PACKET_BYTES])) {
+        let Ok(packet) = <&[u8; PACKET_BYTES]>::try_from(&self.carry[..]) else { return };
+        if packet[0] == SYNC_BYTE {
+            take(self.offset - PACKET_BYTES as u64, packet);
+            self.carry.clear();
+        }
+    }
+
+    /// Takes a packet or skips bytes at the start of `bytes`, which begin at `offset`; returns how
+    /// many bytes are done with, or `None` where more are needed first.
+    fn step(
+        &mut self,
+        bytes: &[u8],
+        offset: u64,
+        take: &mut impl FnMut(u64, &[u8; PACKET_BYTES]),
+    ) -> Option<usize> {
+        if self.is_lost {
+            let skip = match memchr::memchr(SYNC_BYTE, bytes) {
+                Some(0) if *bytes.get(PACKET_BYTES)? == SYNC_BYTE => {
+                    self.is_lost = false;
+                    0
+                }
+                Some(0) => 1,
+                Some(at) => at,
+                None if bytes.is_empty() => return None,
+                None => bytes.len(),
+            };
+            self.skipped_bytes += skip as u64;
+            return Some(skip);
+        }
+        let packet = bytes.first_chunk::<PACKET_BYTES>()?;
+        if packet[0] == SYNC_BYTE {
+            take(offset, packet);
+            return Some(PACKET_BYTES);
+        }
+        self.is_lost = true;
+        Some(0)
+    }
 }
 
 /// Finds packets that repeat the one before, and counts those that are missing (2.4.3.3).
@@ -213,6 +244,39 @@ mod tests {
         for cut in 1..stream.len() {
             assert_eq!(offsets(&stream, cut), [0, 191, 379], "cut {cut}");
         }
+    }
+
+    #[test]
+    fn how_garbage_is_cut_does_not_matter() {
+        // Sync bytes in garbage, some with another one packet later.
+        let mut garbage = [0x11; 600];
+        for at in [3, 40, 41, 190, 228, 229, 400] {
+            garbage[at] = SYNC_BYTE;
+        }
+        let stream = [&packet(1, 0)[..], &garbage, &packet(2, 0), &packet(3, 0)].concat();
+        let found = |cut: usize| {
+            let mut reader = PacketReader::at(0);
+            let mut found = Vec::new();
+            for chunk in stream.chunks(cut) {
+                reader.push(chunk, |offset, _| found.push(offset));
+            }
+            reader.finish_object(|offset, _| found.push(offset));
+            (found, reader.begin_object(0))
+        };
+        let whole = found(stream.len());
+        for cut in 1..stream.len() {
+            assert_eq!(found(cut), whole, "cut {cut}");
+        }
+    }
+
+    #[test]
+    fn the_last_packet_of_an_object_needs_no_other_behind_it() {
+        let stream = [&packet(1, 0)[..], &[1, 2, 3], &packet(2, 0)].concat();
+        let mut reader = PacketReader::at(0);
+        let mut found = Vec::new();
+        reader.push(&stream, |offset, _| found.push(offset));
+        reader.finish_object(|offset, _| found.push(offset));
+        assert_eq!((found, reader.begin_object(0)), (vec![0, 191], 0));
     }
 
     #[test]

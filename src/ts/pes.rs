@@ -129,9 +129,17 @@ impl PesReader {
         Self { state: State::Waiting, partial_header: Vec::new(), broken_headers: 0 }
     }
 
-    /// A reader that begins in the middle of a PES packet.
-    pub const fn inside() -> Self {
-        Self { state: State::Payload { left: None }, partial_header: Vec::new(), broken_headers: 0 }
+    /// A reader that begins in the middle of a PES packet, as [`PesReader::left`] says of another.
+    pub const fn inside(left: Option<usize>) -> Self {
+        Self { state: State::Payload { left }, partial_header: Vec::new(), broken_headers: 0 }
+    }
+
+    /// How much payload of the PES packet that is being read is to come, if that is known.
+    pub const fn left(&self) -> Option<usize> {
+        match self.state {
+            State::Payload { left } => left,
+            State::Waiting | State::Header => None,
+        }
     }
 
     /// What the packet adds, if anything.
@@ -260,6 +268,6 @@ mod tests {
     #[test]
     fn what_precedes_the_first_packet_is_ignored() {
         assert_eq!(PesReader::waiting().push(&packet(false, b"tail")), None);
-        assert_eq!(PesReader::inside().push(&packet(false, b"tail")).unwrap().payload, b"tail");
+        assert_eq!(PesReader::inside(None).push(&packet(false, b"tail")).unwrap().payload, b"tail");
     }
 }

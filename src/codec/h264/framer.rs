@@ -47,7 +47,7 @@ pub struct Framer {
 #[derive(Clone, Copy)]
 struct Chunk {
     start: isize,
-    tag: u64,
+    tag: u128,
 }
 
 #[derive(Clone, Copy)]
@@ -61,7 +61,7 @@ struct OpenNal {
 struct OpenUnit {
     offset: usize,
     timestamps: Option<Timestamps>,
-    tag: u64,
+    tag: u128,
     skip: u8,
     has_slices: bool,
     is_idr: bool,
@@ -115,7 +115,7 @@ impl Framer {
 
     /// Payload of the current PES packet. The tag comes back with the access units that begin in
     /// the chunk.
-    pub fn push(&mut self, chunk: &[u8], tag: u64) {
+    pub fn push(&mut self, chunk: &[u8], tag: u128) {
         self.chunks.push(Chunk { start: self.buffer.len() as isize, tag });
         self.buffer.extend_from_slice(chunk);
         self.packet_bytes += chunk.len();
@@ -267,7 +267,7 @@ impl Framer {
     }
 
     /// The tag of the chunk that holds a position, and how far into the chunk that is.
-    fn origin_of(&self, at: usize) -> (u64, u8) {
+    fn origin_of(&self, at: usize) -> (u128, u8) {
         let at = at as isize;
         let behind = self.chunks.partition_point(|chunk| chunk.start <= at);
         let chunk = behind.checked_sub(1).and_then(|index| self.chunks.get(index));
@@ -318,6 +318,11 @@ impl Framer {
                 return nal.start;
             }
             nal_type::DELIMITER..=nal_type::FILLER => return nal.start,
+            // The header alone says nothing, least of all whether a picture begins here.
+            nal_type::SLICE..=nal_type::IDR if bytes.len() < 2 => {
+                self.damage.broken_units += 1;
+                return nal.start;
+            }
             nal_type::SLICE..=nal_type::IDR => {
                 if let Some(unit) = &mut self.unit {
                     let is_first_header = bytes.get(..16).unwrap_or(bytes);
@@ -456,6 +461,17 @@ mod tests {
     }
 
     #[test]
+    fn a_slice_of_which_only_the_header_byte_is_there_is_none() {
+        // Where a part of a stream is cut out, what comes behind it may begin like this.
+        let key = idr(0xAA, 20);
+        let mut framer = Framer::new(Vec::new());
+        framer.push(&[SHORT, &key, SHORT, &[0x65]].concat(), 0);
+        framer.finish();
+        let (buffer, units) = framer.into_parts();
+        assert_eq!((buffer, units.len()), (framed(&[&key]), 1));
+    }
+
+    #[test]
     fn several_slices_make_one_picture() {
         let mut later_slice = idr(0xCC, 20);
         later_slice[1] = 0b0100_0100; // first_mb_in_slice 1
@@ -474,7 +490,7 @@ mod tests {
         let mut sizes = Vec::new();
         for packet in 0..5 {
             framer.begin_packet(Some(stamps(packet)));
-            framer.push(&[LONG, &large].concat(), packet);
+            framer.push(&[LONG, &large].concat(), u128::from(packet));
             sizes.extend(framer.take_units().iter().map(|unit| unit.size));
         }
         framer.finish();

@@ -1,0 +1,166 @@
+//! What ingest calls playable can be packaged, however damaged the source is.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{BlockCache, SourceReader};
+use crate::cache::Cache;
+use crate::config::{Config, Overrides};
+use crate::index::{IngestLimits, Ingested, ingest};
+use crate::model::ingest::{FailureCode, IngestFailure};
+use crate::model::policy::{Configuration, Name, PackageType, SegmentDuration, StreamSelection};
+use crate::plan::{Packaging, Target};
+use crate::source::{Root, Sources};
+use crate::telemetry::Metrics;
+use crate::ts::packet::PACKET_BYTES;
+
+const LIMITS: IngestLimits =
+    IngestLimits { max_segments: 10, max_playlist_bytes: 1 << 20, max_segment_bytes: 1 << 24 };
+
+/// A folder with one stream of the given segments.
+struct Title {
+    root: Arc<Root>,
+    metrics: Arc<Metrics>,
+    _folder: tempfile::TempDir,
+}
+
+impl Title {
+    fn new(segments: &[Vec<u8>]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| {
+            std::fs::write(folder.path().join(name), bytes).unwrap();
+        };
+        write("master.m3u8", b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nmedia.m3u8\n");
+        let mut playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:9\n".to_owned();
+        for (index, segment) in segments.iter().enumerate() {
+            write(&format!("{index}.ts"), segment);
+            playlist += &format!("#EXTINF:6,\n{index}.ts\n");
+        }
+        write("media.m3u8", (playlist + "#EXT-X-ENDLIST\n").as_bytes());
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let url = url::Url::from_directory_path(folder.path()).unwrap();
+        let overrides = Overrides { sources: vec![format!("title={url}")], ..Overrides::default() };
+        let config = Config::load(None, std::iter::empty(), &overrides).unwrap();
+        let sources =
+            Sources::open(&config.sources, &config.source, &config.egress, &metrics).unwrap();
+        Self { root: sources.get("title").unwrap(), metrics, _folder: folder }
+    }
+
+    async fn ingest(&self) -> Result<Ingested, IngestFailure> {
+        ingest(self.root.clone(), "master.m3u8", LIMITS, |_| {}).await
+    }
+
+    /// Packages everything if it is playable; returns how many segments that are.
+    async fn package(&self, what: &str) -> usize {
+        let Ok(ingested) = self.ingest().await else { return 0 };
+        let presentation = Arc::new(ingested.presentation);
+        let blocks: Arc<BlockCache> = Cache::new("test", 1 << 24, self.metrics.clone());
+        let reader = SourceReader::new(self.root.clone(), blocks);
+        let mut segments = 0;
+        for package_type in [PackageType::Hls, PackageType::HlsCmaf] {
+            let configuration = Configuration {
+                name: Name::new("test").unwrap(),
+                package_type,
+                segment_duration: SegmentDuration::new(1).unwrap(),
+                manifest_name: Name::default_manifest(),
+                stream_selection: StreamSelection::default(),
+            };
+            let packaging = Packaging::new(presentation.clone(), "1", &configuration).unwrap();
+            for target in packaging.targets() {
+                let Target::Segment { rendition, period, time } = target else { continue };
+                let plan = packaging.segment(rendition, period, time).unwrap();
+                if let Err(error) = super::segment(&reader, &plan).await {
+                    panic!("{what}: {rendition} at {}: {}", time.0, error.chain());
+                }
+                segments += 1;
+            }
+        }
+        segments
+    }
+}
+
+fn sample(name: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(name)).unwrap()
+}
+
+/// Where the packets that begin a PES packet or table are.
+fn starts(segment: &[u8]) -> Vec<usize> {
+    let packets = segment.chunks(PACKET_BYTES).enumerate();
+    packets.filter(|(_, packet)| packet[1] & 0x40 != 0).map(|(index, _)| index).collect()
+}
+
+fn packet(index: usize) -> std::ops::Range<usize> {
+    index * PACKET_BYTES..(index + 1) * PACKET_BYTES
+}
+
+#[tokio::test]
+async fn lost_and_unmarked_starts_of_pes_packets() {
+    let whole = sample("unaligned/a/000.ts");
+    let mut segments = 0;
+    for start in starts(&whole) {
+        let mut lost = whole.clone();
+        lost.drain(packet(start));
+        segments += Title::new(&[lost]).package(&format!("without packet {start}")).await;
+        let mut unmarked = whole.clone();
+        unmarked[packet(start)][1] &= !0x40;
+        segments += Title::new(&[unmarked]).package(&format!("unmarked packet {start}")).await;
+    }
+    assert!(segments > 100, "{segments}");
+}
+
+#[tokio::test]
+async fn bytes_that_are_none_of_the_stream() {
+    let whole = sample("unaligned/a/000.ts");
+    let mut segments = 0;
+    for at in (5..whole.len() / PACKET_BYTES).step_by(11) {
+        // Sync bytes among them, and half a packet behind them.
+        let garbage: Vec<u8> = (0..at * 3).map(|byte| (byte * byte + at) as u8).collect();
+        let mut stream = whole.clone();
+        let place = packet(at).start;
+        stream.splice(place..place + at % PACKET_BYTES, garbage);
+        segments += Title::new(&[stream]).package(&format!("garbage at packet {at}")).await;
+    }
+    assert!(segments > 50, "{segments}");
+}
+
+#[tokio::test]
+async fn tables_without_tracks_behind_them_are_no_title() {
+    let mut tables = sample("midgop/000.ts");
+    let keep: Vec<u8> = tables
+        .chunks(PACKET_BYTES)
+        .filter(|packet| {
+            !matches!(u16::from(packet[1] & 0x1F) << 8 | u16::from(packet[2]), 0x100 | 0x101)
+        })
+        .flatten()
+        .copied()
+        .collect();
+    tables = keep;
+    let failure = Title::new(&[tables]).ingest().await.unwrap_err();
+    assert_eq!(failure.code, FailureCode::CorruptSegment);
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_by_hours_is_told_and_not_filled() {
+    let whole = sample("midgop/000.ts");
+    let mut later = whole.clone();
+    // PTS and DTS of all pictures and frames: eleven hours on.
+    for start in starts(&whole) {
+        let bytes = &mut later[packet(start)];
+        let field = if bytes[3] & 0x20 != 0 { 1 + usize::from(bytes[4]) } else { 0 };
+        let pes = 4 + field;
+        if bytes.get(pes..pes + 3) != Some(&[0, 0, 1][..]) {
+            continue;
+        }
+        for at in [pes + 9, pes + 14] {
+            let has_it = at == pes + 9 || bytes[pes + 7] & 0x40 != 0;
+            // Bits 32 to 30 stand at bits 3 to 1 of the first byte.
+            let high = bytes[at] >> 1 & 7;
+            if has_it {
+                bytes[at] = bytes[at] & 0xF1 | (high + 3) << 1 & 0x0E;
+            }
+        }
+    }
+    let failure = Title::new(&[whole, later]).ingest().await.unwrap_err();
+    assert_eq!(failure.code, FailureCode::CorruptSegment);
+    assert!(failure.detail.contains("EXT-X-DISCONTINUITY"), "{}", failure.detail);
+}
