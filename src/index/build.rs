@@ -114,7 +114,7 @@ fn require_media(streams: &[ReadStream]) -> Result<(), IngestFailure> {
         format!(
             "{}: the segments announce tracks and hold no picture and no sound of them; upload \
              them again, then ingest again",
-            streams.first().map_or("", |stream| &stream.uri)
+            streams.first().map_or("", |stream| &stream.declared.uri)
         ),
     ))
 }

@@ -3,14 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{BlockCache, SourceReader};
-use crate::cache::Cache;
+use futures_util::FutureExt;
+
+use super::{BlockRequest, SourceReader};
 use crate::config::{Config, Overrides};
 use crate::index::{IngestLimits, Ingested, ingest};
 use crate::model::ingest::{FailureCode, IngestFailure};
 use crate::model::policy::{Configuration, Name, PackageType, SegmentDuration, StreamSelection};
 use crate::plan::{Packaging, Target};
-use crate::source::{Root, Sources};
+use crate::source::{Root, SourcePath, Sources};
 use crate::telemetry::Metrics;
 use crate::ts::packet::PACKET_BYTES;
 
@@ -20,7 +21,6 @@ const LIMITS: IngestLimits =
 /// A folder with one stream of the given segments.
 struct Title {
     root: Arc<Root>,
-    metrics: Arc<Metrics>,
     _folder: tempfile::TempDir,
 }
 
@@ -43,7 +43,7 @@ impl Title {
         let config = Config::load(None, std::iter::empty(), &overrides).unwrap();
         let sources =
             Sources::open(&config.sources, &config.source, &config.egress, &metrics).unwrap();
-        Self { root: sources.get("title").unwrap(), metrics, _folder: folder }
+        Self { root: sources.get("title").unwrap(), _folder: folder }
     }
 
     async fn ingest(&self) -> Result<Ingested, IngestFailure> {
@@ -54,8 +54,16 @@ impl Title {
     async fn package(&self, what: &str) -> usize {
         let Ok(ingested) = self.ingest().await else { return 0 };
         let presentation = Arc::new(ingested.presentation);
-        let blocks: Arc<BlockCache> = Cache::new("test", 1 << 24, self.metrics.clone());
-        let reader = SourceReader::new(self.root.clone(), blocks);
+        let root = self.root.clone();
+        let reader = SourceReader::new(move |BlockRequest { object, bytes }| {
+            let root = root.clone();
+            async move {
+                let path = SourcePath::from_stored(&object.path)?;
+                let range = object.start + bytes.start..object.start + bytes.end;
+                Ok(root.read_range(&path, range).await?)
+            }
+            .boxed()
+        });
         let mut segments = 0;
         for package_type in [PackageType::Hls, PackageType::HlsCmaf] {
             let configuration = Configuration {
