@@ -66,7 +66,8 @@ impl Store {
         let size = bytes.len() as u64;
         let (folder, path) = (self.folder.clone(), self.path(&id));
         in_background(move || {
-            if path.exists() {
+            // One that is damaged or of another version is written anew.
+            if std::fs::read(&path).is_ok_and(|stored| stored == bytes) {
                 return Ok(());
             }
             let write = || -> std::io::Result<()> {
@@ -136,5 +137,17 @@ mod tests {
     fn identities_cannot_be_paths() {
         assert_eq!(IndexId::parse("../../../../etc/passwd0123456789ab"), None);
         assert_eq!(IndexId::parse(&"A".repeat(32)), None);
+    }
+
+    #[tokio::test]
+    async fn a_damaged_index_is_mended_by_storing_it_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let presentation = Presentation { periods: Vec::new(), streams: Vec::new() };
+        let (id, _) = store.put(&presentation).await.unwrap();
+        std::fs::write(store.path(&id), b"PKORIDX").unwrap();
+        assert!(store.get(&id).await.is_err());
+        store.put(&presentation).await.unwrap();
+        assert_eq!(store.get(&id).await.unwrap(), presentation);
     }
 }
