@@ -247,8 +247,12 @@ impl StreamScanner {
                 ),
             ));
         }
-        if self.video.is_none() && self.audio.is_none() {
-            return Err(self.nothing_readable());
+        // Sound alone is no substitute for a picture that is there and cannot be read.
+        let map = self.tables.program_map();
+        let has_video =
+            map.is_some_and(|map| map.streams.iter().any(|s| stream_type::is_video(s.stream_type)));
+        if self.video.is_none() && (self.audio.is_none() || has_video) {
+            return Err(self.not_readable());
         }
         self.damage.lost_sync_bytes = self.reader.skipped_bytes();
         Ok(())
@@ -348,7 +352,7 @@ impl StreamScanner {
         }
     }
 
-    fn nothing_readable(&self) -> IngestFailure {
+    fn not_readable(&self) -> IngestFailure {
         let path = &self.object_path;
         match self.tables.program_map() {
             None => IngestFailure::new(
@@ -577,11 +581,11 @@ impl VideoTrack {
     /// When the last picture of the open group ends: the latest one shown lasts as long as the
     /// others do.
     fn last_picture_end(&self) -> Ticks {
-        let last = self.group.iter().map(|(_, at)| at.presentation).max().unwrap_or_default();
-        let mut decode: Vec<Ticks> = self.group.iter().map(|(_, at)| at.decode).collect();
-        decode.sort_unstable();
-        let span = decode.last().zip(decode.first()).map_or(0, |(last, first)| last.0 - first.0);
-        let count = decode.len().saturating_sub(1) as i64;
+        let mut shown: Vec<Ticks> = self.group.iter().map(|(_, at)| at.presentation).collect();
+        shown.sort_unstable();
+        let last = shown.last().copied().unwrap_or_default();
+        let span = shown.first().map_or(0, |first| last.0 - first.0);
+        let count = shown.len().saturating_sub(1) as i64;
         let step = match count {
             0 => self.step,
             count => (span + count / 2) / count,
@@ -704,5 +708,35 @@ impl AudioTrack {
             identity: self.hash.finalize().into(),
             overlaps: self.overlaps,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ts::psi::{ElementaryStream, association_section, map_section};
+
+    /// A transport packet that holds one whole table section.
+    fn table_packet(pid: u16, section: &[u8]) -> Vec<u8> {
+        let [high, low] = pid.to_be_bytes();
+        let mut packet = vec![0x47, 0x40 | high, low, 0x10, 0];
+        packet.extend_from_slice(section);
+        packet.resize(PACKET_BYTES, 0xFF);
+        packet
+    }
+
+    #[test]
+    fn sound_beside_pictures_that_cannot_be_read_is_not_enough() {
+        let streams = [
+            ElementaryStream { stream_type: 0x24, pid: 0x100 },
+            ElementaryStream { stream_type: stream_type::AAC_ADTS, pid: 0x101 },
+        ];
+        let mut scanner = StreamScanner::new();
+        scanner.begin_object(0, "a.ts", false).unwrap();
+        scanner.push(&table_packet(0, &association_section(0x1000))).unwrap();
+        scanner.push(&table_packet(0x1000, &map_section(0x100, &streams))).unwrap();
+        let failure = scanner.end_object().unwrap_err();
+        assert_eq!(failure.code, FailureCode::UnsupportedCodec);
+        assert!(failure.detail.contains("a.ts holds HEVC"), "{failure}");
     }
 }

@@ -44,6 +44,11 @@ pub mod stream_type {
         }
     }
 
+    /// Whether a type holds pictures.
+    pub const fn is_video(value: u8) -> bool {
+        matches!(value, 0x01 | 0x02 | 0x10 | H264 | 0x21 | 0x24 | 0x33 | 0xDB | 0xEA)
+    }
+
     /// Whether a type holds pictures or sound, so that leaving it out loses something.
     pub const fn is_media(value: u8) -> bool {
         !matches!(value, 0x05 | 0x06 | METADATA | SCTE_35 | 0x08..=0x0E | 0x12..=0x1A)
