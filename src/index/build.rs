@@ -24,7 +24,7 @@ use crate::model::presentation::{
     Group, Medium, Period, Presentation, SourceObject, Stream, StreamPeriod, Track,
 };
 use crate::model::sample::Dependency;
-use crate::time::{Ticks, Timescale};
+use crate::time::{Ticks, Timescale, bits_per_second};
 use crate::ts::mux;
 
 /// One stream as it was read.
@@ -522,7 +522,7 @@ fn stream_report(stream: &Stream, periods: &[Period]) -> StreamReport {
         bytes,
         declared_bandwidth: stream.declared_bandwidth,
         measured_peak_bandwidth: peak_bandwidth(stream),
-        measured_average_bandwidth: bits_per_second(bytes, Ticks(duration)),
+        measured_average_bandwidth: bits_per_second(bytes, Ticks(duration), Timescale::MPEG),
         codecs,
         resolution: first_video.and_then(|track| match &track.codec {
             CodecConfig::Avc(avc) => Some(format!("{}x{}", avc.width, avc.height)),
@@ -536,13 +536,6 @@ fn stream_report(stream: &Stream, periods: &[Period]) -> StreamReport {
         keyframes: tracks(Medium::Video).map(|track| track.groups.len() as u64).sum(),
         longest_keyframe_distance_milliseconds: milliseconds(longest),
     }
-}
-
-/// Bytes in a time as bits per second, rounded up.
-fn bits_per_second(bytes: u64, duration: Ticks) -> u64 {
-    let duration = u128::try_from(duration.0.max(1)).unwrap_or(1);
-    let bits = u128::from(bytes) * 8 * u128::from(Timescale::MPEG.hertz());
-    u64::try_from(bits.div_ceil(duration)).unwrap_or(u64::MAX)
 }
 
 /// The highest rate of any source segment. A segment lasts from the first group that begins in it
@@ -565,7 +558,7 @@ fn peak_bandwidth(stream: &Stream) -> u64 {
             let length = end.minus(group.time).rescale(track.timescale, Timescale::MPEG);
             // Remainders of less than half a second say nothing about what a player must fetch.
             if length.0 >= 45_000 || starts.len() == 1 {
-                peak = peak.max(bits_per_second(bytes, length));
+                peak = peak.max(bits_per_second(bytes, length, Timescale::MPEG));
             }
         }
     }

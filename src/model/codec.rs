@@ -28,11 +28,6 @@ impl CodecConfig {
             }
         }
     }
-
-    /// Whether a decoder that is set up for `self` plays `other` without being set up anew.
-    pub fn continues(&self, other: &Self) -> bool {
-        self == other
-    }
 }
 
 /// Configuration of an H.264 track (ISO/IEC 14496-10:2022 7.3.2.1, ISO/IEC 14496-15:2022 5.3.3).

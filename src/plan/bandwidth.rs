@@ -1,7 +1,7 @@
 //! Bit rates as RFC 8216 defines them, from exact segment sizes.
 
 use crate::model::manifest::ManifestSegment;
-use crate::time::{Ticks, Timescale};
+use crate::time::{Ticks, Timescale, bits_per_second};
 
 /// Sizes and durations of a rendition's segments, collected over periods.
 #[derive(Clone, Debug, Default)]
@@ -37,7 +37,7 @@ impl Rates {
                     break;
                 }
                 if 2 * duration >= target {
-                    peak = peak.max(bits_per_second(bytes, Ticks(duration)));
+                    peak = peak.max(bits_per_second(bytes, Ticks(duration), Timescale::MPEG));
                 }
             }
         }
@@ -48,15 +48,8 @@ impl Rates {
     pub fn average(&self) -> u64 {
         let bytes = self.segments.iter().map(|(bytes, _)| bytes).sum();
         let duration = self.segments.iter().map(|(_, duration)| duration.0).sum();
-        bits_per_second(bytes, Ticks(duration))
+        bits_per_second(bytes, Ticks(duration), Timescale::MPEG)
     }
-}
-
-/// Rounded up, so that a player that provides as much is never short.
-fn bits_per_second(bytes: u64, duration: Ticks) -> u64 {
-    let Ok(duration @ 1..) = u128::try_from(duration.0) else { return 0 };
-    let bits = u128::from(bytes) * 8 * u128::from(Timescale::MPEG.hertz());
-    u64::try_from(bits.div_ceil(duration)).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

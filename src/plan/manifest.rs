@@ -282,7 +282,7 @@ fn continues(before: &AdaptationSet, set: &AdaptationSet) -> bool {
             before.id == after.id
                 && before.timescale == after.timescale
                 && before.codecs.len() == after.codecs.len()
-                && before.codecs.iter().zip(&after.codecs).all(|(a, b)| a.continues(b))
+                && before.codecs.iter().zip(&after.codecs).all(|(a, b)| a == b)
         })
 }
 
