@@ -42,6 +42,9 @@ pub enum Kind {
     SourceFailed,
     /// The storage did not answer in time.
     SourceTimeout,
+    /// A content key that is needed cannot be had now: the key server is away, or its answer cannot
+    /// be used.
+    KeysUnavailable,
     /// We cannot serve now, but may in a moment.
     Unavailable,
     /// Our bug.
@@ -64,6 +67,7 @@ impl Kind {
             Self::MethodNotAllowed => "method_not_allowed",
             Self::SourceFailed => "source_failed",
             Self::SourceTimeout => "source_timeout",
+            Self::KeysUnavailable => "keys_unavailable",
             Self::Unavailable => "unavailable",
             Self::Internal => "internal",
         }
@@ -83,7 +87,7 @@ impl Kind {
             Self::RateLimited => 429,
             Self::Internal => 500,
             Self::SourceFailed => 502,
-            Self::Unavailable => 503,
+            Self::KeysUnavailable | Self::Unavailable => 503,
             Self::SourceTimeout => 504,
         }
     }
@@ -102,6 +106,7 @@ impl Kind {
             | Self::RangeNotSatisfiable
             | Self::MethodNotAllowed => Blame::Client,
             Self::SourceFailed | Self::SourceTimeout => Blame::Source,
+            Self::KeysUnavailable => Blame::KeyServer,
             Self::Unavailable | Self::Internal => Blame::Us,
         }
     }

@@ -83,6 +83,7 @@ pub fn configuration(package_type: PackageType) -> Configuration {
         segment_duration: SegmentDuration::DEFAULT,
         manifest_name: Name::default_manifest(),
         stream_selection: StreamSelection::default(),
+        encryption: None,
     }
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::error::{Error, Result};
+use crate::model::encryption::Encryption;
 use crate::model::policy::{
     Configuration, Name, PackageType, SegmentDuration, StreamOrder, StreamSelection,
 };
@@ -47,6 +48,7 @@ pub fn settings_to_text(configuration: &Configuration) -> Result<String> {
         stream_order: configuration.stream_selection.order,
         min_video_bits_per_second: configuration.stream_selection.min_video_bits_per_second,
         max_video_bits_per_second: configuration.stream_selection.max_video_bits_per_second,
+        encryption: configuration.encryption.clone(),
     };
     serde_json::to_string(&stored)
         .map_err(|error| Error::internal("settings could not be written").caused_by(error))
@@ -69,6 +71,7 @@ pub fn settings_from_text(name: Name, text: &str) -> Result<Configuration> {
             min_video_bits_per_second: stored.min_video_bits_per_second,
             max_video_bits_per_second: stored.max_video_bits_per_second,
         },
+        encryption: stored.encryption,
     })
 }
 
@@ -83,6 +86,8 @@ struct StoredSettings {
     stream_order: StreamOrder,
     min_video_bits_per_second: u32,
     max_video_bits_per_second: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    encryption: Option<Encryption>,
 }
 
 #[cfg(test)]
@@ -100,6 +105,7 @@ mod tests {
                 min_video_bits_per_second: 1,
                 max_video_bits_per_second: 2,
             },
+            encryption: None,
         }
     }
 
@@ -111,8 +117,8 @@ mod tests {
 
     #[test]
     fn settings_of_a_newer_program_are_refused_not_dropped() {
-        let text = settings_to_text(&sample()).unwrap().replacen('{', r#"{"encryption":{},"#, 1);
+        let text = settings_to_text(&sample()).unwrap().replacen('{', r#"{"watermark":{},"#, 1);
         let error = settings_from_text(sample().name, &text).unwrap_err();
-        assert!(error.chain().contains("encryption"), "{}", error.chain());
+        assert!(error.chain().contains("watermark"), "{}", error.chain());
     }
 }

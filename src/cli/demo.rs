@@ -84,6 +84,7 @@ async fn fill(catalog: &Arc<Catalog>) -> Result<Vec<Configuration>> {
             segment_duration: SegmentDuration::DEFAULT,
             manifest_name: Name::default_manifest(),
             stream_selection: StreamSelection::default(),
+            encryption: None,
         };
         configurations.push(configuration.clone());
         let new =

@@ -55,8 +55,14 @@ pub(super) struct ConfigurationBody {
 
 impl From<ConfigurationRecord> for ConfigurationBody {
     fn from(record: ConfigurationRecord) -> Self {
-        let Configuration { name, package_type, segment_duration, manifest_name, stream_selection } =
-            record.configuration;
+        let Configuration {
+            name,
+            package_type,
+            segment_duration,
+            manifest_name,
+            stream_selection,
+            encryption: _,
+        } = record.configuration;
         Self {
             name: name.to_string(),
             packaging_group: record.group.to_string(),
@@ -195,6 +201,7 @@ impl SetConfiguration {
                 segment_duration,
                 manifest_name,
                 stream_selection,
+                encryption: None,
             },
             description: check::description("description", self.description.unwrap_or_default())?,
         })

@@ -3,8 +3,10 @@
 //! Nothing here parses, reads or writes: rooms above fill these types and read them.
 
 pub mod codec;
+pub mod encryption;
 pub mod ingest;
 pub mod manifest;
 pub mod policy;
 pub mod presentation;
+pub mod protection;
 pub mod sample;

@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::encryption::Encryption;
+
 /// A group, configuration, asset or manifest name: `[A-Za-z0-9_-]{1,128}`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
@@ -188,6 +190,8 @@ pub struct Configuration {
     pub manifest_name: Name,
     /// Which streams, in which order.
     pub stream_selection: StreamSelection,
+    /// How media is encrypted; `None` leaves it clear.
+    pub encryption: Option<Encryption>,
 }
 
 #[cfg(test)]

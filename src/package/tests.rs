@@ -72,6 +72,7 @@ impl Title {
                 segment_duration: SegmentDuration::new(1).unwrap(),
                 manifest_name: Name::default_manifest(),
                 stream_selection: StreamSelection::default(),
+                encryption: None,
             };
             let packaging = Packaging::new(presentation.clone(), "1", &configuration).unwrap();
             for target in packaging.targets() {

@@ -117,6 +117,7 @@ fn new_configuration(group: &str, configuration: &str, seconds: u32) -> NewConfi
             segment_duration: SegmentDuration::new(seconds).unwrap(),
             manifest_name: Name::default_manifest(),
             stream_selection: StreamSelection::default(),
+            encryption: None,
         },
         description: String::new(),
     }
