@@ -51,6 +51,7 @@ const ROOMS: &[Room] = &[
     room("cenc", 3, &["mp4", "ts", "keys"], &["tokio"]),
     room("hls", 3, &["dash", "source", "plan"], &["tokio"]),
     room("dash", 3, &["hls", "source", "plan"], &["tokio"]),
+    room("egress", 3, &["model", "codec"], &[]),
     room("telemetry", TELEMETRY_FLOOR, &[], &[]),
     room("source", 4, &["ts", "plan", "cache"], &[]),
     room("keys", 4, &["cenc", "mp4", "playback"], &[]),

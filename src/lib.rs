@@ -13,6 +13,7 @@ pub mod codec;
 pub mod config;
 pub mod control;
 pub mod dash;
+pub mod egress;
 pub mod error;
 pub mod hls;
 pub mod index;

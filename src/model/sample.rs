@@ -49,6 +49,16 @@ impl Dependency {
     }
 }
 
+/// A stretch of a sample: bytes that stay clear, then bytes that are encrypted
+/// (ISO/IEC 23001-7 9.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subsample {
+    /// Bytes that stay as they are.
+    pub clear: u16,
+    /// Bytes that are encrypted, in the pattern of the scheme.
+    pub protected: u32,
+}
+
 /// Which fields a fragment's `trun` repeats for each sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FragmentLayout {

@@ -4,7 +4,7 @@
 //! text of an asset or a playlist ─ path: SourcePath ─┐
 //! [sources.NAME] ─ open: Root ───────────────────────┴─ root: read_range, read_all, stat
 //!                    ├ file       is it inside the folder, is it a regular file
-//!                    └ transport  HTTP below OpenDAL: egress, query, honest ranges
+//!                    └ transport  HTTP below OpenDAL: egress rule, query, honest ranges
 //! ```
 //!
 //! What it promises: nothing outside the configured root is read; a range comes whole or not at
@@ -13,7 +13,6 @@
 //!
 //! What it does not do: it knows no playlist, no TS and no cache, and it writes nothing.
 
-pub mod egress;
 mod error;
 mod file;
 mod open;
@@ -31,6 +30,7 @@ pub use self::error::SourceError;
 pub use self::path::{RootUrl, SourcePath};
 pub use self::root::{ObjectStat, Root};
 use crate::config;
+use crate::egress::EgressPolicy;
 use crate::error::Result;
 use crate::model::policy::Name;
 use crate::telemetry::Metrics;
@@ -48,7 +48,7 @@ impl Sources {
         egress: &config::Egress,
         metrics: &Arc<Metrics>,
     ) -> Result<Self> {
-        let policy = egress::EgressPolicy::new(egress);
+        let policy = EgressPolicy::new(egress);
         let mut roots = BTreeMap::new();
         for (name, source) in sources {
             let root = open::open(name, source, limits, &policy, metrics)?;

@@ -9,12 +9,12 @@ use opendal::{HttpTransporter, Operator, services};
 use opendal_http_transport_reqwest::ReqwestTransport;
 use url::Url;
 
-use super::egress::{self, EgressPolicy};
 use super::file::Folder;
 use super::path::RootUrl;
 use super::root::{Backend, Root};
 use super::transport::Transport;
 use crate::config::{self, Addressing, Bucket, Credentials, HttpAuth, Place};
+use crate::egress::{self, EgressPolicy};
 use crate::error::{Blame, Error, Result};
 use crate::model::policy::Name;
 use crate::telemetry::Metrics;

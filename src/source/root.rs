@@ -10,13 +10,13 @@ use http::StatusCode;
 use opendal::{ErrorKind, HttpTransporter, Operator};
 use tokio::sync::Semaphore;
 
-use super::egress;
 use super::error::SourceError;
 use super::file::Folder;
 use super::open::LONGEST_BACKOFF;
 use super::path::{RootUrl, SourcePath};
 use super::transport::{Exchange, ExchangeTransport, Transport};
 use crate::config::SourceLimits;
+use crate::egress;
 use crate::model::policy::Name;
 use crate::telemetry::{Metrics, SourceOperation, SourceRequest};
 

@@ -23,7 +23,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport, HttpTransporter, Result};
 use url::Url;
 
-use super::egress::{self, EgressPolicy};
+use crate::egress::{self, EgressPolicy};
 
 type BodyStream = Box<dyn Stream<Item = Result<Buffer>> + Send + Sync + Unpin + 'static>;
 

@@ -151,6 +151,11 @@ pub fn client(
     policy: &EgressPolicy,
     connect_timeout: Duration,
 ) -> Result<reqwest::Client, reqwest::Error> {
+    client_builder(policy, connect_timeout).build()
+}
+
+/// What [`client`] builds, for callers that add certificates of their own.
+pub fn client_builder(policy: &EgressPolicy, connect_timeout: Duration) -> reqwest::ClientBuilder {
     let redirects = policy.clone();
     reqwest::Client::builder()
         .no_proxy()
@@ -159,7 +164,6 @@ pub fn client(
         // A referrer would carry the first URL's signature to the second host.
         .referer(false)
         .dns_resolver(GuardedResolver { policy: policy.clone() })
-        .build()
 }
 
 /// The refusal that caused `error`, if one did.
