@@ -35,7 +35,7 @@ fn segment(criterion: &mut Criterion) {
         let mut bench = |name: &str, package_type, kind, is_warm: bool| {
             let configuration = reel::configuration(package_type);
             let presentation = reel.presentation.clone();
-            let packaging = Packaging::new(presentation, "1", &configuration).expect("a plan");
+            let packaging = Packaging::new(presentation, "1", &configuration, None).expect("a plan");
             let Some((rendition, period, time)) = second_segment(&packaging, kind) else { return };
             let plan = || packaging.segment(rendition, period, time).expect("a plan");
             let planned = plan();

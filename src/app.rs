@@ -234,7 +234,7 @@ fn endpoint_check(library: Arc<Library>) -> EndpointCheck {
     EndpointCheck::new(move |view: Arc<AssetView>, configuration: Arc<Configuration>| {
         let library = library.clone();
         async move {
-            let error = library.current(&view, &configuration).await.err()?;
+            let error = library.check_offer(&view, &configuration).await.err()?;
             let code = if error.kind() == Kind::NotFound { "no_streams" } else { "internal" };
             Some(EndpointFailure { code, detail: error.message().to_owned() })
         }
