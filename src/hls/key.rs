@@ -143,9 +143,8 @@ mod tests {
         let mut out = String::new();
         lines.before(&mut out, Some(&sample_aes), 0);
         lines.before(&mut out, Some(&sample_aes), 1);
-        let line = |number: u8| {
-            format!("#EXT-X-KEY:METHOD=SAMPLE-AES,{URI},IV=0x{:032x}{REST}", number)
-        };
+        let line =
+            |number: u8| format!("#EXT-X-KEY:METHOD=SAMPLE-AES,{URI},IV=0x{:032x}{REST}", number);
         assert_eq!(out, line(9) + &line(10));
     }
 }

@@ -611,7 +611,8 @@ impl VideoTrack {
     /// When the last picture of the open group ends: the latest one shown lasts as long as the
     /// others do.
     fn last_picture_end(&self) -> Ticks {
-        let mut shown: Vec<Ticks> = self.group.iter().map(|picture| picture.at.presentation).collect();
+        let mut shown: Vec<Ticks> =
+            self.group.iter().map(|picture| picture.at.presentation).collect();
         shown.sort_unstable();
         let last = shown.last().copied().unwrap_or_default();
         let span = shown.first().map_or(0, |first| last.0 - first.0);

@@ -13,9 +13,9 @@
 mod fetch;
 mod gather;
 mod protect;
-mod transport;
 #[cfg(test)]
 mod tests;
+mod transport;
 
 use std::sync::Arc;
 

@@ -25,20 +25,32 @@ pub(super) fn samples(
         SegmentProtection::Cenc { key, ivs, first_sample } => {
             let cipher = CencCipher::new(key.expose());
             let mut ordinal = *first_sample;
-            for_each(ProtectionScheme::Cenc, slices.as_ref(), buffer, samples, &mut protections, {
-                |sample, subsamples, ivs_out| {
-                    let iv = ivs.iv(ordinal);
-                    ordinal += 1;
-                    cipher.encrypt(iv, sample, subsamples);
-                    ivs_out.push(iv);
-                }
-            })?;
+            for_each(
+                ProtectionScheme::Cenc,
+                slices.as_ref(),
+                buffer,
+                samples,
+                &mut protections,
+                {
+                    |sample, subsamples, ivs_out| {
+                        let iv = ivs.iv(ordinal);
+                        ordinal += 1;
+                        cipher.encrypt(iv, sample, subsamples);
+                        ivs_out.push(iv);
+                    }
+                },
+            )?;
         }
         SegmentProtection::Cbcs { key, iv } => {
             let cipher = CbcsCipher::new(key.expose(), *iv);
-            for_each(ProtectionScheme::Cbcs, slices.as_ref(), buffer, samples, &mut protections, {
-                |sample, subsamples, _| cipher.encrypt(sample, subsamples)
-            })?;
+            for_each(
+                ProtectionScheme::Cbcs,
+                slices.as_ref(),
+                buffer,
+                samples,
+                &mut protections,
+                { |sample, subsamples, _| cipher.encrypt(sample, subsamples) },
+            )?;
         }
         SegmentProtection::SampleAes { .. } | SegmentProtection::Aes128 { .. } => {
             return Err(Error::internal("fragments are not encrypted like transport streams"));

@@ -74,7 +74,8 @@ impl Title {
                 stream_selection: StreamSelection::default(),
                 encryption: None,
             };
-            let packaging = Packaging::new(presentation.clone(), "1", &configuration, None).unwrap();
+            let packaging =
+                Packaging::new(presentation.clone(), "1", &configuration, None).unwrap();
             for target in packaging.targets() {
                 let Target::Segment { rendition, period, time } = target else { continue };
                 let plan = packaging.segment(rendition, period, time).unwrap();

@@ -45,4 +45,3 @@ pub(super) fn segment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<V
     mux::write_segment(&mut out, plan.number, video, audio);
     Ok(out)
 }
-

@@ -81,7 +81,9 @@ impl Fingerprint {
         hash.update(PLAYLIST_FORMAT_VERSION.to_be_bytes());
         hash.update(&segments.0);
         hash.update(package_type.as_str());
-        for signalling in protection.iter().flat_map(|p| &p.keys().keys).flat_map(|k| &*k.signalling) {
+        for signalling in
+            protection.iter().flat_map(|p| &p.keys().keys).flat_map(|k| &*k.signalling)
+        {
             add_signalling(&mut hash, signalling);
         }
         Self::finish('p', hash)

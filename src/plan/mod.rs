@@ -106,9 +106,13 @@ impl Packaging {
             Segmentation::new(&presentation, &streams, configuration.segment_duration);
         let protection = match (&configuration.encryption, keys) {
             (None, _) => None,
-            (Some(encryption), Some(keys)) => {
-                Some(Protection::new(&presentation, version, SEGMENT_FORMAT_VERSION, encryption, keys))
-            }
+            (Some(encryption), Some(keys)) => Some(Protection::new(
+                &presentation,
+                version,
+                SEGMENT_FORMAT_VERSION,
+                encryption,
+                keys,
+            )),
             // Never clear by mistake.
             (Some(_), None) => {
                 return Err(Error::internal(format!(

@@ -139,9 +139,7 @@ impl Protection {
                 let pixels = u64::from(avc.width) * u64::from(avc.height);
                 self.keys.key_for(Medium::Video, pixels)
             }
-            CodecConfig::Aac(aac) => {
-                self.keys.key_for(Medium::Audio, u64::from(aac.channels()))
-            }
+            CodecConfig::Aac(aac) => self.keys.key_for(Medium::Audio, u64::from(aac.channels())),
         }
     }
 

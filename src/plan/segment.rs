@@ -3,9 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::manifest::{
-    encrypted_transport_bytes, fragment_layout, payload_bytes, transport_bytes,
-};
+use super::manifest::{encrypted_transport_bytes, fragment_layout, payload_bytes, transport_bytes};
 use super::protection::SegmentProtection;
 use super::{Fingerprint, Packaging};
 use crate::model::manifest::{RenditionId, RenditionKind};

@@ -223,7 +223,9 @@ impl Playback {
             freshness: Freshness::Immutable,
             ranges: true,
         };
-        if plan.known_bytes().is_none() && !matches!(judge(method, headers, &head), Verdict::NotModified) {
+        if plan.known_bytes().is_none()
+            && !matches!(judge(method, headers, &head), Verdict::NotModified)
+        {
             // Only the segment itself knows its length.
             let rendered = self.segment(view, *plan).await?;
             head.length = rendered.bytes.len() as u64;

@@ -98,12 +98,7 @@ pub struct Library {
 
 impl Library {
     /// A library over a store, which keeps up to `capacity` bytes in memory.
-    pub fn new(
-        store: Store,
-        capacity: u64,
-        keys: Arc<Keys>,
-        metrics: &Arc<Metrics>,
-    ) -> Arc<Self> {
+    pub fn new(store: Store, capacity: u64, keys: Arc<Keys>, metrics: &Arc<Metrics>) -> Arc<Self> {
         let half = capacity / 2;
         Arc::new(Self {
             store,
