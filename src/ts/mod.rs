@@ -11,6 +11,7 @@
 
 pub mod mux;
 pub mod packet;
+mod packet_writer;
 pub mod pes;
 pub mod psi;
 

@@ -13,7 +13,7 @@
 //!
 //! The rate is whatever the pictures need: no null packets, no decoder buffer model.
 
-use super::packet::SYNC_BYTE;
+use super::packet_writer::{ClockField, PacketWriter, clock, write_table};
 use super::psi::{ElementaryStream, association_section, map_section, stream_type};
 use super::{PAT_PID, pes};
 use crate::codec::aac::adts_header;
@@ -29,12 +29,8 @@ pub const VIDEO_PID: u16 = 0x100;
 /// The PID of the audio track.
 pub const AUDIO_PID: u16 = 0x101;
 
-/// Added to all times, so that clock references and early decoding times are not negative: 10 s.
-const TIMELINE_START: i64 = 900_000;
 /// How long the clock reference runs ahead of decoding: 0.7 s, which players buffer anyway.
 const CLOCK_LEAD: i64 = 63_000;
-/// Timestamps wrap at 33 bits.
-const CLOCK_MASK: i64 = (1 << 33) - 1;
 const VIDEO_STREAM_ID: u8 = 0xE0;
 const AUDIO_STREAM_ID: u8 = 0xC0;
 /// `primary_pic_type` 7: any slice types (ISO/IEC 14496-10:2022 7.4.2.4).
@@ -147,11 +143,6 @@ pub fn write_segment(
     for frames in packages {
         write_audio(out, frames);
     }
-}
-
-/// A time on the output's 33-bit clock.
-fn clock(time: Ticks) -> u64 {
-    (time.plus(Ticks(TIMELINE_START)).0 & CLOCK_MASK) as u64
 }
 
 fn has_decode_time(sample: &Sample) -> bool {
@@ -280,118 +271,6 @@ fn write_audio_package(
     let field = with_clock
         .then(|| ClockField { reference: start.minus(Ticks(CLOCK_LEAD)), random_access: true });
     packets.write(out, field, &[&bytes]);
-}
-
-/// An adaptation field with a clock reference.
-#[derive(Clone, Copy)]
-struct ClockField {
-    reference: Ticks,
-    random_access: bool,
-}
-
-impl ClockField {
-    /// `adaptation_field_length` to the end of the clock reference, with room for `stuffing`.
-    fn bytes(self, stuffing: usize) -> [u8; transport::CLOCK_FIELD_BYTES as usize] {
-        let base = clock(self.reference);
-        let flags = 0x10 | if self.random_access { 0x40 } else { 0 };
-        [
-            (7 + stuffing) as u8,
-            flags,
-            (base >> 25) as u8,
-            (base >> 17) as u8,
-            (base >> 9) as u8,
-            (base >> 1) as u8,
-            (base << 7) as u8 | 0x7E, // last bit of the base, reserved bits, extension 0
-            0,
-        ]
-    }
-}
-
-/// Writes the packets of one PID.
-struct PacketWriter {
-    pid: u16,
-    counter: u64,
-}
-
-const PACKET_BYTES: usize = transport::PACKET_BYTES as usize;
-const PAYLOAD_BYTES: usize = transport::PAYLOAD_BYTES as usize;
-
-impl PacketWriter {
-    fn header(&self, start: bool, field: bool, payload: bool) -> [u8; 4] {
-        let [high, low] = self.pid.to_be_bytes();
-        let start = if start { 0x40 } else { 0 };
-        let control = if field { 0x20 } else { 0 } | if payload { 0x10 } else { 0 };
-        [SYNC_BYTE, start | high, low, control | (self.counter & 0x0F) as u8]
-    }
-
-    /// Writes one PES packet, given in pieces; stuffs its last packet.
-    fn write(&mut self, out: &mut Vec<u8>, field: Option<ClockField>, pieces: &[&[u8]]) {
-        let mut left: usize = pieces.iter().map(|piece| piece.len()).sum();
-        let mut pieces = pieces.iter().copied();
-        let mut piece: &[u8] = &[];
-        let mut field = field;
-        let mut start = true;
-        while left > 0 {
-            let clock = field.take();
-            let clock_bytes = clock.map_or(0, |_| transport::CLOCK_FIELD_BYTES as usize);
-            let take = left.min(PAYLOAD_BYTES - clock_bytes);
-            let stuffing = PAYLOAD_BYTES - clock_bytes - take;
-            let has_field = clock.is_some() || stuffing > 0;
-            out.extend_from_slice(&self.header(start, has_field, true));
-            self.counter += 1;
-            match clock {
-                Some(clock) => {
-                    out.extend_from_slice(&clock.bytes(stuffing));
-                    out.resize(out.len() + stuffing, 0xFF);
-                }
-                None => write_stuffing_field(out, stuffing),
-            }
-            let mut room = take;
-            while room > 0 {
-                if piece.is_empty() {
-                    let Some(next) = pieces.next() else { break };
-                    piece = next;
-                    continue;
-                }
-                let (now, later) = piece.split_at(room.min(piece.len()));
-                out.extend_from_slice(now);
-                room -= now.len();
-                piece = later;
-            }
-            left -= take;
-            start = false;
-        }
-    }
-
-    /// Writes a packet that holds nothing but a clock reference. The counter stands still (2.4.3.3),
-    /// at the value of the last packet with payload.
-    fn write_clock(&self, out: &mut Vec<u8>, reference: Ticks) {
-        let last = Self { pid: self.pid, counter: self.counter.wrapping_sub(1) };
-        let stuffing = PAYLOAD_BYTES - transport::CLOCK_FIELD_BYTES as usize;
-        out.extend_from_slice(&last.header(false, true, false));
-        out.extend_from_slice(&ClockField { reference, random_access: false }.bytes(stuffing));
-        out.resize(out.len() + stuffing, 0xFF);
-    }
-}
-
-/// An adaptation field of exactly `bytes`, possibly none.
-fn write_stuffing_field(out: &mut Vec<u8>, bytes: usize) {
-    let Some(length) = bytes.checked_sub(1) else { return };
-    out.push(length as u8);
-    if let Some(stuffing) = length.checked_sub(1) {
-        out.push(0);
-        out.resize(out.len() + stuffing, 0xFF);
-    }
-}
-
-/// Writes a table section into one packet of its own.
-fn write_table(out: &mut Vec<u8>, pid: u16, counter: u64, section: &[u8]) {
-    let packet = PacketWriter { pid, counter };
-    let end = out.len() + PACKET_BYTES;
-    out.extend_from_slice(&packet.header(true, false, true));
-    out.push(0); // pointer_field
-    out.extend_from_slice(section);
-    out.resize(end, 0xFF);
 }
 
 #[cfg(test)]
