@@ -52,7 +52,12 @@ impl Parts {
         let catalog = Arc::new(Catalog::new(database.clone(), Arc::new(SystemClock), settings));
         let indexes = Store::open(&config.data_dir)?;
         let sources = Sources::open(&config.sources, &config.source, &config.egress, metrics)?;
-        let library = Library::new(indexes.clone(), config.cache.index_bytes, metrics);
+        let library = Library::new(
+            indexes.clone(),
+            config.cache.index_bytes,
+            Arc::new(crate::keys::Keys),
+            metrics,
+        );
         let playback = Arc::new(Playback {
             access: Access::new(&config.playback),
             policy: ResponsePolicy::new(&config.playback),

@@ -10,7 +10,7 @@
 use sha2::{Digest, Sha256};
 use xxhash_rust::xxh3::Xxh3Default;
 
-use crate::cenc::subsample;
+use crate::cenc::subsample::{self, SliceSyntax};
 use crate::codec::timing::{ContinuousTimestamps, TrackClock, place_pictures, uniform_duration};
 use crate::codec::{AccessUnit, aac, h264};
 use crate::model::codec::{AacConfig, AvcConfig};
@@ -444,7 +444,8 @@ struct ScannedPicture {
 /// Counts the stretches that encryption makes of a picture.
 fn count_subsamples(picture: &[u8], sets: Option<&h264::ParameterSets>) -> (u32, u32) {
     let Some(sets) = sets else { return (0, 0) };
-    let count = |scheme| subsample::count(scheme, picture, sets.slice_headers());
+    let slices = SliceSyntax::Avc(sets.slice_headers().clone());
+    let count = |scheme| subsample::count(scheme, picture, &slices);
     (count(ProtectionScheme::Cenc), count(ProtectionScheme::Cbcs))
 }
 

@@ -6,7 +6,7 @@ use crate::codec::h264::SliceHeaders;
 use crate::error::{Error, Result};
 use crate::model::codec::CodecConfig;
 use crate::model::protection::ProtectionScheme;
-use crate::model::sample::{Sample, SampleProtections};
+use crate::model::sample::{Sample, SampleProtections, Subsample};
 use crate::plan::SegmentProtection;
 
 /// Encrypts all samples in `buffer`.
@@ -24,33 +24,23 @@ pub(super) fn samples(
     match protection {
         SegmentProtection::Cenc { key, ivs, first_sample } => {
             let cipher = CencCipher::new(key.expose());
-            let mut ordinal = *first_sample;
-            for_each(
-                ProtectionScheme::Cenc,
-                slices.as_ref(),
-                buffer,
-                samples,
-                &mut protections,
-                {
-                    |sample, subsamples, ivs_out| {
-                        let iv = ivs.iv(ordinal);
-                        ordinal += 1;
-                        cipher.encrypt(iv, sample, subsamples);
-                        ivs_out.push(iv);
-                    }
-                },
-            )?;
+            let scheme = ProtectionScheme::Cenc;
+            for (sample, ordinal) in samples.iter().zip(*first_sample..) {
+                let bytes = bytes_of(sample, buffer)?;
+                let iv = ivs.iv(ordinal);
+                let own = divide(scheme, bytes, slices.as_ref(), &mut protections);
+                cipher.encrypt(iv, bytes, own);
+                protections.ivs.push(iv);
+            }
         }
         SegmentProtection::Cbcs { key, iv } => {
             let cipher = CbcsCipher::new(key.expose(), *iv);
-            for_each(
-                ProtectionScheme::Cbcs,
-                slices.as_ref(),
-                buffer,
-                samples,
-                &mut protections,
-                { |sample, subsamples, _| cipher.encrypt(sample, subsamples) },
-            )?;
+            let scheme = ProtectionScheme::Cbcs;
+            for sample in samples {
+                let bytes = bytes_of(sample, buffer)?;
+                let own = divide(scheme, bytes, slices.as_ref(), &mut protections);
+                cipher.encrypt(bytes, own);
+            }
         }
         SegmentProtection::SampleAes { .. } | SegmentProtection::Aes128 { .. } => {
             return Err(Error::internal("fragments are not encrypted like transport streams"));
@@ -59,28 +49,23 @@ pub(super) fn samples(
     Ok(protections)
 }
 
-/// Calls `encrypt` with each sample and its subsamples, and keeps the subsamples.
-fn for_each(
+fn bytes_of<'a>(sample: &Sample, buffer: &'a mut [u8]) -> Result<&'a mut [u8]> {
+    let end = sample.offset + sample.size as usize;
+    let bytes = buffer.get_mut(sample.offset..end);
+    bytes.ok_or_else(|| Error::internal("a sample lies outside its buffer"))
+}
+
+/// Notes the subsamples of one sample of video and returns them; sound has none.
+fn divide<'a>(
     scheme: ProtectionScheme,
+    bytes: &[u8],
     slices: Option<&SliceSyntax>,
-    buffer: &mut [u8],
-    samples: &[Sample],
-    protections: &mut SampleProtections,
-    mut encrypt: impl FnMut(&mut [u8], &[crate::model::sample::Subsample], &mut Vec<[u8; 8]>),
-) -> Result<()> {
-    for sample in samples {
-        let end = sample.offset + sample.size as usize;
-        let bytes = buffer
-            .get_mut(sample.offset..end)
-            .ok_or_else(|| Error::internal("a sample lies outside its buffer"))?;
-        let before = protections.subsamples.len();
-        if let Some(slices) = slices {
-            subsamples(scheme, bytes, slices, &mut protections.subsamples);
-            let count = protections.subsamples.len() - before;
-            protections.counts.push(u16::try_from(count).unwrap_or(u16::MAX));
-        }
-        let own = protections.subsamples.get(before..).unwrap_or_default();
-        encrypt(bytes, own, &mut protections.ivs);
-    }
-    Ok(())
+    protections: &'a mut SampleProtections,
+) -> &'a [Subsample] {
+    let Some(slices) = slices else { return &[] };
+    let before = protections.subsamples.len();
+    subsamples(scheme, bytes, slices, &mut protections.subsamples);
+    let own = protections.subsamples.get(before..).unwrap_or_default();
+    protections.counts.push(u16::try_from(own.len()).unwrap_or(u16::MAX));
+    own
 }

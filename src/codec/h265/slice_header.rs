@@ -151,8 +151,7 @@ fn skip_independent(
     if sequence.separate_planes {
         bits.bits(2, "colour_plane_id")?;
     }
-    let references =
-        if is_idr { References::default() } else { read_references(bits, sequence)? };
+    let references = if is_idr { References::default() } else { read_references(bits, sequence)? };
     let mut is_filtered = false;
     if sequence.sample_adaptive_offset {
         is_filtered = bits.flag("slice_sao_luma_flag")?;
@@ -286,11 +285,7 @@ fn skip_prediction(
 
 /// One list of `pred_weight_table` (7.3.6.3). A reference picture of the same layer always has other
 /// order than the current one, so all have their flags.
-fn skip_weights(
-    bits: &mut BitReader<'_>,
-    last: u32,
-    has_chroma: bool,
-) -> Result<(), ConfigError> {
+fn skip_weights(bits: &mut BitReader<'_>, last: u32, has_chroma: bool) -> Result<(), ConfigError> {
     let luma = bits.bits(last + 1, "luma_weight_flag")?;
     let chroma = if has_chroma { bits.bits(last + 1, "chroma_weight_flag")? } else { 0 };
     for index in (0..=last).rev() {
