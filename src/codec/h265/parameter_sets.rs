@@ -108,7 +108,9 @@ impl Sequence {
         bits.unsigned("log2_diff_max_min_luma_transform_block_size")?;
         bits.unsigned("max_transform_hierarchy_depth_inter")?;
         bits.unsigned("max_transform_hierarchy_depth_intra")?;
-        if bits.flag("scaling_list_enabled_flag")? && bits.flag("sps_scaling_list_data_present_flag")? {
+        if bits.flag("scaling_list_enabled_flag")?
+            && bits.flag("sps_scaling_list_data_present_flag")?
+        {
             skip_scaling_lists(&mut bits)?;
         }
         bits.flag("amp_enabled_flag")?;
@@ -204,8 +206,8 @@ impl Picture {
         let has_list_modification = bits.flag("lists_modification_present_flag")?;
         bits.unsigned("log2_parallel_merge_level_minus2")?;
         let has_header_extension = bits.flag("slice_segment_header_extension_present_flag")?;
-        let has_chroma_qp_lists =
-            bits.flag("pps_extension_present_flag")? && read_extension(&mut bits, may_skip_transform)?;
+        let has_chroma_qp_lists = bits.flag("pps_extension_present_flag")?
+            && read_extension(&mut bits, may_skip_transform)?;
         let fields = Self {
             sequence_id,
             dependent_segments,

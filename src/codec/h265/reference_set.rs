@@ -55,7 +55,8 @@ impl ReferenceSet {
     fn push(&mut self, picture: Picture) -> Result<(), ConfigError> {
         let field = "NumDeltaPocs";
         let value = self.len as u32 + 1;
-        let free = self.pictures.get_mut(self.len).ok_or(ConfigError::Forbidden { field, value })?;
+        let free =
+            self.pictures.get_mut(self.len).ok_or(ConfigError::Forbidden { field, value })?;
         *free = picture;
         self.len += 1;
         Ok(())
