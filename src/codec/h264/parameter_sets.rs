@@ -376,7 +376,7 @@ mod tests {
     #[test]
     fn slice_headers_know_the_sets_as_they_were_last_seen() {
         let first = high_profile_sps(4, 1);
-        let pps = [0x68, 0xEB, 0xE3, 0xCB];
+        let pps = [0x68, 0xEB, 0xE3, 0xCB, 0x22, 0xC0];
         let mut sets = ParameterSets::default();
         assert_eq!(sets.slice_headers(), &SliceHeaders::default());
         sets.add_sequence(&first).unwrap();
@@ -388,6 +388,11 @@ mod tests {
         sets.add_sequence(&second).unwrap();
         assert_eq!(sets.slice_headers(), &SliceHeaders::new([&second[..], &pps].into_iter()));
         assert_ne!(sets.slice_headers(), &headers);
+        assert_ne!(
+            headers,
+            SliceHeaders::new([&first[..]].into_iter()),
+            "the picture parameter set is read"
+        );
     }
 
     #[test]
