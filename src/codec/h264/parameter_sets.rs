@@ -374,6 +374,28 @@ mod tests {
     }
 
     #[test]
+    fn slice_headers_know_the_sets_as_they_were_last_seen() {
+        let first = high_profile_sps(4, 1);
+        let pps = [0x68, 0xEB, 0xE3, 0xCB, 0x22, 0xC0];
+        let mut sets = ParameterSets::default();
+        assert_eq!(sets.slice_headers(), &SliceHeaders::default());
+        sets.add_sequence(&first).unwrap();
+        sets.add_picture(&pps).unwrap();
+        let headers = SliceHeaders::new([&first[..], &pps].into_iter());
+        assert_eq!(sets.slice_headers(), &headers);
+        let mut second = first.clone();
+        second[1] = 77; // Main profile: the bits behind the ID mean something else.
+        sets.add_sequence(&second).unwrap();
+        assert_eq!(sets.slice_headers(), &SliceHeaders::new([&second[..], &pps].into_iter()));
+        assert_ne!(sets.slice_headers(), &headers);
+        assert_ne!(
+            headers,
+            SliceHeaders::new([&first[..]].into_iter()),
+            "the picture parameter set is read"
+        );
+    }
+
+    #[test]
     fn every_truncation_is_an_error_or_a_smaller_set_but_never_a_panic() {
         let whole = high_profile_sps(4, 255);
         for length in 0..whole.len() {

@@ -413,3 +413,197 @@ fn skip_marking(bits: &mut BitReader<'_>, is_idr: bool) -> Result<(), ConfigErro
         };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Parameter sets, and slices with the bytes that their headers take, as ffmpeg's
+    /// `trace_headers` measures them. Each slice ends a few bytes behind its header.
+    struct Stream {
+        sets: [&'static str; 2],
+        slices: &'static [(usize, &'static str)],
+    }
+
+    /// x264, 352 × 288: `slices=4:weightp=2:weightb=1:bframes=3:ref=4`. CABAC, weights, B slices.
+    const WEIGHTED: Stream = Stream {
+        sets: ["6764000dacd9416096c044000003000400000300c83c50a658", "68e938f2c8b0"],
+        slices: &[
+            (28, "410379a894ba842105a21cf01cc1b80e6019a0398066c073074024ffb6a24a"),
+            (25, "410379acd4ba842105b214b05c3e0b80e20b80e305c11009bfa8adbe"),
+            (22, "419a453c2108642604e03ec803fc8010181380fe044f5c3d7b"),
+            (13, "41009a9b9935082d93298115ffbe47f0"),
+            (8, "65009a8884002bfffef673"),
+            (8, "410379e636a53dff64137a"),
+        ],
+    };
+    /// x264: `profile=baseline:slices=3:cabac=0:ref=5`.
+    const BASELINE: Stream = Stream {
+        sets: ["6742c00dd9816096c044000003000400000300c83c50a9a0", "68c960f2c8"],
+        slices: &[
+            (7, "65010a22102bc98a0002"),
+            (7, "4100849a5417f00f8574"),
+            (6, "41010a2223f118a000"),
+            (4, "4188885ff3c46d"),
+            (4, "6588823ffab836"),
+        ],
+    };
+    /// x264: `tff=1:slices=4:bframes=2`. Frames of interlaced video, marking by operations.
+    const INTERLACED: Stream = Stream {
+        sets: ["67640015acd941612d808800000300080000030190f8a14cb0", "68fba3cb22c0"],
+        slices: &[
+            (10, "4101366d216d2d9111ffb45881"),
+            (8, "6503788820b02bfff6f673"),
+            (8, "4105a79857a94f2f4ebdff"),
+            (7, "0105a7a077a97fba3a6c"),
+            (6, "6588820b02bff6f673"),
+        ],
+    };
+    /// Written bit by bit: fields, redundant pictures, SP and SI slices, long-term references.
+    const EXTENDED: Stream = Stream {
+        sets: ["6758001e9630a0d84490", "68c8d14035d8"],
+        slices: &[
+            (13, "4100e4e017e89c72721dccce23030002"),
+            (11, "2101b24c9ceed18113310a010003"),
+            (11, "610100580257dab24c49f5000003"),
+            (10, "0100b5eea3e88a3c134d02014d"),
+            (8, "25b80406e0d20c6a024d03"),
+            (8, "210188ea20000425000301"),
+        ],
+    };
+    /// Written bit by bit: fields, picture order of type 1, CABAC.
+    const ORDER_BY_DELTAS: Stream = Stream {
+        sets: ["674d001e9d0e29a099460892", "68e8a40f88"],
+        slices: &[
+            (11, "01030f5060359be423097f020103"),
+            (11, "2102238018020b94ac919f4d004d"),
+            (9, "010233c9d002730aff020003"),
+            (8, "25b80102701fd04f010202"),
+        ],
+    };
+    /// Written bit by bit: explicit weights of both lists of a B slice.
+    const WEIGHTED_TWICE: Stream = Stream {
+        sets: ["6758001e950e2918a04cb2", "68dc51053980"],
+        slices: &[
+            (
+                51,
+                "01021a8a003320fe0c4812804ac1072020802027812103f00b580f781f005d2034816e06f014b81a\
+                 87083901c480d4014609454d0203",
+            ),
+            (
+                46,
+                "0104ea00009b8099d8e0f80810fa0cc3220520f020480480040684040811480bd05010348081e05a\
+                 019501923f29020301",
+            ),
+        ],
+    };
+    const STREAMS: [Stream; 6] =
+        [WEIGHTED, BASELINE, INTERLACED, EXTENDED, ORDER_BY_DELTAS, WEIGHTED_TWICE];
+
+    fn headers(stream: &Stream) -> SliceHeaders {
+        let sets = stream.sets.map(|set| hex::decode(set).unwrap());
+        SliceHeaders::new(sets.iter().map(Vec::as_slice))
+    }
+
+    #[test]
+    fn headers_are_as_long_as_ffmpeg_finds_them() {
+        for stream in &STREAMS {
+            let headers = headers(stream);
+            for &(expected, slice) in stream.slices {
+                let nal = hex::decode(slice).unwrap();
+                assert_eq!(headers.header_bytes(&nal), Ok(expected), "{slice}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_cut_is_not_measured() {
+        for stream in &STREAMS {
+            let headers = headers(stream);
+            for &(expected, slice) in stream.slices {
+                let nal = hex::decode(slice).unwrap();
+                for end in 0..expected {
+                    let measured = headers.header_bytes(&nal[..end]);
+                    assert!(
+                        matches!(measured, Err(ConfigError::Truncated { .. })),
+                        "{slice} {end}"
+                    );
+                }
+                assert_eq!(headers.header_bytes(&nal[..expected]), Ok(expected));
+            }
+        }
+    }
+
+    #[test]
+    fn emulation_prevention_inside_the_header_counts() {
+        // An IDR slice of ORDER_BY_DELTAS whose frame_num holds a byte of zeros.
+        let headers = headers(&ORDER_BY_DELTAS);
+        let plain = [0x25, 0xB8, 0x00, 0x00, 0x01, 0x02, 0x70, 0x1F, 0xD0, 0x4F, 0x01, 0x02, 0x02];
+        let escaped = [&plain[..4], &[3], &plain[4..]].concat();
+        let expected = headers.header_bytes(&plain).unwrap();
+        assert!(expected > 4);
+        assert_eq!(headers.header_bytes(&escaped), Ok(expected + 1));
+    }
+
+    #[test]
+    fn unknown_sets_and_other_units_are_told_apart() {
+        let mut headers = SliceHeaders::default();
+        let slice = hex::decode(WEIGHTED.slices[0].1).unwrap();
+        let unknown = |set| Err(ConfigError::Unknown { set, id: 0 });
+        assert_eq!(headers.header_bytes(&slice), unknown("picture parameter set"));
+        headers.add_picture(&hex::decode(WEIGHTED.sets[1]).unwrap());
+        assert_eq!(headers.header_bytes(&slice), unknown("sequence parameter set"));
+        headers.add_sequence(&hex::decode(WEIGHTED.sets[0]).unwrap());
+        assert_eq!(headers.header_bytes(&slice), Ok(28));
+        for kind in [0, 3, 4, 6, 7, 20] {
+            let mut other = slice.clone();
+            other[0] = 0x40 | kind;
+            assert!(matches!(headers.header_bytes(&other), Err(ConfigError::Unsupported { .. })));
+        }
+    }
+
+    #[test]
+    fn a_set_that_comes_later_counts_from_then_on() {
+        let mut headers = headers(&BASELINE);
+        let slice = hex::decode(WEIGHTED.slices[0].1).unwrap();
+        assert_ne!(headers.header_bytes(&slice), Ok(28));
+        headers.add_sequence(&hex::decode(WEIGHTED.sets[0]).unwrap());
+        headers.add_picture(&hex::decode(WEIGHTED.sets[1]).unwrap());
+        assert_eq!(headers.header_bytes(&slice), Ok(28));
+        headers.add_picture(&[0x68]);
+        assert_eq!(headers.header_bytes(&slice), Ok(28));
+    }
+
+    #[test]
+    fn the_change_cycle_takes_the_bits_that_its_largest_value_needs() {
+        // Ceil(Log2(99 ÷ 1 + 1)), (99 ÷ 99 + 1), (100 ÷ 30 + 1), (90 ÷ 30 + 1).
+        for (units, rate, bits) in [(99, 1, 7), (99, 99, 1), (100, 30, 3), (90, 30, 2)] {
+            assert_eq!(change_cycle_bits(units, rate), bits, "{units} {rate}");
+        }
+        assert_eq!(change_cycle_bits(u32::MAX, 1), 32);
+        assert_eq!(change_cycle_bits(1, u32::MAX), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic_or_measure_beyond_the_end(
+            stream in 0..STREAMS.len(),
+            sets in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..3),
+            mut nal in proptest::collection::vec(any::<u8>(), 0..60),
+            kind in 1_u8..6,
+        ) {
+            let mut headers = headers(&STREAMS[stream]);
+            for set in &sets {
+                headers.add_sequence(set);
+                headers.add_picture(set);
+            }
+            if let Some(first) = nal.first_mut() {
+                *first = *first & 0x60 | kind;
+            }
+            if let Ok(bytes) = headers.header_bytes(&nal) {
+                prop_assert!(bytes <= nal.len());
+            }
+        }
+    }
+}

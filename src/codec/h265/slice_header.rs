@@ -266,11 +266,13 @@ fn skip_prediction(
     if references.temporal_prediction {
         let is_from_first = !is_b || bits.flag("collocated_from_l0_flag")?;
         let [first, second] = last_references;
-        if (if is_from_first { first } else { second }) > 0 {
+        let last = if is_from_first { first } else { second };
+        if last > 0 {
             bits.unsigned("collocated_ref_idx")?;
         }
     }
-    if if is_b { picture.weighted_bipred } else { picture.weighted_pred } {
+    let is_weighted = if is_b { picture.weighted_bipred } else { picture.weighted_pred };
+    if is_weighted {
         bits.unsigned("luma_log2_weight_denom")?;
         if sequence.has_chroma {
             bits.signed("delta_chroma_log2_weight_denom")?;
@@ -314,4 +316,177 @@ fn skip_entry_points(bits: &mut BitReader<'_>) -> Result<(), ConfigError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Parameter sets, and slices with the bytes that their headers take, as ffmpeg's
+    /// `trace_headers` measures them. Each slice ends a few bytes behind its header.
+    struct Stream {
+        sets: [&'static str; 2],
+        slices: &'static [(usize, &'static str)],
+    }
+
+    /// x265, 352 × 288: `slices=4:weightp=1:weightb=1:bframes=4`. Weights, entry points of rows.
+    const WEIGHTED: Stream = Stream {
+        sets: [
+            "42010101600000030090000003000003003ca00b08048596566924caf0168080000003008000000c84",
+            "4401c172b64240",
+        ],
+        slices: &[
+            (23, "00016503117ffb865207822042810b8444021821b0a254c8459c"),
+            (23, "0201650e112a92bee194828e1485389204613b09213948f6695e"),
+            (22, "0001e0622fff70ca40f04408502170888043043614c0fe0e57"),
+            (20, "10016513116abfb87c86926e2482626c2884f3e0fac1cf"),
+            (19, "0201648104affb9b203e0420fa0fac721308809cc2b6"),
+        ],
+    };
+    /// x265: `no-sao=1:no-deblock=1:bframes=0:ref=4`. The last is an IDR picture.
+    const PLAIN: Stream = Stream {
+        sets: [
+            "42010101600000030090000003000003003ca00b080485965a4a4c2f016808000003000800000300c840",
+            "4401c073c1d240",
+        ],
+        slices: &[
+            (20, "0201d068bffc920e122a173d056168af3bda83ba2684e7"),
+            (16, "0201d011ff520e127a0e19a04ea15a782684d2"),
+            (14, "0201d0097883849a26d971c5585a2282bc"),
+            (10, "2801ac7092532aaaaac0071fff"),
+        ],
+    };
+    /// Written bit by bit: dependent segments, long-term references, chosen lists, extensions of
+    /// headers, entry points, sets of reference pictures by difference.
+    const LISTS: Stream = Stream {
+        sets: [
+            "4201030408000003000003000003000003005d0000b0068201a166841c20f54901895d84ba36431f\
+             24f13a17e420",
+            "4401c4b1b443c644f8e8",
+        ],
+        slices: &[
+            (35, "000168590024c2517a6691690422880800004cab74640000030000030000030000200803014d"),
+            (33, "2601e33a28d0800000030000030006b4f79e8800008038000299807735ce56d216ffff02"),
+            (19, "2a01a3af8c88ae8d9d158c0000030020003574ff02ff"),
+            (18, "02014260c36c868b7968445410e44c6ed8f0034d03"),
+            (18, "100148a9004b61a09c9af426dd46b0299178020301"),
+            (8, "0201c6ccc5368bc00101ff"),
+        ],
+    };
+    /// Written bit by bit: three sub-layers, scaling lists, offsets of chroma, no order of lists.
+    const LAYERED: Stream = Stream {
+        sets: [
+            "4201030408000003000003000003000003005d8000040800000300000300000300000300b006c201\
+             71626107083a52242eea56b496a4a1efa1a2",
+            "4401e4219443e4934e80",
+        ],
+        slices: &[
+            (25, "000146119ea31436174b85102516c380000003000003000018030102"),
+            (20, "1001c60016dabea705db888b61743c2a18d54630ff014d"),
+            (15, "2801e3128b4130000050000003010800004d"),
+            (15, "2a01773902e545994ec3c7800000c002004d"),
+            (15, "0201ca7894e997bdfb6a65c698945f01ff02"),
+        ],
+    };
+    const STREAMS: [Stream; 4] = [WEIGHTED, PLAIN, LISTS, LAYERED];
+
+    fn headers(stream: &Stream) -> SliceHeaders {
+        let sets = stream.sets.map(|set| hex::decode(set).unwrap());
+        SliceHeaders::new(sets.iter().map(Vec::as_slice))
+    }
+
+    #[test]
+    fn headers_are_as_long_as_ffmpeg_finds_them() {
+        for stream in &STREAMS {
+            let headers = headers(stream);
+            for &(expected, slice) in stream.slices {
+                let nal = hex::decode(slice).unwrap();
+                assert_eq!(headers.header_bytes(&nal), Ok(expected), "{slice}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_cut_is_not_measured() {
+        for stream in &STREAMS {
+            let headers = headers(stream);
+            for &(expected, slice) in stream.slices {
+                let nal = hex::decode(slice).unwrap();
+                for end in 0..expected {
+                    let measured = headers.header_bytes(&nal[..end]);
+                    assert!(
+                        matches!(measured, Err(ConfigError::Truncated { .. })),
+                        "{slice} {end}"
+                    );
+                }
+                assert_eq!(headers.header_bytes(&nal[..expected]), Ok(expected));
+            }
+        }
+    }
+
+    #[test]
+    fn a_header_without_its_alignment_is_refused() {
+        let headers = headers(&PLAIN);
+        let mut nal = hex::decode(PLAIN.slices[3].1).unwrap();
+        // The last byte of this header: a field, the alignment bit, padding.
+        assert_eq!(nal[9], 0b1100_0000);
+        nal[9] |= 1;
+        assert!(headers.header_bytes(&nal).is_err());
+    }
+
+    #[test]
+    fn unknown_sets_and_other_units_are_told_apart() {
+        let mut headers = SliceHeaders::default();
+        let slice = hex::decode(WEIGHTED.slices[0].1).unwrap();
+        let unknown = |set| Err(ConfigError::Unknown { set, id: 0 });
+        assert_eq!(headers.header_bytes(&slice), unknown("picture parameter set"));
+        headers.add_picture(&hex::decode(WEIGHTED.sets[1]).unwrap());
+        assert_eq!(headers.header_bytes(&slice), unknown("sequence parameter set"));
+        headers.add_sequence(&hex::decode(WEIGHTED.sets[0]).unwrap());
+        assert_eq!(headers.header_bytes(&slice), Ok(23));
+        for kind in [10, 15, 22, 31, 32, 39] {
+            let mut other = slice.clone();
+            other[0] = kind << 1;
+            let measured = headers.header_bytes(&other);
+            assert!(matches!(measured, Err(ConfigError::Unsupported { .. })), "{kind}");
+        }
+        let mut higher_layer = slice;
+        higher_layer[1] |= 8;
+        assert_eq!(
+            headers.header_bytes(&higher_layer),
+            Err(ConfigError::Unsupported { feature: "several layers" })
+        );
+    }
+
+    #[test]
+    fn sets_of_higher_layers_and_of_screen_content_are_left_out() {
+        let mut layered = hex::decode(WEIGHTED.sets[0]).unwrap();
+        layered[1] |= 8;
+        let mut screen = hex::decode(WEIGHTED.sets[0]).unwrap();
+        screen[3] = 9;
+        let sets = SliceHeaders::new([&layered[..], &screen].into_iter());
+        assert_eq!(sets, SliceHeaders::default());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic_or_measure_beyond_the_end(
+            stream in 0..STREAMS.len(),
+            sets in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..60), 0..3),
+            mut nal in proptest::collection::vec(any::<u8>(), 2..60),
+            kind in 0_u8..22,
+        ) {
+            let mut headers = headers(&STREAMS[stream]);
+            for set in &sets {
+                headers.add_sequence(&[&[0x42, 1][..], set].concat());
+                headers.add_picture(&[&[0x44, 1][..], set].concat());
+            }
+            nal[0] = kind << 1;
+            nal[1] = 1;
+            if let Ok(bytes) = headers.header_bytes(&nal) {
+                prop_assert!(bytes <= nal.len());
+            }
+        }
+    }
 }
