@@ -21,17 +21,19 @@
 //!
 //! Samples of audio have no subsamples; see [`super::cipher`].
 
+use std::borrow::Cow;
+
 use crate::codec::{h264, h265};
 use crate::model::protection::ProtectionScheme;
 use crate::model::sample::Subsample;
 
 /// What tells slices from other NAL units, and where their headers end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SliceSyntax {
+pub enum SliceSyntax<'a> {
     /// H.264.
-    Avc(h264::SliceHeaders),
+    Avc(Cow<'a, h264::SliceHeaders>),
     /// H.265.
-    Hevc(h265::SliceHeaders),
+    Hevc(Cow<'a, h265::SliceHeaders>),
 }
 
 /// Bytes of the length before each NAL unit.
@@ -39,7 +41,7 @@ const LENGTH_BYTES: usize = 4;
 /// AES has blocks of this size.
 const BLOCK_BYTES: usize = 16;
 
-impl SliceSyntax {
+impl SliceSyntax<'_> {
     /// Bytes up to the slice data of a NAL unit; `None` where it is to stay clear.
     fn header_bytes(&self, nal: &[u8]) -> Option<usize> {
         let first = *nal.first()?;
@@ -62,14 +64,14 @@ impl SliceSyntax {
 pub fn subsamples(
     scheme: ProtectionScheme,
     sample: &[u8],
-    syntax: &SliceSyntax,
+    syntax: &SliceSyntax<'_>,
     out: &mut Vec<Subsample>,
 ) {
     divide(scheme, sample, syntax, |entry| out.push(entry));
 }
 
 /// How many entries [`subsamples`] appends.
-pub fn count(scheme: ProtectionScheme, sample: &[u8], syntax: &SliceSyntax) -> u32 {
+pub fn count(scheme: ProtectionScheme, sample: &[u8], syntax: &SliceSyntax<'_>) -> u32 {
     let mut count = 0;
     divide(scheme, sample, syntax, |_| count += 1);
     count
@@ -78,7 +80,7 @@ pub fn count(scheme: ProtectionScheme, sample: &[u8], syntax: &SliceSyntax) -> u
 fn divide(
     scheme: ProtectionScheme,
     sample: &[u8],
-    syntax: &SliceSyntax,
+    syntax: &SliceSyntax<'_>,
     mut emit: impl FnMut(Subsample),
 ) {
     // Where the clear run before the next protected range begins.
@@ -103,7 +105,7 @@ fn divide(
 }
 
 /// How many bytes at the end of a NAL unit are protected.
-fn protected_bytes(scheme: ProtectionScheme, nal: &[u8], syntax: &SliceSyntax) -> usize {
+fn protected_bytes(scheme: ProtectionScheme, nal: &[u8], syntax: &SliceSyntax<'_>) -> usize {
     let is_rounded = match scheme {
         ProtectionScheme::Cenc => true,
         ProtectionScheme::Cbcs => false,
@@ -146,14 +148,14 @@ mod tests {
     ];
     const HEVC_HEADER: &str = "10016513116abfb87c86926e2482626c2884f3e0";
 
-    fn avc() -> SliceSyntax {
+    fn avc() -> SliceSyntax<'static> {
         let sets = AVC_SETS.map(|set| hex::decode(set).unwrap());
-        SliceSyntax::Avc(h264::SliceHeaders::new(sets.iter().map(Vec::as_slice)))
+        SliceSyntax::Avc(Cow::Owned(h264::SliceHeaders::new(sets.iter().map(Vec::as_slice))))
     }
 
-    fn hevc() -> SliceSyntax {
+    fn hevc() -> SliceSyntax<'static> {
         let sets = HEVC_SETS.map(|set| hex::decode(set).unwrap());
-        SliceSyntax::Hevc(h265::SliceHeaders::new(sets.iter().map(Vec::as_slice)))
+        SliceSyntax::Hevc(Cow::Owned(h265::SliceHeaders::new(sets.iter().map(Vec::as_slice))))
     }
 
     /// A slice: its header, and so many bytes behind it.
@@ -169,7 +171,11 @@ mod tests {
     }
 
     /// The entries, after checking what holds for all: the count, and the sum.
-    fn entries(scheme: ProtectionScheme, sample: &[u8], syntax: &SliceSyntax) -> Vec<(u16, u32)> {
+    fn entries(
+        scheme: ProtectionScheme,
+        sample: &[u8],
+        syntax: &SliceSyntax<'_>,
+    ) -> Vec<(u16, u32)> {
         let mut out = Vec::new();
         subsamples(scheme, sample, syntax, &mut out);
         assert_eq!(count(scheme, sample, syntax) as usize, out.len());
@@ -232,7 +238,7 @@ mod tests {
         };
         let sample = sample(&[&partition, &slice(P_HEADER, 16)]);
         assert_eq!(entries(Cbcs, &sample, &avc()), [(4 + 82 + 26, 16)]);
-        let no_sets = SliceSyntax::Avc(h264::SliceHeaders::default());
+        let no_sets = SliceSyntax::Avc(Cow::Owned(h264::SliceHeaders::default()));
         assert_eq!(entries(Cbcs, &sample, &no_sets), [(sample.len() as u16, 0)]);
     }
 

@@ -7,6 +7,8 @@
 //!
 //! Pictures before the first random access point of a stretch cannot be decoded and are left out.
 
+use std::borrow::Cow;
+
 use sha2::{Digest, Sha256};
 use xxhash_rust::xxh3::Xxh3Default;
 
@@ -444,7 +446,7 @@ struct ScannedPicture {
 /// Counts the stretches that encryption makes of a picture.
 fn count_subsamples(picture: &[u8], sets: Option<&h264::ParameterSets>) -> (u32, u32) {
     let Some(sets) = sets else { return (0, 0) };
-    let slices = SliceSyntax::Avc(sets.slice_headers().clone());
+    let slices = SliceSyntax::Avc(Cow::Borrowed(sets.slice_headers()));
     let count = |scheme| subsample::count(scheme, picture, &slices);
     (count(ProtectionScheme::Cenc), count(ProtectionScheme::Cbcs))
 }

@@ -1,5 +1,7 @@
 //! Encrypts the samples of a fragment where they lie, and notes how.
 
+use std::borrow::Cow;
+
 use crate::cenc::cipher::{CbcsCipher, CencCipher};
 use crate::cenc::subsample::{SliceSyntax, subsamples};
 use crate::codec::h264::SliceHeaders;
@@ -17,7 +19,9 @@ pub(super) fn samples(
     samples: &[Sample],
 ) -> Result<SampleProtections> {
     let slices = match codec {
-        CodecConfig::Avc(avc) => Some(SliceSyntax::Avc(SliceHeaders::new(avc.parameter_sets()))),
+        CodecConfig::Avc(avc) => {
+            Some(SliceSyntax::Avc(Cow::Owned(SliceHeaders::new(avc.parameter_sets()))))
+        }
         CodecConfig::Aac(_) => None,
     };
     let mut protections = SampleProtections::default();
@@ -59,7 +63,7 @@ fn bytes_of<'a>(sample: &Sample, buffer: &'a mut [u8]) -> Result<&'a mut [u8]> {
 fn divide<'a>(
     scheme: ProtectionScheme,
     bytes: &[u8],
-    slices: Option<&SliceSyntax>,
+    slices: Option<&SliceSyntax<'_>>,
     protections: &'a mut SampleProtections,
 ) -> &'a [Subsample] {
     let Some(slices) = slices else { return &[] };
