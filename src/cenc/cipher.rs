@@ -266,7 +266,7 @@ mod tests {
         assert_eq!(cenc(COUNTED, plain(56), &entries), cenc(COUNTED, plain(56), &[(5, 51)]));
         assert_eq!(cbcs(plain(56), &entries), cbcs(plain(56), &[(5, 51)]));
         assert_eq!(cenc(COUNTED, plain(9), &[(u16::MAX, 1)]), plain(9));
-        assert_eq!(cenc(COUNTED, Vec::new(), &[]), []);
+        assert!(cenc(COUNTED, Vec::new(), &[]).is_empty());
     }
 
     #[test]
