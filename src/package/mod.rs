@@ -109,7 +109,13 @@ fn transport_stream(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<Vec
     });
     let video = pictures.as_mut().and_then(|(part, payload, samples)| {
         let CodecConfig::Avc(config) = &plan.track(part)?.codec else { return None };
-        Some(VideoInput { config, samples, payload, packets_before: part.packets_before })
+        Some(VideoInput {
+            config,
+            samples,
+            payload,
+            packets_before: part.packets_before,
+            encrypted: None,
+        })
     });
     let audio = sound.as_ref().and_then(|(part, payload, samples)| {
         let track = plan.track(part)?;
@@ -121,6 +127,7 @@ fn transport_stream(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<Vec
             samples,
             payload,
             packets_before: part.packets_before,
+            encrypted: false,
         })
     });
     let mut out = Vec::with_capacity(plan.bytes as usize);
