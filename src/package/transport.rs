@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::model::codec::CodecConfig;
 use crate::model::sample::Sample;
 use crate::plan::{SegmentPlan, SegmentProtection, TrackPart};
-use crate::ts::mux::{self, AudioInput, VideoInput};
+use crate::ts::mux::{self, AudioInput, EncryptedPictures, VideoInput};
 
 /// The bytes of the segment that `plan` describes.
 pub(super) fn segment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<Vec<u8>> {
@@ -40,7 +40,15 @@ pub(super) fn segment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<V
     });
     let video = pictures.as_mut().and_then(|(part, payload, samples)| {
         let CodecConfig::Avc(config) = &plan.track(part)?.codec else { return None };
-        Some(VideoInput { config, samples, payload, packets_before: part.packets_before })
+        let packets = plan.groups(part).iter().map(|group| u64::from(group.ts_payload_packets));
+        let planned_packets = packets.sum();
+        Some(VideoInput {
+            config,
+            samples,
+            payload,
+            packets_before: part.packets_before,
+            encrypted: cipher.is_some().then_some(EncryptedPictures { planned_packets }),
+        })
     });
     let audio = sound.as_ref().and_then(|(part, payload, samples)| {
         let track = plan.track(part)?;
@@ -52,6 +60,7 @@ pub(super) fn segment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<V
             samples,
             payload,
             packets_before: part.packets_before,
+            encrypted: cipher.is_some(),
         })
     });
     let mut out = Vec::with_capacity(plan.bytes as usize);
