@@ -7,6 +7,8 @@
 //!   └ hls_line                     EXT-X-KEY lines that key servers send
 //! ```
 
+pub mod cpix;
+pub mod hls_line;
 pub mod playready;
 pub mod pssh;
 pub mod signalling;
