@@ -23,7 +23,7 @@ use crate::control::{
 use crate::egress::EgressPolicy;
 use crate::error::{Error, Kind, Result};
 use crate::index::{IngestLimits, Store};
-use crate::keys::Vault;
+use crate::keys::{Keys, Vault};
 use crate::model::ingest::{FailureCode, IngestFailure};
 use crate::model::policy::Configuration;
 use crate::playback::{self, Access, Library, Playback, ResponsePolicy};
@@ -56,12 +56,14 @@ impl Parts {
         let vault = Arc::new(Vault::new(&config.secrets, &config.data_dir)?);
         let indexes = Store::open(&config.data_dir)?;
         let sources = Sources::open(&config.sources, &config.source, &config.egress, metrics)?;
-        let library = Library::new(
-            indexes.clone(),
-            config.cache.index_bytes,
-            Arc::new(crate::keys::Keys),
-            metrics,
-        );
+        let keys = Keys::new(
+            config.keys,
+            &config.data_dir,
+            vault.clone(),
+            EgressPolicy::new(&config.egress),
+            metrics.clone(),
+        )?;
+        let library = Library::new(indexes.clone(), config.cache.index_bytes, keys, metrics);
         let playback = Arc::new(Playback {
             access: Access::new(&config.playback),
             policy: ResponsePolicy::new(&config.playback),
