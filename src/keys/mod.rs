@@ -212,7 +212,11 @@ impl Keys {
         let (sender, landing) = watch::channel(None);
         memory.flights.insert(question.id, landing.clone());
         let permit = FlightPermit { keys: self.clone(), id: question.id };
-        let span = tracing::info_span!(names::SPAN_KEYS, content_id = question.content_id.as_str());
+        let span = tracing::info_span!(
+            names::SPAN_KEYS,
+            content_id = question.content_id.as_str(),
+            host = tracing::field::Empty,
+        );
         let flight = async move {
             let result = permit.keys.answer(&Arc::new(question)).await;
             // Freed before it lands: whoever comes now finds the result in memory.
@@ -297,6 +301,7 @@ impl Keys {
     ) -> Result<KeySet, (AskError, Option<String>)> {
         let credentials = self.credentials(server).await.map_err(|error| (error, None))?;
         let host = credentials.url.host_str().map(str::to_owned);
+        tracing::Span::current().record("host", host.as_deref());
         let request = key_request(question, server, credentials.recipient_certificate.clone());
         let document = request_document(&request);
         let asked = self.client.post(&credentials, server.version, &document).await;
