@@ -3,6 +3,7 @@
 mod outage;
 mod server;
 mod settings;
+mod tls;
 mod transport;
 
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use self::server::{KEY, Reply, TestServer, speke_answer};
+use self::server::{KEY, Reply, TestServer};
 use super::*;
 use crate::config::{AllowedHost, Egress, SealingKey, Secrets};
 use crate::model::encryption::{ProtectedText, SpekeVersion, StaticKey};
