@@ -12,7 +12,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use packorigin::codec::timing::uniform_duration;
-use packorigin::model::sample::{FragmentLayout, Sample};
+use packorigin::model::sample::{FragmentLayout, Sample, SampleProtections};
 use packorigin::mp4::fragment::FragmentHeader;
 
 fn fragment(criterion: &mut Criterion) {
@@ -25,6 +25,8 @@ fn fragment(criterion: &mut Criterion) {
             samples: samples.len() as u32,
             uniform_duration: uniform_duration(samples),
             video,
+            protection: None,
+            clear_lead: false,
         };
         let header = FragmentHeader {
             layout,
@@ -32,9 +34,10 @@ fn fragment(criterion: &mut Criterion) {
             base_decode_time: samples[0].decode_time,
             payload_bytes: samples.iter().map(|sample| sample.size).sum(),
         };
+        let protections = SampleProtections::default();
         group.throughput(Throughput::Bytes(layout.header_bytes()));
         group.bench_function(name, |bencher| {
-            bencher.iter(|| header.to_bytes(black_box(samples)));
+            bencher.iter(|| header.to_bytes(black_box(samples), &protections));
         });
     };
     bench("6 s of pictures", &reel::pictures(reel, 6).samples, true);

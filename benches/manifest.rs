@@ -40,7 +40,7 @@ fn manifest(criterion: &mut Criterion) {
     for package_type in [PackageType::Hls, PackageType::HlsCmaf, PackageType::Dash] {
         let configuration = reel::configuration(package_type);
         let plan = || {
-            let packaging = Packaging::new(presentation.clone(), "1", &configuration);
+            let packaging = Packaging::new(presentation.clone(), "1", &configuration, None);
             packaging.expect("a plan")
         };
         let packaging = plan();
@@ -55,7 +55,7 @@ fn manifest(criterion: &mut Criterion) {
     group.finish();
 
     let packaging =
-        Packaging::new(presentation.clone(), "1", &reel::configuration(PackageType::Hls));
+        Packaging::new(presentation.clone(), "1", &reel::configuration(PackageType::Hls), None);
     let packaging = packaging.expect("a plan");
     let Some(Target::Segment { rendition, period, time }) = packaging.targets().pop() else {
         return;

@@ -5,7 +5,9 @@
 //! | `cmaf/pictures` | a CMAF segment of video, block cache empty |
 //! | `cmaf/sound` | the audio segment of the same time; reads the same source bytes for a few per cent of them |
 //! | `cmaf/sound after pictures` | the same with the source blocks in the cache, which is the usual order |
+//! | `cmaf/pictures cenc`, `… cbcs` | `cmaf/pictures`, encrypted |
 //! | `ts` | pictures and sound in one transport stream, block cache empty |
+//! | `ts aes-128`, `ts sample-aes` | `ts`, encrypted |
 //!
 //! Throughput is in bytes of the source that the segment lies in, counted once. The source is a
 //! folder in the page cache: there is no network and hardly a disk in the numbers. HTTP, manifests
@@ -20,6 +22,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use packorigin::cache::Cache;
 use packorigin::model::manifest::RenditionKind;
 use packorigin::model::policy::PackageType;
+use packorigin::model::protection::ProtectionScheme;
 use packorigin::package::{self, SourceReader};
 use packorigin::plan::{Packaging, Target};
 use packorigin::playback::{BlockCache, source_reader};
@@ -32,10 +35,13 @@ fn segment(criterion: &mut Criterion) {
     let empty = || -> Arc<BlockCache> { Cache::new("source", BLOCK_CACHE_BYTES, metrics.clone()) };
     for reel in reel::reels(&runtime) {
         let mut group = criterion.benchmark_group(format!("segment/{}", reel.name));
-        let mut bench = |name: &str, package_type, kind, is_warm: bool| {
-            let configuration = reel::configuration(package_type);
+        let mut bench = |name: &str, package_type, kind, is_warm: bool, scheme| {
+            let mut configuration = reel::configuration(package_type);
+            configuration.encryption = Option::map(scheme, reel::encryption);
+            let keys = scheme.map(|scheme| Arc::new(reel::keys(scheme)));
             let presentation = reel.presentation.clone();
-            let packaging = Packaging::new(presentation, "1", &configuration).expect("a plan");
+            let packaging = Packaging::new(presentation, "1", &configuration, keys);
+            let packaging = packaging.expect("a plan");
             let Some((rendition, period, time)) = second_segment(&packaging, kind) else { return };
             let plan = || packaging.segment(rendition, period, time).expect("a plan");
             let planned = plan();
@@ -55,10 +61,16 @@ fn segment(criterion: &mut Criterion) {
                 bencher.iter_batched(setup, build, BatchSize::PerIteration);
             });
         };
-        bench("cmaf/pictures", PackageType::Dash, RenditionKind::Video, false);
-        bench("cmaf/sound", PackageType::Dash, RenditionKind::Audio, false);
-        bench("cmaf/sound after pictures", PackageType::Dash, RenditionKind::Audio, true);
-        bench("ts", PackageType::Hls, RenditionKind::Muxed, false);
+        use PackageType::{Dash, Hls};
+        use RenditionKind::{Audio, Muxed, Video};
+        bench("cmaf/pictures", Dash, Video, false, None);
+        bench("cmaf/pictures cenc", Dash, Video, false, Some(ProtectionScheme::Cenc));
+        bench("cmaf/pictures cbcs", Dash, Video, false, Some(ProtectionScheme::Cbcs));
+        bench("cmaf/sound", Dash, Audio, false, None);
+        bench("cmaf/sound after pictures", Dash, Audio, true, None);
+        bench("ts", Hls, Muxed, false, None);
+        bench("ts aes-128", Hls, Muxed, false, Some(ProtectionScheme::HlsAes128));
+        bench("ts sample-aes", Hls, Muxed, false, Some(ProtectionScheme::HlsSampleAes));
         group.finish();
     }
 }

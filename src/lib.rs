@@ -8,6 +8,7 @@
 pub mod app;
 pub mod cache;
 pub mod catalog;
+pub mod cenc;
 pub mod cli;
 pub mod codec;
 pub mod config;

@@ -23,10 +23,14 @@ use packorigin::codec::{AccessUnit, aac, h264};
 use packorigin::config;
 use packorigin::index::{self, IngestLimits};
 use packorigin::model::codec::{AacConfig, AvcConfig, CodecConfig};
+use packorigin::model::encryption::{Encryption, KeyProvider};
 use packorigin::model::policy::{
     Configuration, Name, PackageType, SegmentDuration, StreamSelection,
 };
 use packorigin::model::presentation::{Group, Medium, Presentation, SourcePosition, Track};
+use packorigin::model::protection::{
+    ContentKey, DrmSystem, KeyId, KeyRule, KeySet, ProtectionScheme, RuleKey, TrackType,
+};
 use packorigin::model::sample::Sample;
 use packorigin::source::{Root, Sources};
 use packorigin::telemetry::Metrics;
@@ -85,6 +89,30 @@ pub fn configuration(package_type: PackageType) -> Configuration {
         stream_selection: StreamSelection::default(),
         encryption: None,
     }
+}
+
+/// Settings that encrypt, without a key server: benches bring their keys along.
+pub fn encryption(scheme: ProtectionScheme) -> Encryption {
+    Encryption {
+        scheme,
+        systems: vec![DrmSystem::ClearKey],
+        keys: KeyProvider::Static(Vec::new()),
+        constant_iv: None,
+        clear_lead_segments: 0,
+        license_urls: BTreeMap::new(),
+    }
+}
+
+/// One key for everything.
+pub fn keys(scheme: ProtectionScheme) -> KeySet {
+    let key = ContentKey::new(KeyId([1; 16]), zeroize::Zeroizing::new([2; 16]), Some([3; 16]));
+    let rules = KeyRule::of(&[TrackType::All]);
+    let keys = rules.into_iter().map(|rule| RuleKey {
+        rule,
+        key: Arc::new(key.clone()),
+        signalling: Arc::default(),
+    });
+    KeySet { scheme, keys: keys.collect() }
 }
 
 impl Reel {

@@ -7,8 +7,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod commands;
+mod decryption;
 mod ingesting;
 mod media;
 mod origin;
 mod playing;
+mod protecting;
 mod slow_source;

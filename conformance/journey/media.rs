@@ -112,7 +112,7 @@ pub fn mpd_segments(base: &str, mpd: &str) -> MpdSegments {
 }
 
 /// Child boxes by type, of the first of each type.
-fn boxes(bytes: &[u8]) -> BTreeMap<String, &[u8]> {
+pub fn boxes(bytes: &[u8]) -> BTreeMap<String, &[u8]> {
     let mut found = BTreeMap::new();
     let mut rest = bytes;
     while rest.len() >= 8 {

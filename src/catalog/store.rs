@@ -42,7 +42,7 @@ pub trait CatalogStore: fmt::Debug + Send + Sync + 'static {
     /// Deletes a group that holds neither configurations nor assets.
     async fn delete_group(&self, name: &Name) -> Result<()>;
 
-    /// Creates a configuration.
+    /// Creates a configuration. One that encrypts needs content IDs: of every asset of the group.
     async fn create_configuration(
         &self,
         new: NewConfiguration,
@@ -56,7 +56,8 @@ pub trait CatalogStore: fmt::Debug + Send + Sync + 'static {
         group: &Name,
         page: &PageRequest,
     ) -> Result<Page<ConfigurationRecord>>;
-    /// Replaces a configuration. The settings that were in force are kept as retired at `now`,
+    /// Replaces a configuration; one that encrypts needs content IDs as in
+    /// [`CatalogStore::create_configuration`]. The settings that were in force are kept as retired at `now`,
     /// unless the new ones are equal.
     async fn replace_configuration(
         &self,
@@ -67,7 +68,8 @@ pub trait CatalogStore: fmt::Debug + Send + Sync + 'static {
     async fn delete_configuration(&self, group: &Name, name: &Name) -> Result<()>;
 
     /// Creates assets and queues their ingest; the results stand in the order of `new`, and one
-    /// that fails leaves the others alone.
+    /// that fails leaves the others alone. In a group that holds a configuration that encrypts, an
+    /// asset needs a content ID.
     async fn create_assets(
         &self,
         new: Vec<NewAsset>,
@@ -77,7 +79,8 @@ pub trait CatalogStore: fmt::Debug + Send + Sync + 'static {
     async fn asset(&self, name: &Name) -> Result<Asset>;
     /// A page of the assets that pass a filter.
     async fn assets(&self, filter: &AssetFilter, page: &PageRequest) -> Result<Page<Asset>>;
-    /// Changes an asset.
+    /// Changes an asset. In a group that holds a configuration that encrypts, it keeps a content
+    /// ID.
     async fn update_asset(
         &self,
         name: &Name,
@@ -158,6 +161,40 @@ pub(super) fn group_in_use(name: &Name, configurations: i64, assets: i64) -> Err
         format!(
             "packaging group {name} still holds {configurations} packaging configurations and \
              {assets} assets; delete them first"
+        ),
+    )
+}
+
+/// An asset without content ID does not fit a configuration of its group.
+pub(super) fn content_id_needed(asset: &Name, group: &Name, configuration: &Name) -> Error {
+    Error::new(
+        Kind::FailedPrecondition,
+        format!(
+            "asset {asset} needs a contentId: packaging configuration {configuration} of its \
+             packaging group {group} encrypts, and keys are made for content IDs; give one"
+        ),
+    )
+}
+
+/// A configuration that encrypts does not fit assets of its group. `count` of them, among which is
+/// `asset`.
+pub(super) fn content_ids_missing(
+    configuration: &Name,
+    group: &Name,
+    asset: &Name,
+    count: i64,
+) -> Error {
+    let others = match count - 1 {
+        ..=0 => String::new(),
+        1 => " and 1 more".to_owned(),
+        others => format!(" and {others} more"),
+    };
+    Error::new(
+        Kind::FailedPrecondition,
+        format!(
+            "packaging configuration {configuration} encrypts, and keys are made for content IDs, \
+             but packaging group {group} holds asset {asset}{others} without contentId; give each \
+             a contentId first"
         ),
     )
 }

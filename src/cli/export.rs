@@ -82,9 +82,9 @@ async fn export_target(
     let segments = packaging.segments();
     let (file, bytes) = match target {
         Target::Init { rendition, period } => {
-            let track = packaging.init_track(rendition, period).ok_or_else(missing)?;
+            let (track, protection) = packaging.init(rendition, period).ok_or_else(missing)?;
             let file = format!("{segments}/{rendition}/{period}/{INIT_NAME}");
-            (file.clone(), package::init(track, &file)?.bytes)
+            (file.clone(), package::init(track, protection, &file)?.bytes)
         }
         Target::Segment { rendition, period, time } => {
             let plan = packaging.segment(rendition, period, time).ok_or_else(missing)?;

@@ -18,16 +18,42 @@ pub fn unescape(nal: &[u8]) -> Vec<u8> {
     rbsp
 }
 
-/// Reads bits out of bytes whose emulation prevention is already gone.
+/// Reads bits, and tells how many bytes it took for them.
+#[derive(Clone, Debug)]
 pub struct BitReader<'a> {
     bytes: &'a [u8],
-    position: usize,
+    /// The byte that is read after the current one.
+    next: usize,
+    /// The byte that is being read.
+    current: u8,
+    /// Bits of it that are still unread.
+    left: u32,
+    /// Zero bytes right before `next`; kept only where emulation prevention is looked for.
+    zeros: u32,
+    is_escaped: bool,
 }
 
 impl<'a> BitReader<'a> {
-    /// Starts at the first bit.
+    /// Starts at the first bit of bytes whose emulation prevention is already gone.
     pub const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, position: 0 }
+        Self { bytes, next: 0, current: 0, left: 0, zeros: 0, is_escaped: false }
+    }
+
+    /// Starts at the first bit of bytes as they stand in a NAL unit: emulation prevention is
+    /// stepped over on the way, and nothing is copied.
+    pub const fn escaped(bytes: &'a [u8]) -> Self {
+        Self { bytes, next: 0, current: 0, left: 0, zeros: 0, is_escaped: true }
+    }
+
+    /// Bytes up to the last bit that was read. A partly read byte counts, and so does emulation
+    /// prevention before it; emulation prevention behind it does not.
+    pub const fn bytes_begun(&self) -> usize {
+        self.next
+    }
+
+    /// Whether the next bit is the first of a byte.
+    pub const fn is_aligned(&self) -> bool {
+        self.left == 0
     }
 
     /// One bit.
@@ -37,13 +63,34 @@ impl<'a> BitReader<'a> {
 
     /// `count` bits, at most 32.
     pub fn bits(&mut self, count: u32, field: &'static str) -> Result<u32, ConfigError> {
-        let mut value = 0_u32;
-        for _ in 0..count.min(32) {
-            let byte = self.bytes.get(self.position / 8).ok_or(ConfigError::Truncated { field })?;
-            value = value << 1 | u32::from(byte >> (7 - self.position % 8) & 1);
-            self.position += 1;
+        let mut missing = count.min(32);
+        let mut value = 0_u64;
+        while missing > 0 {
+            if self.left == 0 {
+                self.begin_byte(field)?;
+            }
+            let taken = missing.min(self.left);
+            self.left -= taken;
+            missing -= taken;
+            value = value << taken | u64::from(self.current >> self.left) & ((1 << taken) - 1);
         }
-        Ok(value)
+        Ok(value as u32)
+    }
+
+    fn begin_byte(&mut self, field: &'static str) -> Result<(), ConfigError> {
+        let mut byte = *self.bytes.get(self.next).ok_or(ConfigError::Truncated { field })?;
+        if self.is_escaped {
+            if self.zeros >= 2 && byte == 3 {
+                self.next += 1;
+                self.zeros = 0;
+                byte = *self.bytes.get(self.next).ok_or(ConfigError::Truncated { field })?;
+            }
+            self.zeros = if byte == 0 { self.zeros + 1 } else { 0 };
+        }
+        self.next += 1;
+        self.current = byte;
+        self.left = 8;
+        Ok(())
     }
 
     /// `ue(v)`.
@@ -70,6 +117,7 @@ impl<'a> BitReader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn exp_golomb_follows_table_9_2() {
@@ -89,6 +137,37 @@ mod tests {
     fn the_end_is_an_error() {
         let mut bits = BitReader::new(&[0x00]);
         assert_eq!(bits.unsigned("width"), Err(ConfigError::Truncated { field: "width" }));
+    }
+
+    #[test]
+    fn bytes_are_counted_with_the_emulation_prevention_before_them() {
+        let bytes = [0, 0, 3, 1, 0, 0, 3, 0x80];
+        let mut bits = BitReader::escaped(&bytes);
+        assert_eq!((bits.bits(16, "x"), bits.bytes_begun()), (Ok(0), 2));
+        assert_eq!((bits.bits(1, "x"), bits.bytes_begun()), (Ok(0), 4));
+        assert_eq!((bits.bits(23, "x"), bits.bytes_begun()), (Ok(1 << 16), 6));
+        assert!(bits.is_aligned());
+        assert_eq!((bits.flag("x"), bits.bytes_begun()), (Ok(true), 8));
+        assert!(!bits.is_aligned());
+    }
+
+    proptest! {
+        #[test]
+        fn stepping_over_is_the_same_as_removing(
+            bytes in proptest::collection::vec(prop_oneof![Just(0_u8), Just(3), any::<u8>()], 0..40),
+            counts in proptest::collection::vec(0_u32..33, 1..40),
+        ) {
+            let rbsp = unescape(&bytes);
+            let (mut plain, mut escaped) = (BitReader::new(&rbsp), BitReader::escaped(&bytes));
+            for count in counts {
+                let expected = plain.bits(count, "x");
+                prop_assert_eq!(escaped.bits(count, "x"), expected);
+                if expected.is_err() { break; }
+                // What was read is what is left of the bytes begun, without their emulation prevention.
+                let begun = unescape(&bytes[..escaped.bytes_begun()]);
+                prop_assert_eq!(begun.len(), plain.bytes_begun());
+            }
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@
 pub mod aac;
 pub mod bits;
 pub mod h264;
+pub mod h265;
 pub mod timing;
 
 /// An access unit or audio frame as a framer found it in its elementary stream.
@@ -64,5 +65,19 @@ pub enum ConfigError {
         field: &'static str,
         /// What it says.
         value: u32,
+    },
+    /// A slice or set refers to a set that was not seen, or that could not be read.
+    #[error("refers to {set} {id}, which is not known")]
+    Unknown {
+        /// The kind of set.
+        set: &'static str,
+        /// Its ID.
+        id: u32,
+    },
+    /// The syntax is one that is not read here.
+    #[error("uses {feature}, which is not supported")]
+    Unsupported {
+        /// What is used.
+        feature: &'static str,
     },
 }

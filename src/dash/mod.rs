@@ -7,12 +7,15 @@
 //!
 //! XML is quick-xml's work. Decides nothing.
 
+mod protection;
+
 use std::io;
 
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, Event};
 use quick_xml::writer::ElementWriter;
 
+use self::protection::{NAMESPACES, is_protected, write_protection};
 use crate::model::codec::CodecConfig;
 use crate::model::manifest::{
     AdaptationSet, Manifest, ManifestPeriod, ManifestRendition, ManifestSegment, RenditionKind,
@@ -23,6 +26,7 @@ const NAMESPACE: &str = "urn:mpeg:dash:schema:mpd:2011";
 const PROFILES: &str = "urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019";
 const CHANNEL_SCHEME: &str = "urn:mpeg:mpegB:cicp:ChannelConfiguration";
 const CONTINUITY_SCHEME: &str = "urn:mpeg:dash:period-continuity:2015";
+const SWITCHING_SCHEME: &str = "urn:mpeg:dash:adaptation-set-switching:2016";
 const ROLE_SCHEME: &str = "urn:mpeg:dash:role:2011";
 
 /// The MPD.
@@ -30,9 +34,11 @@ pub fn mpd(manifest: &Manifest) -> io::Result<String> {
     let mut writer = Writer::new_with_indent(Vec::new(), b' ', 1);
     writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
     let duration = iso_duration(manifest.duration);
-    writer
-        .create_element("MPD")
-        .with_attribute(("xmlns", NAMESPACE))
+    let mut element = writer.create_element("MPD").with_attribute(("xmlns", NAMESPACE));
+    if is_protected(manifest) {
+        element = element.with_attributes(NAMESPACES);
+    }
+    element
         .with_attribute(("profiles", PROFILES))
         .with_attribute(("type", "static"))
         .with_attribute(("mediaPresentationDuration", duration.as_str()))
@@ -97,7 +103,16 @@ fn write_set(
         .renditions
         .first()
         .filter(|first| set.renditions.iter().all(|other| same_timeline(first, other)));
+    let protection = set.renditions.first().and_then(|first| first.protection.as_deref());
     element.write_inner_content(|writer| {
+        if let Some(protection) = protection {
+            write_protection(writer, protection)?;
+        }
+        if !set.switchable_with.is_empty() {
+            let ids = set.switchable_with.iter().map(|other| (other + 1).to_string());
+            let ids = ids.collect::<Vec<_>>().join(",");
+            write_descriptor(writer, "SupplementalProperty", SWITCHING_SCHEME, &ids)?;
+        }
         if set.continues && period > 0 {
             write_descriptor(
                 writer,

@@ -1,10 +1,12 @@
 //! A resolved manifest → playlists (RFC 8216 4.3).
 //!
-//! Transport streams get version 3, CMAF version 7 (RFC 8216 7). Durations are exact decimals of
+//! Transport streams get version 3, or 5 with keys that name their format, CMAF version 7
+//! (RFC 8216 7). Durations are exact decimals of
 //! six places, each rounded by itself from exact ticks.
 
 use std::fmt::Write as _;
 
+use super::key::{KeyLines, has_keys, session_keys};
 use crate::model::codec::CodecConfig;
 use crate::model::manifest::{Manifest, ManifestRendition, Offer, RenditionId};
 use crate::time::{Ticks, Timescale};
@@ -19,6 +21,7 @@ pub fn master_playlist(manifest: &Manifest) -> String {
     let mut out = String::from("#EXTM3U\n");
     let _ = writeln!(out, "#EXT-X-VERSION:{}", version(manifest));
     out.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
+    out.push_str(&session_keys(manifest));
     let mut groups: Vec<RenditionId> = Vec::new();
     for offer in &manifest.offers {
         match offer.audio {
@@ -48,6 +51,7 @@ pub fn media_playlist(manifest: &Manifest, id: RenditionId) -> Option<String> {
         "#EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-INDEPENDENT-SEGMENTS\n",
     );
     let mut last_directory = None;
+    let mut keys = KeyLines::default();
     for period in 0..manifest.periods.len() {
         let rendition = manifest.rendition(id, period);
         if period > 0 {
@@ -55,13 +59,14 @@ pub fn media_playlist(manifest: &Manifest, id: RenditionId) -> Option<String> {
         }
         match rendition {
             Some(rendition) => {
+                keys.before(&mut out, rendition.protection.as_deref(), 0);
                 if let Some(init) = rendition.init
                     && last_directory != Some(&rendition.directory)
                 {
                     let _ = writeln!(out, "#EXT-X-MAP:URI=\"{}/{init}\"", rendition.directory);
                     last_directory = Some(&rendition.directory);
                 }
-                write_segments(&mut out, rendition);
+                write_segments(&mut out, rendition, &mut keys);
             }
             // The rendition is silent in this period; players skip the gap (RFC 8216bis 4.4.4.7).
             None => {
@@ -79,7 +84,11 @@ fn version(manifest: &Manifest) -> u32 {
     let fragmented = manifest.offers.iter().any(|offer| {
         manifest.first_rendition(offer.main).is_some_and(|rendition| rendition.init.is_some())
     });
-    if fragmented { 7 } else { 3 }
+    match (fragmented, has_keys(manifest)) {
+        (true, _) => 7,
+        (false, true) => 5,
+        (false, false) => 3,
+    }
 }
 
 fn longest_segment(manifest: &Manifest, id: RenditionId) -> Ticks {
@@ -95,8 +104,10 @@ fn longest_segment(manifest: &Manifest, id: RenditionId) -> Ticks {
     durations.max().unwrap_or_default()
 }
 
-fn write_segments(out: &mut String, rendition: &ManifestRendition) {
-    for segment in rendition.segments.iter() {
+fn write_segments(out: &mut String, rendition: &ManifestRendition, keys: &mut KeyLines) {
+    let protection = rendition.protection.as_deref();
+    for (index, segment) in rendition.segments.iter().enumerate() {
+        keys.before(out, protection, index);
         let _ = writeln!(
             out,
             "#EXTINF:{},\n{}/{}.{}",

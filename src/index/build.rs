@@ -298,6 +298,7 @@ fn place_group(raw: &RawGroup, clock_offset: Ticks) -> Group {
         payload_bytes: raw.payload_bytes,
         uniform_duration: raw.uniform_duration,
         ts_clock_packets: raw.ts_clock_packets,
+        subsamples: raw.subsamples,
         ..Group::default()
     }
 }

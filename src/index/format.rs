@@ -13,14 +13,15 @@ use sha2::{Digest, Sha256};
 
 use crate::model::codec::{AacConfig, AacExtension, AvcConfig, CodecConfig};
 use crate::model::presentation::{
-    Group, Period, Presentation, SourceObject, SourcePosition, Stream, StreamPeriod, Track,
+    Group, Period, Presentation, SourceObject, SourcePosition, Stream, StreamPeriod,
+    SubsampleCounts, Track,
 };
 use crate::time::{Ticks, Timescale};
 
 const MAGIC: &[u8; 7] = b"PKORIDX";
 /// Changes whenever the body's layout does. An index of another version is refused, and its asset
 /// has to be ingested again.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 const HASH_BYTES: usize = 32;
 /// A presentation of ten streams over ten hours has about 200,000 groups of 40 bytes.
 const MAX_BODY_BYTES: usize = 256 << 20;
@@ -85,7 +86,7 @@ fn body_bound(compressed: &[u8]) -> usize {
 }
 
 /// The fields of a group as the format orders them; each is a column of its own.
-const GROUP_COLUMNS: usize = 13;
+const GROUP_COLUMNS: usize = 16;
 
 /// A group as numbers, each as the difference to what `before` lets one expect.
 fn group_columns(group: &Group, before: &Group, step: i64) -> [i64; GROUP_COLUMNS] {
@@ -104,6 +105,9 @@ fn group_columns(group: &Group, before: &Group, step: i64) -> [i64; GROUP_COLUMN
         group.uniform_duration.map_or(0, |duration| i64::from(duration) + 1),
         i64::from(group.ts_payload_packets),
         i64::from(group.ts_clock_packets),
+        i64::from(group.subsamples.cenc) - i64::from(group.samples),
+        i64::from(group.subsamples.cbcs) - i64::from(group.subsamples.cenc),
+        i64::from(group.subsamples.most),
     ]
 }
 
@@ -437,6 +441,9 @@ fn group_from(row: [i64; GROUP_COLUMNS], before: &Group, step: i64) -> Read<Grou
         uniform_duration,
         ts_payload_packets,
         ts_clock_packets,
+        cenc_subsamples,
+        cbcs_subsamples,
+        most_subsamples,
     ] = row;
     let number = |base: u32, value: i64| {
         u32::try_from(i64::from(base).wrapping_add(value))
@@ -450,6 +457,8 @@ fn group_from(row: [i64; GROUP_COLUMNS], before: &Group, step: i64) -> Read<Grou
         object: number(before.end.object, start_object)?,
         offset: before.end.offset.wrapping_add(start_offset as u64),
     };
+    let samples = number(before.samples, samples)?;
+    let cenc = number(samples, cenc_subsamples)?;
     Ok(Group {
         start,
         end: SourcePosition {
@@ -460,11 +469,17 @@ fn group_from(row: [i64; GROUP_COLUMNS], before: &Group, step: i64) -> Read<Grou
         pes_left: optional(pes_left)?,
         time: before.time.plus(Ticks(time.wrapping_add(step))),
         decode_delay: number(before.decode_delay, decode_delay)?,
-        samples: number(before.samples, samples)?,
+        samples,
         payload_bytes: number(0, payload_bytes)?,
         uniform_duration: optional(uniform_duration)?,
         ts_payload_packets: number(0, ts_payload_packets)?,
         ts_clock_packets: number(0, ts_clock_packets)?,
+        subsamples: SubsampleCounts {
+            cenc,
+            cbcs: number(cenc, cbcs_subsamples)?,
+            most: u16::try_from(most_subsamples)
+                .map_err(|_| FormatError::Field { field: "subsamples" })?,
+        },
     })
 }
 
@@ -492,6 +507,7 @@ mod tests {
                 uniform_duration,
                 ts_payload_packets: counts.2,
                 ts_clock_packets: counts.3,
+                subsamples: SubsampleCounts { cenc: counts.1, cbcs: counts.3, most: 77 },
             },
         )
     }

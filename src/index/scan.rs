@@ -7,14 +7,18 @@
 //!
 //! Pictures before the first random access point of a stretch cannot be decoded and are left out.
 
+use std::borrow::Cow;
+
 use sha2::{Digest, Sha256};
 use xxhash_rust::xxh3::Xxh3Default;
 
+use crate::cenc::subsample::{self, SliceSyntax};
 use crate::codec::timing::{ContinuousTimestamps, TrackClock, place_pictures, uniform_duration};
 use crate::codec::{AccessUnit, aac, h264};
 use crate::model::codec::{AacConfig, AvcConfig};
 use crate::model::ingest::{FailureCode, IngestFailure};
-use crate::model::presentation::SourcePosition;
+use crate::model::presentation::{SourcePosition, SubsampleCounts};
+use crate::model::protection::ProtectionScheme;
 use crate::time::{Ticks, Timescale, Unwrapper};
 use crate::ts::mux;
 use crate::ts::packet::{Continuity, PACKET_BYTES, Packet, PacketReader};
@@ -66,6 +70,7 @@ pub(super) struct RawGroup {
     pub uniform_duration: Option<u32>,
     /// Clock references that it takes in a transport stream.
     pub ts_clock_packets: u32,
+    pub subsamples: SubsampleCounts,
 }
 
 /// What the size of a picture in a transport stream depends on.
@@ -430,11 +435,27 @@ impl TrackInput {
     }
 }
 
+/// A picture of the group that is being collected.
+struct ScannedPicture {
+    unit: AccessUnit,
+    at: ContinuousTimestamps,
+    /// How many subsamples it has with cenc and with cbcs.
+    subsamples: (u32, u32),
+}
+
+/// Counts the stretches that encryption makes of a picture.
+fn count_subsamples(picture: &[u8], sets: Option<&h264::ParameterSets>) -> (u32, u32) {
+    let Some(sets) = sets else { return (0, 0) };
+    let slices = SliceSyntax::Avc(Cow::Borrowed(sets.slice_headers()));
+    let count = |scheme| subsample::count(scheme, picture, &slices);
+    (count(ProtectionScheme::Cenc), count(ProtectionScheme::Cbcs))
+}
+
 struct VideoTrack {
     input: TrackInput,
     framer: h264::Framer,
     clock: TrackClock,
-    group: Vec<(AccessUnit, ContinuousTimestamps)>,
+    group: Vec<ScannedPicture>,
     groups: Vec<RawGroup>,
     pictures: Vec<RawPicture>,
     /// The usual distance of pictures, for the end of the last group.
@@ -467,7 +488,9 @@ impl VideoTrack {
     }
 
     fn take_units(&mut self) -> Result<(), String> {
-        for unit in self.framer.take_units() {
+        let mut units = Vec::new();
+        self.framer.drain(|unit, bytes, sets| units.push((unit, count_subsamples(bytes, sets))));
+        for (unit, subsamples) in units {
             let at = self.clock.place(unit.timestamps);
             if unit.dependency.sync {
                 self.clock.begin_group();
@@ -476,14 +499,15 @@ impl VideoTrack {
                 self.undecodable += 1;
                 continue;
             }
-            self.group.push((unit, at));
+            self.group.push(ScannedPicture { unit, at, subsamples });
         }
         Ok(())
     }
 
     /// Measures the collected group, which lasts until `end` on the source's clock.
     fn close_group(&mut self, end: Ticks, position_end: SourcePosition) -> Result<(), String> {
-        let Some(&(first_unit, first)) = self.group.first() else { return Ok(()) };
+        let Some(first_picture) = self.group.first() else { return Ok(()) };
+        let (first_unit, first) = (first_picture.unit, first_picture.at);
         if end <= first.presentation {
             return Err(format!(
                 "the clock jumps back from {} s to {} s without EXT-X-DISCONTINUITY; add the tag \
@@ -500,7 +524,15 @@ impl VideoTrack {
                 end.seconds(Timescale::MPEG, 3)
             ));
         }
-        let (units, stamps): (Vec<_>, Vec<_>) = self.group.drain(..).unzip();
+        let mut subsamples = SubsampleCounts::default();
+        for &ScannedPicture { subsamples: (cenc, cbcs), .. } in &self.group {
+            subsamples.cenc = subsamples.cenc.saturating_add(cenc);
+            subsamples.cbcs = subsamples.cbcs.saturating_add(cbcs);
+            let most = u16::try_from(cenc.max(cbcs)).unwrap_or(u16::MAX);
+            subsamples.most = subsamples.most.max(most);
+        }
+        let (units, stamps): (Vec<_>, Vec<_>) =
+            self.group.drain(..).map(|picture| (picture.unit, picture.at)).unzip();
         let samples = place_pictures(&units, &stamps, first.presentation, end, 0);
         if let Some(sample) = samples.last() {
             self.step = i64::from(sample.duration).min(Timescale::MPEG.hertz().into());
@@ -519,6 +551,7 @@ impl VideoTrack {
             payload_bytes,
             uniform_duration: uniform_duration(&samples),
             ts_clock_packets: mux::clock_packets(&samples),
+            subsamples,
         });
         self.pictures.extend(samples.iter().map(|sample| RawPicture {
             size: sample.size,
@@ -581,7 +614,8 @@ impl VideoTrack {
     /// When the last picture of the open group ends: the latest one shown lasts as long as the
     /// others do.
     fn last_picture_end(&self) -> Ticks {
-        let mut shown: Vec<Ticks> = self.group.iter().map(|(_, at)| at.presentation).collect();
+        let mut shown: Vec<Ticks> =
+            self.group.iter().map(|picture| picture.at.presentation).collect();
         shown.sort_unstable();
         let last = shown.last().copied().unwrap_or_default();
         let span = shown.first().map_or(0, |first| last.0 - first.0);
@@ -714,7 +748,7 @@ impl AudioTrack {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ts::psi::{ElementaryStream, association_section, map_section};
+    use crate::ts::psi::{ElementaryStream, MapEntry, association_section, map_section};
 
     /// A transport packet that holds one whole table section.
     fn table_packet(pid: u16, section: &[u8]) -> Vec<u8> {
@@ -734,7 +768,8 @@ mod tests {
         let mut scanner = StreamScanner::new();
         scanner.begin_object(0, "a.ts", false).unwrap();
         scanner.push(&table_packet(0, &association_section(0x1000))).unwrap();
-        scanner.push(&table_packet(0x1000, &map_section(0x100, &streams))).unwrap();
+        let map = map_section(0x100, 0, &streams.map(MapEntry::from));
+        scanner.push(&table_packet(0x1000, &map)).unwrap();
         let failure = scanner.end_object().unwrap_err();
         assert_eq!(failure.code, FailureCode::UnsupportedCodec);
         assert!(failure.detail.contains("a.ts holds HEVC"), "{failure}");

@@ -127,10 +127,12 @@ pub(super) fn constant_iv(
     match encryption.scheme {
         // Its IVs belong to samples.
         ProtectionScheme::Cenc => None,
-        ProtectionScheme::Cbcs | ProtectionScheme::HlsSampleAes => {
+        ProtectionScheme::Cbcs => Some(chosen.unwrap_or_else(|| derived_iv(id))),
+        // FairPlay hands the IV out with the key, so there is one for all.
+        ProtectionScheme::HlsSampleAes if encryption.systems.contains(&DrmSystem::FairPlay) => {
             Some(chosen.unwrap_or_else(|| derived_iv(id)))
         }
         // Without one, the IV is the segment's number (RFC 8216 5.2).
-        ProtectionScheme::HlsAes128 => chosen,
+        ProtectionScheme::HlsSampleAes | ProtectionScheme::HlsAes128 => chosen,
     }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::codec::CodecConfig;
+use super::protection::{KeyId, ProtectionScheme, SystemSignalling};
 use crate::time::{Ticks, Timescale};
 
 /// What one configuration offers of one presentation.
@@ -47,6 +48,14 @@ pub struct ManifestPeriod {
     pub sets: Vec<AdaptationSet>,
 }
 
+impl ManifestPeriod {
+    /// How many segments a rendition has in it; `None` where it is not there.
+    pub fn segments_of(&self, id: RenditionId) -> Option<usize> {
+        let mut renditions = self.sets.iter().flat_map(|set| &set.renditions);
+        renditions.find(|rendition| rendition.id == id).map(|rendition| rendition.segments.len())
+    }
+}
+
 /// Renditions of the same content that players may switch between.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdaptationSet {
@@ -58,6 +67,9 @@ pub struct AdaptationSet {
     pub continues: bool,
     /// In the order of the configuration.
     pub renditions: Vec<ManifestRendition>,
+    /// Places, in the period, of the other sets that players may switch to: those that differ in
+    /// the key alone.
+    pub switchable_with: Vec<usize>,
 }
 
 /// One rendition during one period.
@@ -85,6 +97,41 @@ pub struct ManifestRendition {
     pub extension: &'static str,
     /// Its segments in order.
     pub segments: Arc<[ManifestSegment]>,
+    /// How it is encrypted; `None` where it is clear.
+    pub protection: Option<Arc<RenditionProtection>>,
+}
+
+/// How one rendition is encrypted during one period, and what players are told about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenditionProtection {
+    /// What is done to the media.
+    pub scheme: ProtectionScheme,
+    /// The key.
+    pub key_id: KeyId,
+    /// The IV of everything, if there is one for all.
+    pub constant_iv: Option<[u8; 16]>,
+    /// Whether playlists name the IV.
+    pub shows_iv: bool,
+    /// What each DRM system says.
+    pub signalling: Arc<[SystemSignalling]>,
+    /// So many of the period's first segments are clear all the same.
+    pub clear_segments: usize,
+    /// Whether the track has a second sample entry, for clear segments.
+    pub has_clear_entry: bool,
+    /// The media sequence number of the period's first segment.
+    pub first_number: u64,
+}
+
+impl RenditionProtection {
+    /// The IV that a playlist names for a segment of the period.
+    pub fn iv_of(&self, segment: usize) -> Option<[u8; 16]> {
+        let number = self.first_number + segment as u64;
+        let iv = self.constant_iv.unwrap_or_else(|| u128::from(number).to_be_bytes());
+        // RFC 8216 4.3.2.4: without the attribute the sequence number is the IV of AES-128. For
+        // SAMPLE-AES players want it said.
+        let is_said = self.constant_iv.is_some() || self.scheme == ProtectionScheme::HlsSampleAes;
+        (self.shows_iv && is_said).then_some(iv)
+    }
 }
 
 /// One segment in a manifest.
@@ -94,7 +141,8 @@ pub struct ManifestSegment {
     pub time: Ticks,
     /// Until the next segment begins.
     pub duration: Ticks,
-    /// Exact size.
+    /// Exact size; with SAMPLE-AES, which grows where encrypted bytes look like start codes, a
+    /// little more than the usual one.
     pub bytes: u64,
 }
 

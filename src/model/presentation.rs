@@ -177,6 +177,20 @@ pub struct Group {
     pub ts_payload_packets: u32,
     /// Packets without payload that it takes there, to keep the clock reference frequent.
     pub ts_clock_packets: u32,
+    /// Stretches of clear and encrypted bytes in all its pictures.
+    pub subsamples: SubsampleCounts,
+}
+
+/// How many subsamples pictures have, which decides the size of encrypted fragments. All 0 for
+/// audio.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SubsampleCounts {
+    /// In all samples together where they are encrypted with cenc.
+    pub cenc: u32,
+    /// The same with cbcs.
+    pub cbcs: u32,
+    /// The most in one sample, whichever scheme.
+    pub most: u16,
 }
 
 /// A place in the source segments of a stream.

@@ -68,6 +68,68 @@ pub struct FragmentLayout {
     pub uniform_duration: Option<u32>,
     /// Video: every sample has flags and a composition offset. Audio: neither.
     pub video: bool,
+    /// How its samples are encrypted; `None` where they are clear.
+    pub protection: Option<FragmentProtection>,
+    /// Clear samples in a track whose other fragments are encrypted: described by the second
+    /// sample entry.
+    pub clear_lead: bool,
+}
+
+/// What a fragment says about its encrypted samples (ISO/IEC 23001-7 7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FragmentProtection {
+    /// Bytes of each sample's own IV: 8, or 0 where the IV is constant.
+    pub iv_bytes: u8,
+    /// Subsamples of all samples together; `None` where whole samples are encrypted.
+    pub subsamples: Option<u32>,
+    /// Whether what `senc` says of each sample fits the one byte that `saiz` has for its size.
+    pub fits_sizes: bool,
+}
+
+impl FragmentProtection {
+    /// The most subsamples of one sample, with an IV of 8 bytes, that `saiz` can speak of.
+    pub const MAX_SUBSAMPLES: u16 = 40;
+    /// A `saio` with one offset.
+    pub const SAIO_BYTES: u64 = 20;
+
+    /// Whether there is anything to say: constant IV and whole samples need no words.
+    pub const fn has_senc(self) -> bool {
+        self.iv_bytes > 0 || self.subsamples.is_some()
+    }
+
+    /// `senc`.
+    pub const fn senc_bytes(self, samples: u32) -> u64 {
+        let subsamples = match self.subsamples {
+            Some(subsamples) => 2 * samples as u64 + 6 * subsamples as u64,
+            None => 0,
+        };
+        16 + self.iv_bytes as u64 * samples as u64 + subsamples
+    }
+
+    /// `saiz`: one size for all, or a table.
+    pub const fn saiz_bytes(self, samples: u32) -> u64 {
+        17 + if self.subsamples.is_some() { samples as u64 } else { 0 }
+    }
+
+    /// All three boxes, as far as they are written.
+    pub const fn bytes(self, samples: u32) -> u64 {
+        if !self.has_senc() {
+            return 0;
+        }
+        let sizes = if self.fits_sizes { self.saiz_bytes(samples) + Self::SAIO_BYTES } else { 0 };
+        sizes + self.senc_bytes(samples)
+    }
+}
+
+/// How each sample of a fragment was encrypted, for `senc`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SampleProtections {
+    /// The samples' own IVs; empty where the IV is constant.
+    pub ivs: Vec<[u8; 8]>,
+    /// How many subsamples each sample has; empty where whole samples are encrypted.
+    pub counts: Vec<u16>,
+    /// The subsamples of all samples in a row.
+    pub subsamples: Vec<Subsample>,
 }
 
 impl FragmentLayout {
@@ -78,9 +140,11 @@ impl FragmentLayout {
     /// `tfdt` version 1.
     pub const TFDT_BYTES: u64 = 20;
 
-    /// `tfhd`: full box, track ID, default duration where uniform, default flags.
+    /// `tfhd`: full box, track ID, sample description if not the first, default duration where
+    /// uniform, default flags.
     pub const fn tfhd_bytes(self) -> u64 {
-        16 + if self.uniform_duration.is_some() { 4 } else { 0 } + 4
+        let description = if self.clear_lead { 4 } else { 0 };
+        16 + description + if self.uniform_duration.is_some() { 4 } else { 0 } + 4
     }
 
     /// Fields of each sample in `trun`, in bytes.
@@ -95,7 +159,12 @@ impl FragmentLayout {
 
     /// `moof` with everything in it.
     pub const fn moof_bytes(self) -> u64 {
-        8 + Self::MFHD_BYTES + 8 + self.tfhd_bytes() + Self::TFDT_BYTES + self.trun_bytes()
+        let protection = match self.protection {
+            Some(protection) => protection.bytes(self.samples),
+            None => 0,
+        };
+        let track = self.tfhd_bytes() + Self::TFDT_BYTES + self.trun_bytes() + protection;
+        8 + Self::MFHD_BYTES + 8 + track
     }
 
     /// All that precedes the media: `styp`, `moof` and the header of `mdat`.

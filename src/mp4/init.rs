@@ -2,11 +2,12 @@
 
 use mp4_atom::{
     Audio, Avc1, Avcc, AvccExt, Codec, Dinf, Dref, DrefEntry, Encode, Esds, FixedPoint, FourCC,
-    Hdlr, Mdhd, Mp4a, Mvhd, Pasp, Smhd, Stco, Stsc, Stsd, Stsz, Stts, Tkhd, Trex, Url, Visual,
-    Vmhd, esds,
+    Hdlr, Mdhd, Mp4a, Mvhd, Pasp, Smhd, Stco, Stsc, Stsz, Stts, Tkhd, Trex, Url, Visual, Vmhd,
+    esds,
 };
 
-use super::{TRACK_ID, write_box};
+use super::protection::InitProtection;
+use super::{TRACK_ID, write_box, write_full_box, write_u32};
 use crate::model::codec::{AacConfig, AvcConfig, CodecConfig};
 use crate::model::presentation::Track;
 
@@ -21,17 +22,24 @@ pub enum InitError {
 /// Profiles whose `avcC` says more about chroma (ISO/IEC 14496-15:2022 5.3.3.1.2).
 const EXTENDED_AVCC_PROFILES: [u8; 4] = [100, 110, 122, 144];
 
-/// The initialization segment of a track.
-pub fn init_segment(track: &Track) -> Result<Vec<u8>, InitError> {
+/// The initialization segment of a track, encrypted or clear.
+pub fn init_segment(
+    track: &Track,
+    protection: Option<&InitProtection<'_>>,
+) -> Result<Vec<u8>, InitError> {
     let mut out = Vec::with_capacity(1024);
     write_box(&mut out, b"ftyp", |out| out.extend_from_slice(b"iso6\0\0\0\0iso6cmfccmf2dash"));
     let mut failure = Ok(());
-    write_box(&mut out, b"moov", |out| failure = write_movie(out, track));
+    write_box(&mut out, b"moov", |out| failure = write_movie(out, track, protection));
     failure?;
     Ok(out)
 }
 
-fn write_movie(out: &mut Vec<u8>, track: &Track) -> Result<(), InitError> {
+fn write_movie(
+    out: &mut Vec<u8>,
+    track: &Track,
+    protection: Option<&InitProtection<'_>>,
+) -> Result<(), InitError> {
     let timescale = track.timescale.hertz();
     // Creation times stay 0: the same URL gives the same bytes on any day.
     Mvhd {
@@ -45,15 +53,23 @@ fn write_movie(out: &mut Vec<u8>, track: &Track) -> Result<(), InitError> {
         next_track_id: TRACK_ID + 1,
     }
     .encode(out)?;
-    nested(out, b"trak", |out| write_track(out, track))?;
+    nested(out, b"trak", |out| write_track(out, track, protection))?;
     nested(out, b"mvex", |out| {
         Trex { track_id: TRACK_ID, default_sample_description_index: 1, ..Trex::default() }
             .encode(out)
             .map_err(InitError::from)
-    })
+    })?;
+    for pssh in protection.iter().flat_map(|protection| &protection.pssh) {
+        out.extend_from_slice(pssh);
+    }
+    Ok(())
 }
 
-fn write_track(out: &mut Vec<u8>, track: &Track) -> Result<(), InitError> {
+fn write_track(
+    out: &mut Vec<u8>,
+    track: &Track,
+    protection: Option<&InitProtection<'_>>,
+) -> Result<(), InitError> {
     let (handler, name, volume, size) = match &track.codec {
         CodecConfig::Avc(avc) => (*b"vide", "Video", 0, display_size(avc)),
         CodecConfig::Aac(_) => (*b"soun", "Audio", 1, (0, 0)),
@@ -78,18 +94,35 @@ fn write_track(out: &mut Vec<u8>, track: &Track) -> Result<(), InitError> {
                 CodecConfig::Aac(_) => Smhd::default().encode(out)?,
             }
             Dinf { dref: Dref { entries: vec![DrefEntry::Url(Url::default())] } }.encode(out)?;
-            nested(out, b"stbl", |out| write_sample_table(out, track))
+            nested(out, b"stbl", |out| write_sample_table(out, track, protection))
         })
     })
 }
 
 /// The sample table: descriptions and nothing else, as fragments hold the samples.
-fn write_sample_table(out: &mut Vec<u8>, track: &Track) -> Result<(), InitError> {
-    let entry = match &track.codec {
-        CodecConfig::Avc(avc) => Codec::Avc1(avc_sample_entry(avc)),
-        CodecConfig::Aac(aac) => Codec::Mp4a(aac_sample_entry(aac)),
-    };
-    Stsd { codecs: vec![entry] }.encode(out)?;
+fn write_sample_table(
+    out: &mut Vec<u8>,
+    track: &Track,
+    protection: Option<&InitProtection<'_>>,
+) -> Result<(), InitError> {
+    let mut clear = Vec::new();
+    match &track.codec {
+        CodecConfig::Avc(avc) => Codec::Avc1(avc_sample_entry(avc)).encode(&mut clear)?,
+        CodecConfig::Aac(aac) => Codec::Mp4a(aac_sample_entry(aac)).encode(&mut clear)?,
+    }
+    write_full_box(out, b"stsd", 0, 0, |out| {
+        let Some(protection) = protection else {
+            write_u32(out, 1);
+            out.extend_from_slice(&clear);
+            return;
+        };
+        // The encrypted entry is the default; clear fragments name the second.
+        write_u32(out, 1 + u32::from(protection.clear_lead));
+        protection.write_sample_entry(out, &clear);
+        if protection.clear_lead {
+            out.extend_from_slice(&clear);
+        }
+    });
     Stts::default().encode(out)?;
     Stsc::default().encode(out)?;
     Stsz::default().encode(out)?;
@@ -217,7 +250,7 @@ mod tests {
             sequence_parameter_sets: vec![vec![0x67, 100, 0, 30, 0xAC]],
             picture_parameter_sets: vec![vec![0x68, 0xEB]],
         };
-        let bytes = init_segment(&track(CodecConfig::Avc(avc.clone()), 90_000)).unwrap();
+        let bytes = init_segment(&track(CodecConfig::Avc(avc.clone()), 90_000), None).unwrap();
         let mut rest = &bytes[..];
         let ftyp = Ftyp::decode(&mut rest).unwrap();
         assert!(ftyp.compatible_brands.contains(&FourCC::from(*b"cmfc")));
@@ -241,7 +274,7 @@ mod tests {
             channel_configuration: 6,
             extension: AacExtension::None,
         };
-        let bytes = init_segment(&track(CodecConfig::Aac(aac), 48_000)).unwrap();
+        let bytes = init_segment(&track(CodecConfig::Aac(aac), 48_000), None).unwrap();
         let mut rest = &bytes[..];
         Ftyp::decode(&mut rest).unwrap();
         let moov = Moov::decode(&mut rest).unwrap();

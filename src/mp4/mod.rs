@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! init       ftyp moov ─ mvhd, trak ─ tkhd, mdia …, mvex ─ trex
-//! segment    styp moof ─ mfhd, traf ─ tfhd, tfdt, trun │ mdat
+//!            stsd ─ encv/enca ─ sinf ─ frma, schm, schi ─ tenc; moov ─ pssh      if encrypted
+//! segment    styp moof ─ mfhd, traf ─ tfhd, tfdt, trun, (saiz, saio, senc) │ mdat
 //! ```
 //!
 //! Leaf boxes of the init segment come from mp4-atom; containers, and all of the segment header,
@@ -11,6 +12,7 @@
 
 pub mod fragment;
 pub mod init;
+pub mod protection;
 
 /// The only track's ID.
 pub const TRACK_ID: u32 = 1;

@@ -3,7 +3,8 @@
 //! ```text
 //! SegmentPlan ─ fetch: blocks of the source
 //!             └ gather: packets → samples, straight into the output buffer
-//!               └ mp4::fragment header in front of them, or ts::mux around them
+//!               └ protect: encrypted in place
+//!                 └ mp4::fragment header in front of them, or transport: ts::mux around them
 //! ```
 //!
 //! What comes out has exactly the size that the plan announced; where the source does not give
@@ -11,8 +12,10 @@
 
 mod fetch;
 mod gather;
+mod protect;
 #[cfg(test)]
 mod tests;
+mod transport;
 
 use std::sync::Arc;
 
@@ -25,13 +28,14 @@ pub use fetch::{BlockRequest, SourceReader};
 use self::gather::gather;
 use crate::error::{Error, Kind, Result};
 use crate::model::codec::CodecConfig;
+use crate::model::manifest::RenditionProtection;
 use crate::model::policy::Container;
 use crate::model::presentation::Track;
-use crate::model::sample::Sample;
+use crate::model::sample::SampleProtections;
 use crate::mp4::fragment::FragmentHeader;
 use crate::mp4::init::init_segment;
+use crate::mp4::protection::InitProtection;
 use crate::plan::{SegmentPlan, TrackPart};
-use crate::ts::mux::{self, AudioInput, VideoInput};
 
 /// A finished answer: what the segment cache holds.
 #[derive(Clone, Debug)]
@@ -45,14 +49,24 @@ pub struct Rendered {
 }
 
 /// The initialization segment of a track; `key` names it in its URL's stead.
-pub fn init(track: &Track, key: &str) -> Result<Rendered> {
-    let bytes = init_segment(track).map_err(|error| {
+pub fn init(
+    track: &Track,
+    protection: Option<&RenditionProtection>,
+    key: &str,
+) -> Result<Rendered> {
+    let is_video = matches!(track.codec, CodecConfig::Avc(_));
+    let protection = protection.map(|protection| InitProtection {
+        scheme: protection.scheme,
+        key_id: protection.key_id,
+        constant_iv: protection.constant_iv,
+        is_video,
+        pssh: protection.signalling.iter().filter_map(|entry| entry.pssh.as_deref()).collect(),
+        clear_lead: protection.has_clear_entry,
+    });
+    let bytes = init_segment(track, protection.as_ref()).map_err(|error| {
         Error::internal("the initialization segment cannot be written").caused_by(error)
     })?;
-    let content_type = match track.codec {
-        CodecConfig::Avc(_) => "video/mp4",
-        CodecConfig::Aac(_) => "audio/mp4",
-    };
+    let content_type = if is_video { "video/mp4" } else { "audio/mp4" };
     Ok(Rendered { bytes: bytes.into(), content_type, etag: key.into() })
 }
 
@@ -62,9 +76,9 @@ pub async fn segment(source: &SourceReader, plan: &SegmentPlan) -> Result<Render
     let parts: Vec<FetchedPart<'_>> = plan.parts.iter().zip(try_join_all(reads).await?).collect();
     let bytes = match plan.container {
         Container::Cmaf => fragment(plan, &parts)?,
-        Container::MpegTs => transport_stream(plan, &parts)?,
+        Container::MpegTs => transport::segment(plan, &parts)?,
     };
-    if bytes.len() as u64 != plan.bytes {
+    if plan.known_bytes().is_some_and(|known| bytes.len() as u64 != known) {
         return Err(source_changed(plan, "its size is not what ingest measured"));
     }
     Ok(Rendered { bytes: bytes.into(), content_type: plan.content_type(), etag: plan.key().into() })
@@ -74,58 +88,31 @@ type FetchedPart<'a> = (&'a TrackPart, Vec<Block>);
 
 fn fragment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<Vec<u8>> {
     let (part, blocks) = parts.first().ok_or_else(|| no_parts(plan))?;
+    let track = plan.track(part).ok_or_else(|| no_parts(plan))?;
     let header_bytes = part.layout.header_bytes() as usize;
     let mut buffer = Vec::with_capacity(plan.bytes as usize + gather::SLACK_BYTES);
     buffer.resize(header_bytes, 0);
     let (mut buffer, samples) = gather(plan, part, blocks, buffer)?;
+    let protections = match &plan.protection {
+        Some(protection) => protect::samples(protection, &track.codec, &mut buffer, &samples)?,
+        None => SampleProtections::default(),
+    };
     let header = FragmentHeader {
         layout: part.layout,
         sequence_number: u32::try_from(plan.number).unwrap_or(u32::MAX),
         base_decode_time: samples.first().map_or(plan.time, |sample| sample.decode_time),
         payload_bytes: (buffer.len() - header_bytes) as u32,
     };
-    let header = header.to_bytes(&samples);
+    let header = header.to_bytes(&samples, &protections);
     match buffer.get_mut(..header_bytes) {
         Some(room) if room.len() == header.len() => room.copy_from_slice(&header),
+        // Slices that are measured otherwise than at ingest come from other parameter sets.
+        _ if plan.protection.is_some() => {
+            return Err(source_changed(plan, "its slices are not what ingest measured"));
+        }
         _ => return Err(Error::internal("the segment header has not the planned size")),
     }
     Ok(buffer)
-}
-
-fn transport_stream(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<Vec<u8>> {
-    let mut pictures: Option<(&TrackPart, Vec<u8>, Vec<Sample>)> = None;
-    let mut sound: Option<(&TrackPart, Vec<u8>, Vec<Sample>)> = None;
-    for (part, blocks) in parts {
-        let track = plan.track(part).ok_or_else(|| no_parts(plan))?;
-        let (payload, samples) = gather(plan, part, blocks, Vec::new())?;
-        let gathered = Some((*part, payload, samples));
-        match track.codec {
-            CodecConfig::Avc(_) => pictures = gathered,
-            CodecConfig::Aac(_) => sound = gathered,
-        }
-    }
-    let groups: Vec<u32> = sound.as_ref().map_or_else(Vec::new, |(part, ..)| {
-        plan.groups(part).iter().map(|group| group.samples).collect()
-    });
-    let video = pictures.as_mut().and_then(|(part, payload, samples)| {
-        let CodecConfig::Avc(config) = &plan.track(part)?.codec else { return None };
-        Some(VideoInput { config, samples, payload, packets_before: part.packets_before })
-    });
-    let audio = sound.as_ref().and_then(|(part, payload, samples)| {
-        let track = plan.track(part)?;
-        let CodecConfig::Aac(config) = &track.codec else { return None };
-        Some(AudioInput {
-            config,
-            timescale: track.timescale,
-            groups: &groups,
-            samples,
-            payload,
-            packets_before: part.packets_before,
-        })
-    });
-    let mut out = Vec::with_capacity(plan.bytes as usize);
-    mux::write_segment(&mut out, plan.number, video, audio);
-    Ok(out)
 }
 
 fn no_parts(plan: &SegmentPlan) -> Error {

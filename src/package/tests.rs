@@ -1,15 +1,21 @@
 //! What ingest calls playable can be packaged, however damaged the source is.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use zeroize::Zeroizing;
 
 use super::{BlockRequest, SourceReader};
 use crate::config::{Config, Overrides};
 use crate::index::{IngestLimits, Ingested, ingest};
+use crate::model::encryption::{Encryption, KeyProvider};
 use crate::model::ingest::{FailureCode, IngestFailure};
 use crate::model::policy::{Configuration, Name, PackageType, SegmentDuration, StreamSelection};
+use crate::model::protection::{
+    ContentKey, DrmSystem, KeyId, KeyRule, KeySet, ProtectionScheme, RuleKey, TrackType,
+};
 use crate::plan::{Packaging, Target};
 use crate::source::{Root, SourcePath, Sources};
 use crate::telemetry::Metrics;
@@ -65,16 +71,26 @@ impl Title {
             .boxed()
         });
         let mut segments = 0;
-        for package_type in [PackageType::Hls, PackageType::HlsCmaf] {
+        let cases = [
+            (PackageType::Hls, None),
+            (PackageType::Hls, Some(ProtectionScheme::HlsAes128)),
+            (PackageType::Hls, Some(ProtectionScheme::HlsSampleAes)),
+            (PackageType::HlsCmaf, None),
+            (PackageType::HlsCmaf, Some(ProtectionScheme::Cenc)),
+            (PackageType::HlsCmaf, Some(ProtectionScheme::Cbcs)),
+        ];
+        for (package_type, scheme) in cases {
             let configuration = Configuration {
                 name: Name::new("test").unwrap(),
                 package_type,
                 segment_duration: SegmentDuration::new(1).unwrap(),
                 manifest_name: Name::default_manifest(),
                 stream_selection: StreamSelection::default(),
-                encryption: None,
+                encryption: scheme.map(encryption),
             };
-            let packaging = Packaging::new(presentation.clone(), "1", &configuration).unwrap();
+            let keys = scheme.map(|scheme| Arc::new(keys(scheme)));
+            let packaging =
+                Packaging::new(presentation.clone(), "1", &configuration, keys).unwrap();
             for target in packaging.targets() {
                 let Target::Segment { rendition, period, time } = target else { continue };
                 let plan = packaging.segment(rendition, period, time).unwrap();
@@ -86,6 +102,25 @@ impl Title {
         }
         segments
     }
+}
+
+/// Settings that encrypt.
+fn encryption(scheme: ProtectionScheme) -> Encryption {
+    Encryption {
+        scheme,
+        systems: vec![DrmSystem::ClearKey],
+        keys: KeyProvider::Static(Vec::new()),
+        constant_iv: None,
+        clear_lead_segments: 1,
+        license_urls: BTreeMap::new(),
+    }
+}
+
+/// One key for everything.
+fn keys(scheme: ProtectionScheme) -> KeySet {
+    let key = ContentKey::new(KeyId([1; 16]), Zeroizing::new([2; 16]), Some([3; 16]));
+    let rule = KeyRule { track_type: TrackType::All, maximum: None };
+    KeySet { scheme, keys: vec![RuleKey { rule, key: Arc::new(key), signalling: Arc::default() }] }
 }
 
 fn sample(name: &str) -> Vec<u8> {

@@ -4,11 +4,13 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+use super::protection::Protection;
 use super::segmentation::Segmentation;
 use crate::model::policy::{Container, PackageType, SegmentDuration};
+use crate::model::protection::SystemSignalling;
 
 /// Counts changes to what the muxers write: a new number turns all caches over.
-const SEGMENT_FORMAT_VERSION: u32 = 1;
+pub(super) const SEGMENT_FORMAT_VERSION: u32 = 1;
 /// Counts changes to what media playlists say.
 const PLAYLIST_FORMAT_VERSION: u32 = 1;
 
@@ -44,6 +46,7 @@ impl Fingerprint {
         container: Container,
         duration: SegmentDuration,
         segmentation: &Segmentation,
+        protection: Option<&Protection>,
     ) -> Self {
         let mut hash = Sha256::new();
         hash.update(SEGMENT_FORMAT_VERSION.to_be_bytes());
@@ -63,14 +66,26 @@ impl Fingerprint {
                 }
             }
         }
+        if let Some(protection) = protection {
+            add_keys(&mut hash, protection);
+        }
         Self::finish('s', hash)
     }
 
-    pub(super) fn of_playlists(segments: &Self, package_type: PackageType) -> Self {
+    pub(super) fn of_playlists(
+        segments: &Self,
+        package_type: PackageType,
+        protection: Option<&Protection>,
+    ) -> Self {
         let mut hash = Sha256::new();
         hash.update(PLAYLIST_FORMAT_VERSION.to_be_bytes());
         hash.update(&segments.0);
         hash.update(package_type.as_str());
+        for signalling in
+            protection.iter().flat_map(|p| &p.keys().keys).flat_map(|k| &*k.signalling)
+        {
+            add_signalling(&mut hash, signalling);
+        }
         Self::finish('p', hash)
     }
 
@@ -79,6 +94,58 @@ impl Fingerprint {
         digits.truncate(Self::DIGITS);
         Self(format!("{letter}.{digits}"))
     }
+}
+
+/// What encryption changes in segments and init segments. Of keys and IVs goes in a hash that
+/// cannot be turned round, so that a key server that changes its mind changes the URLs.
+fn add_keys(hash: &mut Sha256, protection: &Protection) {
+    hash.update(b"protection");
+    hash.update(protection.scheme().hls_method());
+    hash.update((protection.clear_lead_segments() as u64).to_be_bytes());
+    for entry in &protection.keys().keys {
+        add_text(hash, entry.rule.track_type.as_str());
+        hash.update(entry.key.id.0);
+        let mut check = Sha256::new();
+        check.update(b"packorigin key check");
+        check.update(entry.key.id.0);
+        check.update(entry.key.expose());
+        hash.update(check.finalize());
+        hash.update([u8::from(entry.key.iv.is_some())]);
+        hash.update(entry.key.iv.unwrap_or_default());
+        // Systems without a box change no segment, so configurations with and without them share.
+        let boxes = entry.signalling.iter().filter_map(|signalling| signalling.pssh.as_deref());
+        boxes.for_each(|pssh| add_bytes(hash, pssh));
+    }
+}
+
+/// What players are told beside that.
+fn add_signalling(hash: &mut Sha256, signalling: &SystemSignalling) {
+    add_text(hash, signalling.system.system_id());
+    add_bytes(hash, signalling.playready_object.as_deref().unwrap_or_default());
+    add_text(hash, signalling.content_protection.as_deref().unwrap_or_default());
+    add_text(hash, signalling.license_url.as_deref().unwrap_or_default());
+    for keys in [&signalling.hls_media, &signalling.hls_session] {
+        hash.update((keys.len() as u64).to_be_bytes());
+        for key in keys {
+            add_text(hash, &key.uri);
+            add_text(hash, key.key_format.as_deref().unwrap_or_default());
+            add_text(hash, key.key_format_versions.as_deref().unwrap_or_default());
+            hash.update((key.others.len() as u64).to_be_bytes());
+            for (name, value) in &key.others {
+                add_text(hash, name);
+                add_text(hash, value);
+            }
+        }
+    }
+}
+
+fn add_text(hash: &mut Sha256, text: &str) {
+    add_bytes(hash, text.as_bytes());
+}
+
+fn add_bytes(hash: &mut Sha256, bytes: &[u8]) {
+    hash.update((bytes.len() as u64).to_be_bytes());
+    hash.update(bytes);
 }
 
 impl fmt::Display for Fingerprint {

@@ -3,15 +3,18 @@
 use std::ops::Range;
 
 use super::bandwidth::Rates;
+use super::protection::{Protection, SegmentProtection};
 use super::segmentation::Segmentation;
 use super::{Fingerprint, INIT_NAME};
+use crate::cenc::aes128;
 use crate::model::codec::CodecConfig;
 use crate::model::manifest::{
     AdaptationSet, Manifest, ManifestPeriod, ManifestRendition, ManifestSegment, Offer,
-    RenditionId, RenditionKind,
+    RenditionId, RenditionKind, RenditionProtection,
 };
 use crate::model::policy::Container;
 use crate::model::presentation::{Group, Medium, Presentation, Track};
+use crate::model::protection::ProtectionScheme;
 use crate::model::sample::{FragmentLayout, transport};
 use crate::time::{Ticks, Timescale};
 
@@ -39,6 +42,7 @@ pub(super) struct Resolver<'a> {
     pub segmentation: &'a Segmentation,
     pub streams: &'a [usize],
     pub container: Container,
+    pub protection: Option<&'a Protection>,
     pub segments: &'a Fingerprint,
     pub playlists: &'a Fingerprint,
 }
@@ -48,7 +52,7 @@ impl Resolver<'_> {
         let first_start = self.presentation.periods.first().map_or(Ticks::ZERO, |p| p.start);
         let mut periods: Vec<ManifestPeriod> = Vec::with_capacity(self.presentation.periods.len());
         for (index, period) in self.presentation.periods.iter().enumerate() {
-            let sets = self.sets(index, periods.last());
+            let sets = self.sets(index, &periods);
             periods.push(ManifestPeriod {
                 start: period.start.minus(first_start),
                 duration: period.duration,
@@ -100,7 +104,7 @@ impl Resolver<'_> {
         offered
     }
 
-    fn sets(&self, period: usize, before: Option<&ManifestPeriod>) -> Vec<AdaptationSet> {
+    fn sets(&self, period: usize, earlier: &[ManifestPeriod]) -> Vec<AdaptationSet> {
         let mut ids: Vec<RenditionId> = Vec::new();
         let offered = self.offered();
         let mains = offered.iter().map(|(main, _)| *main);
@@ -114,10 +118,12 @@ impl Resolver<'_> {
             self.segmentation.periods().get(period).is_none_or(|segmentation| segmentation.aligned);
         let mut sets: Vec<AdaptationSet> = Vec::new();
         for id in ids {
-            let Some(rendition) = self.rendition(id, period) else { continue };
+            let Some(rendition) = self.rendition(id, period, earlier) else { continue };
             let fitting = sets.iter_mut().find(|set| {
                 set.kind == id.kind
-                    && set.renditions.first().is_some_and(|first| switchable(first, &rendition))
+                    && set.renditions.first().is_some_and(|first| {
+                        switchable(first, &rendition) && same_key(first, &rendition)
+                    })
             });
             match fitting {
                 Some(set) => set.renditions.push(rendition),
@@ -126,17 +132,25 @@ impl Resolver<'_> {
                     aligned,
                     continues: false,
                     renditions: vec![rendition],
+                    switchable_with: Vec::new(),
                 }),
             }
         }
-        for (index, set) in sets.iter_mut().enumerate() {
-            let other = before.and_then(|before| before.sets.get(index));
+        let links: Vec<Vec<usize>> = sets.iter().map(|set| linked(set, &sets)).collect();
+        for ((index, set), switchable_with) in sets.iter_mut().enumerate().zip(links) {
+            let other = earlier.last().and_then(|before| before.sets.get(index));
             set.continues = other.is_some_and(|other| continues(other, set));
+            set.switchable_with = switchable_with;
         }
         sets
     }
 
-    fn rendition(&self, id: RenditionId, period: usize) -> Option<ManifestRendition> {
+    fn rendition(
+        &self,
+        id: RenditionId,
+        period: usize,
+        earlier: &[ManifestPeriod],
+    ) -> Option<ManifestRendition> {
         let track = |medium| self.presentation.track(id.stream, period, medium);
         let (video, audio) = match id.kind {
             RenditionKind::Video => (track(Medium::Video), None),
@@ -144,9 +158,17 @@ impl Resolver<'_> {
             RenditionKind::Muxed => (track(Medium::Video), track(Medium::Audio)),
         };
         let lead = video.or(audio)?;
+        let counts = || earlier.iter().map(|period| period.segments_of(id));
+        // A playlist has one entry for a period that the rendition is not in.
+        let first_number = counts().map(|count| count.unwrap_or(1) as u64).sum();
+        let protection = self.protection.and_then(|protection| {
+            protection.of_rendition(lead, counts().flatten().sum(), first_number)
+        });
         let segments = match self.container {
-            Container::Cmaf => self.fragments(lead, id.stream, period),
-            Container::MpegTs => self.transport_segments(lead, audio, id.stream, period),
+            Container::Cmaf => self.fragments(lead, id.stream, period, protection.as_deref()),
+            Container::MpegTs => {
+                self.transport_segments(lead, audio, id.stream, period, protection.as_deref())
+            }
         };
         let mut rates = Rates::default();
         rates.add(&segments, lead.timescale);
@@ -164,16 +186,25 @@ impl Resolver<'_> {
             init: is_cmaf.then_some(INIT_NAME),
             extension: if is_cmaf { "m4s" } else { "ts" },
             segments: segments.into(),
+            protection,
         })
     }
 
-    fn fragments(&self, track: &Track, stream: usize, period: usize) -> Vec<ManifestSegment> {
+    fn fragments(
+        &self,
+        track: &Track,
+        stream: usize,
+        period: usize,
+        protection: Option<&RenditionProtection>,
+    ) -> Vec<ManifestSegment> {
         let ranges = self.segmentation.group_ranges(track, period, stream);
         let ranges = ranges.into_iter().filter(|range| !range.is_empty());
         ranges
-            .filter_map(|range| {
+            .enumerate()
+            .filter_map(|(index, range)| {
                 let groups = track.groups.get(range.clone())?;
-                let bytes = fragment_layout(track, groups).header_bytes() + payload_bytes(groups);
+                let layout = fragment_layout(track, groups, protection, index);
+                let bytes = layout.header_bytes() + payload_bytes(groups);
                 manifest_segment(track, range, bytes)
             })
             .collect()
@@ -185,6 +216,7 @@ impl Resolver<'_> {
         audio: Option<&Track>,
         stream: usize,
         period: usize,
+        protection: Option<&RenditionProtection>,
     ) -> Vec<ManifestSegment> {
         let leads = self.segmentation.group_ranges(lead, period, stream);
         let others = audio.filter(|audio| !std::ptr::eq(*audio, lead));
@@ -196,10 +228,15 @@ impl Resolver<'_> {
             .into_iter()
             .map(|range| (range, sounds.next()))
             .filter(|(range, _)| !range.is_empty())
-            .filter_map(|(range, sound)| {
+            .enumerate()
+            .filter_map(|(index, (range, sound))| {
                 let groups = lead.groups.get(range.clone())?;
                 let sound_groups = others.zip(sound).and_then(|(audio, r)| audio.groups.get(r));
-                let bytes = transport_bytes(groups, sound_groups.unwrap_or_default());
+                let clear = transport_bytes(groups, sound_groups.unwrap_or_default());
+                let bytes = match protection.filter(|p| index >= p.clear_segments) {
+                    Some(protection) => encrypted_transport_bytes(protection.scheme, clear),
+                    None => clear,
+                };
                 manifest_segment(lead, range, bytes)
             })
             .collect()
@@ -239,14 +276,24 @@ fn manifest_segment(track: &Track, range: Range<usize>, bytes: u64) -> Option<Ma
     Some(ManifestSegment { time, duration: end.minus(time), bytes })
 }
 
-/// Which fields the fragment over some groups needs.
-pub(super) fn fragment_layout(track: &Track, groups: &[Group]) -> FragmentLayout {
+/// Which fields the fragment over some groups needs, as segment number `index` of its period.
+pub(super) fn fragment_layout(
+    track: &Track,
+    groups: &[Group],
+    protection: Option<&RenditionProtection>,
+    index: usize,
+) -> FragmentLayout {
+    let encrypted = protection.filter(|protection| index >= protection.clear_segments);
     let first = groups.first().and_then(|group| group.uniform_duration);
     let agree = groups.iter().all(|group| group.uniform_duration == first);
     FragmentLayout {
         samples: groups.iter().map(|group| group.samples).sum(),
         uniform_duration: first.filter(|_| agree),
         video: matches!(track.codec, CodecConfig::Avc(_)),
+        protection: encrypted.and_then(|protection| {
+            SegmentProtection::of_fragment(protection.scheme, track, groups)
+        }),
+        clear_lead: protection.is_some() && encrypted.is_none(),
     }
 }
 
@@ -261,6 +308,37 @@ pub(super) fn transport_bytes(lead: &[Group], audio: &[Group]) -> u64 {
         |group: &Group| u64::from(group.ts_payload_packets) + u64::from(group.ts_clock_packets);
     let packets: u64 = lead.iter().chain(audio).map(packets).sum();
     (transport::TABLE_PACKETS + packets) * transport::PACKET_BYTES
+}
+
+/// What encryption makes of a transport stream segment of `clear` bytes: exact for AES-128, which
+/// pads; for SAMPLE-AES with room for the packets that escaping may add, which come by sixteens.
+pub(super) fn encrypted_transport_bytes(scheme: ProtectionScheme, clear: u64) -> u64 {
+    match scheme {
+        ProtectionScheme::HlsAes128 => aes128::encrypted_len(clear),
+        ProtectionScheme::HlsSampleAes => clear + 16 * transport::PACKET_BYTES,
+        ProtectionScheme::Cenc | ProtectionScheme::Cbcs => clear,
+    }
+}
+
+/// Whether one key serves both, or both are clear.
+fn same_key(a: &ManifestRendition, b: &ManifestRendition) -> bool {
+    let key = |rendition: &ManifestRendition| {
+        rendition.protection.as_ref().map(|protection| (protection.key_id, protection.scheme))
+    };
+    key(a) == key(b)
+}
+
+/// The places of the sets that differ from this one in the key alone.
+fn linked(set: &AdaptationSet, sets: &[AdaptationSet]) -> Vec<usize> {
+    let Some(first) = set.renditions.first() else { return Vec::new() };
+    let others = sets.iter().enumerate().filter(|(_, other)| {
+        other.kind == set.kind
+            && other
+                .renditions
+                .first()
+                .is_some_and(|other| switchable(first, other) && !same_key(first, other))
+    });
+    others.map(|(index, _)| index).collect()
 }
 
 /// Whether players can switch between two renditions of one kind: pictures always, sound where the
@@ -280,6 +358,7 @@ fn continues(before: &AdaptationSet, set: &AdaptationSet) -> bool {
         && before.renditions.len() == set.renditions.len()
         && before.renditions.iter().zip(&set.renditions).all(|(before, after)| {
             before.id == after.id
+                && same_key(before, after)
                 && before.timescale == after.timescale
                 && before.codecs.len() == after.codecs.len()
                 && before.codecs.iter().zip(&after.codecs).all(|(a, b)| a == b)

@@ -1,8 +1,9 @@
 //! Decides, from the index and a configuration alone, everything that players will see.
 //!
 //! ```text
-//! Presentation + Configuration
+//! Presentation + Configuration + KeySet
 //! └ segmentation   where segments begin
+//!   ├ protection   which key for which track, which IVs
 //!   ├ fingerprint  which URLs they have
 //!   ├ manifest     Manifest: names, times, sizes, bandwidths
 //!   └ segment      SegmentPlan: which groups, where in the source, exact size, ETag
@@ -14,20 +15,25 @@
 mod bandwidth;
 mod fingerprint;
 mod manifest;
+mod protection;
 mod segment;
 mod segmentation;
 
 use std::sync::Arc;
 
 pub use fingerprint::Fingerprint;
+pub use protection::SegmentProtection;
 pub use segment::{SegmentPlan, TrackPart};
 
+use self::fingerprint::SEGMENT_FORMAT_VERSION;
 use self::manifest::Resolver;
+use self::protection::Protection;
 use self::segmentation::Segmentation;
 use crate::error::{Error, Kind, Result};
-use crate::model::manifest::{Manifest, RenditionId, RenditionKind};
+use crate::model::manifest::{Manifest, RenditionId, RenditionKind, RenditionProtection};
 use crate::model::policy::{Configuration, Container, PackageType, StreamOrder, StreamSelection};
 use crate::model::presentation::{Medium, Presentation, Track};
+use crate::model::protection::KeySet;
 use crate::time::Ticks;
 
 /// The name of an initialization segment in its directory.
@@ -64,19 +70,22 @@ pub struct Packaging {
     presentation: Arc<Presentation>,
     package_type: PackageType,
     segmentation: Segmentation,
+    protection: Option<Protection>,
     segments: Fingerprint,
     playlists: Fingerprint,
     manifest: Manifest,
 }
 
 impl Packaging {
-    /// Plans everything. `version` identifies the presentation's index.
+    /// Plans everything. `version` identifies the presentation's index; `keys` are those of a
+    /// configuration that encrypts.
     ///
     /// Fails with [`Kind::NotFound`] where the stream selection leaves nothing.
     pub fn new(
         presentation: Arc<Presentation>,
         version: &str,
         configuration: &Configuration,
+        keys: Option<Arc<KeySet>>,
     ) -> Result<Self> {
         let streams = select(&presentation, configuration.stream_selection);
         if streams.is_empty() {
@@ -95,23 +104,50 @@ impl Packaging {
         let package_type = configuration.package_type;
         let segmentation =
             Segmentation::new(&presentation, &streams, configuration.segment_duration);
+        let protection = match (&configuration.encryption, keys) {
+            (None, _) => None,
+            (Some(encryption), Some(keys)) => Some(Protection::new(
+                &presentation,
+                version,
+                SEGMENT_FORMAT_VERSION,
+                encryption,
+                keys,
+            )),
+            // Never clear by mistake.
+            (Some(_), None) => {
+                return Err(Error::internal(format!(
+                    "configuration {} encrypts and is planned without keys",
+                    configuration.name
+                )));
+            }
+        };
         let segments = Fingerprint::of_segments(
             version,
             package_type.container(),
             configuration.segment_duration,
             &segmentation,
+            protection.as_ref(),
         );
-        let playlists = Fingerprint::of_playlists(&segments, package_type);
+        let playlists = Fingerprint::of_playlists(&segments, package_type, protection.as_ref());
         let manifest = Resolver {
             presentation: &presentation,
             segmentation: &segmentation,
             streams: &streams,
             container: package_type.container(),
+            protection: protection.as_ref(),
             segments: &segments,
             playlists: &playlists,
         }
         .manifest();
-        Ok(Self { presentation, package_type, segmentation, segments, playlists, manifest })
+        Ok(Self {
+            presentation,
+            package_type,
+            segmentation,
+            protection,
+            segments,
+            playlists,
+            manifest,
+        })
     }
 
     /// What was planned for.
@@ -134,20 +170,32 @@ impl Packaging {
         &self.playlists
     }
 
+    /// Whether a fingerprint names this packaging's segments or playlists.
+    pub fn is_named(&self, fingerprint: &Fingerprint) -> bool {
+        let own = if fingerprint.is_of_segments() { &self.segments } else { &self.playlists };
+        own == fingerprint
+    }
+
     /// What to show.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// The track behind an initialization segment; `None` where there is none.
-    pub fn init_track(&self, rendition: RenditionId, period: usize) -> Option<&Track> {
+    /// The track behind an initialization segment and how it is encrypted; `None` where there is no
+    /// such segment.
+    pub fn init(
+        &self,
+        rendition: RenditionId,
+        period: usize,
+    ) -> Option<(&Track, Option<&RenditionProtection>)> {
         let medium = match (self.package_type.container(), rendition.kind) {
             (Container::Cmaf, RenditionKind::Video) => Medium::Video,
             (Container::Cmaf, RenditionKind::Audio) => Medium::Audio,
             _ => return None,
         };
-        self.manifest.rendition(rendition, period)?;
-        self.presentation.track(rendition.stream, period, medium)
+        let entry = self.manifest.rendition(rendition, period)?;
+        let track = self.presentation.track(rendition.stream, period, medium)?;
+        Some((track, entry.protection.as_deref()))
     }
 
     /// The plan of a media segment; `None` where no segment has that name.

@@ -3,11 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::manifest::{fragment_layout, payload_bytes, transport_bytes};
+use super::manifest::{encrypted_transport_bytes, fragment_layout, payload_bytes, transport_bytes};
+use super::protection::SegmentProtection;
 use super::{Fingerprint, Packaging};
 use crate::model::manifest::{RenditionId, RenditionKind};
 use crate::model::policy::Container;
 use crate::model::presentation::{Group, Medium, Presentation, SourceSpan, Track, spans_between};
+use crate::model::protection::ProtectionScheme;
 use crate::model::sample::FragmentLayout;
 use crate::time::Ticks;
 
@@ -30,7 +32,10 @@ pub struct SegmentPlan {
     pub container: Container,
     /// Its tracks: the pictures first, if it has some.
     pub parts: Vec<TrackPart>,
-    /// Exact size.
+    /// How it is encrypted; `None` where it is clear.
+    pub protection: Option<SegmentProtection>,
+    /// Exact size; with SAMPLE-AES, which grows where encrypted bytes look like start codes, what
+    /// is to be expected.
     pub bytes: u64,
 }
 
@@ -74,7 +79,9 @@ impl SegmentPlan {
         let segment = segmentation.segment_of(lead, period, stream, first_group);
         let part = |medium, track: &Track| {
             let groups = segmentation.group_range(track, period, stream, segment);
-            let layout = fragment_layout(track, track.groups.get(groups.clone())?);
+            let protection = entry.protection.as_deref();
+            let layout =
+                fragment_layout(track, track.groups.get(groups.clone())?, protection, listed);
             // Fragments count no packets.
             let packets_before = match container {
                 Container::Cmaf => 0,
@@ -92,6 +99,16 @@ impl SegmentPlan {
             .filter_map(|period| packaging.manifest.rendition(rendition, period))
             .map(|rendition| rendition.segments.len())
             .sum();
+        let protection = match &entry.protection {
+            Some(entry) if listed >= entry.clear_segments => {
+                let protection = packaging.protection.as_ref()?;
+                let key = &protection.key_for(lead)?.key;
+                let number = entry.first_number + listed as u64;
+                let track = (stream, period, lead_medium);
+                Some(protection.of_segment(key, track, lead, first_group, number)?)
+            }
+            _ => None,
+        };
         let mut plan = Self {
             fingerprint: packaging.segments.clone(),
             rendition,
@@ -100,10 +117,11 @@ impl SegmentPlan {
             number: (segments_before + listed) as u64 + 1,
             container,
             parts,
+            protection,
             bytes: 0,
             presentation,
         };
-        plan.bytes = plan.exact_bytes();
+        plan.bytes = plan.planned_bytes();
         Some(plan)
     }
 
@@ -146,13 +164,30 @@ impl SegmentPlan {
         stream.map_or_else(Vec::new, |stream| spans_between(&stream.objects, first.start, last.end))
     }
 
-    fn exact_bytes(&self) -> u64 {
+    fn planned_bytes(&self) -> u64 {
         let mut groups = self.parts.iter().map(|part| self.groups(part));
         let (lead, audio) = (groups.next().unwrap_or_default(), groups.next().unwrap_or_default());
         match (self.container, self.parts.first()) {
             (Container::Cmaf, Some(part)) => part.layout.header_bytes() + payload_bytes(lead),
-            _ => transport_bytes(lead, audio),
+            _ => {
+                let clear = transport_bytes(lead, audio);
+                match &self.protection {
+                    Some(SegmentProtection::Aes128 { .. }) => {
+                        encrypted_transport_bytes(ProtectionScheme::HlsAes128, clear)
+                    }
+                    Some(SegmentProtection::SampleAes { .. }) => {
+                        encrypted_transport_bytes(ProtectionScheme::HlsSampleAes, clear)
+                    }
+                    _ => clear,
+                }
+            }
         }
+    }
+
+    /// The size that the segment is sure to have, where that is known before it is made.
+    pub fn known_bytes(&self) -> Option<u64> {
+        let grows = matches!(self.protection, Some(SegmentProtection::SampleAes { .. }));
+        (!grows).then_some(self.bytes)
     }
 }
 

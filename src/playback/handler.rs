@@ -197,8 +197,9 @@ impl Playback {
                 let key = format!("{}/{rendition}/{period}/init", packaging.segments());
                 let etag = key.clone();
                 let build = || async move {
-                    let track = packaging.init_track(rendition, period);
-                    package::init(track.ok_or_else(|| gone(packaging.segments()))?, &etag)
+                    let init = packaging.init(rendition, period);
+                    let (track, protection) = init.ok_or_else(|| gone(packaging.segments()))?;
+                    package::init(track, protection, &etag)
                 };
                 let rendered = self.segments.get_or_build(key, build).await?;
                 let head = Head {
@@ -215,13 +216,24 @@ impl Playback {
             }
             Resource::Segment(plan) => plan,
         };
-        let head = Head {
+        let mut head = Head {
             content_type: plan.content_type(),
             etag: plan.key().into(),
             length: plan.bytes,
             freshness: Freshness::Immutable,
             ranges: true,
         };
+        if plan.known_bytes().is_none()
+            && !matches!(judge(method, headers, &head), Verdict::NotModified)
+        {
+            // Only the segment itself knows its length.
+            let rendered = self.segment(view, *plan).await?;
+            head.length = rendered.bytes.len() as u64;
+            return Ok(match judge(method, headers, &head) {
+                Verdict::Unsatisfiable => self.policy.unsatisfiable(&head, request_id),
+                verdict => self.policy.resource(&head, &verdict, Some(rendered.bytes)),
+            });
+        }
         let verdict = judge(method, headers, &head);
         let wants_body = *method == Method::GET;
         match verdict {
@@ -286,7 +298,7 @@ impl Resource {
                 Some(Self::Playlist(packaging, rendition))
             }
             Target::Init { rendition, period } => {
-                packaging.init_track(rendition, period)?;
+                packaging.init(rendition, period)?;
                 Some(Self::Init(packaging, rendition, period))
             }
             Target::Segment { rendition, period, time } => {

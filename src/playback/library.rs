@@ -1,4 +1,4 @@
-//! From the names in a URL to a plan, through the caches of indexes and of plans.
+//! From the names in a URL to a plan, through the caches of indexes, keys and plans.
 //!
 //! A fingerprint holds no settings; it is found again by planning what the catalog says of the
 //! asset: its versions and its group's configurations, those in force and those in their grace
@@ -10,8 +10,11 @@ use crate::cache::{Cache, Weight};
 use crate::catalog::{AssetVersion, AssetView};
 use crate::error::{Error, Kind, Result};
 use crate::index::{IndexId, Store};
+use crate::keys::Keys;
+use crate::model::encryption::Encryption;
 use crate::model::policy::{Configuration, PackageType, SegmentDuration, StreamOrder};
 use crate::model::presentation::{Group, Presentation};
+use crate::model::protection::KeySet;
 use crate::plan::{Fingerprint, Packaging};
 use crate::telemetry::Metrics;
 
@@ -54,10 +57,18 @@ struct PlanKey {
     segment_duration: SegmentDuration,
     order: StreamOrder,
     bits_per_second: (u32, u32),
+    clear_lead_segments: u32,
+    /// The address of the key set: a plan keeps its set, so as long as the plan is in the cache no
+    /// other set can have it.
+    keys: Option<usize>,
 }
 
 impl PlanKey {
-    fn new(version: &AssetVersion, configuration: &Configuration) -> Self {
+    fn new(
+        version: &AssetVersion,
+        configuration: &Configuration,
+        keys: Option<&Arc<KeySet>>,
+    ) -> Self {
         let selection = configuration.stream_selection;
         Self {
             version: version.version.clone(),
@@ -68,25 +79,32 @@ impl PlanKey {
                 selection.min_video_bits_per_second,
                 selection.max_video_bits_per_second,
             ),
+            clear_lead_segments: configuration
+                .encryption
+                .as_ref()
+                .map_or(0, |encryption| encryption.clear_lead_segments),
+            keys: keys.map(|keys| Arc::as_ptr(keys) as usize),
         }
     }
 }
 
-/// Indexes and plans. Shared by the listener, the endpoint check and export.
+/// Indexes, keys and plans. Shared by the listener, the endpoint check and export.
 pub struct Library {
     store: Store,
     indexes: Arc<Cache<IndexId, LoadedIndex>>,
     plans: Arc<Cache<PlanKey, Planned>>,
+    keys: Arc<Keys>,
 }
 
 impl Library {
     /// A library over a store, which keeps up to `capacity` bytes in memory.
-    pub fn new(store: Store, capacity: u64, metrics: &Arc<Metrics>) -> Arc<Self> {
+    pub fn new(store: Store, capacity: u64, keys: Arc<Keys>, metrics: &Arc<Metrics>) -> Arc<Self> {
         let half = capacity / 2;
         Arc::new(Self {
             store,
             indexes: Cache::new("index", half, metrics.clone()),
             plans: Cache::new("plan", half, metrics.clone()),
+            keys,
         })
     }
 
@@ -97,7 +115,33 @@ impl Library {
         configuration: &Configuration,
     ) -> Result<Arc<Packaging>> {
         let version = view.current_version().ok_or_else(|| not_playable(view))?;
-        self.packaging(version, configuration).await
+        let keys = match &configuration.encryption {
+            Some(encryption) => Some(self.key_set(view, configuration, encryption).await?),
+            None => None,
+        };
+        self.packaging(version, configuration, keys).await
+    }
+
+    /// Whether a configuration leaves anything of an asset to play. Asks no key server.
+    pub async fn check_offer(
+        self: &Arc<Self>,
+        view: &AssetView,
+        configuration: &Configuration,
+    ) -> Result<()> {
+        let version = view.current_version().ok_or_else(|| not_playable(view))?;
+        let clear = Configuration { encryption: None, ..configuration.clone() };
+        self.packaging(version, &clear, None).await.map(|_| ())
+    }
+
+    /// The keys of an asset under a configuration.
+    async fn key_set(
+        &self,
+        view: &AssetView,
+        configuration: &Configuration,
+        encryption: &Encryption,
+    ) -> Result<Arc<KeySet>> {
+        let content_id = view.content_id.as_ref().ok_or_else(|| no_content_id(view))?;
+        self.keys.key_set(content_id, configuration.package_type, encryption).await
     }
 
     /// The plans that a fingerprint names, those in force first. Several where configurations
@@ -109,23 +153,35 @@ impl Library {
     ) -> Result<Vec<Arc<Packaging>>> {
         let mut found = Vec::new();
         let mut failure = None;
-        for version in &view.versions {
-            for entry in &view.configurations {
-                match self.packaging(version, &entry.configuration).await {
-                    Ok(packaging) => {
-                        let name = if fingerprint.is_of_segments() {
-                            packaging.segments()
-                        } else {
-                            packaging.playlists()
-                        };
-                        if name == fingerprint {
-                            found.push(packaging);
-                        }
-                    }
-                    // A configuration that offers nothing has no URLs.
-                    Err(error) if error.kind() == Kind::NotFound => {}
-                    Err(error) => failure = Some(error),
+        // Keys at hand first: what was handed out before goes on though a key server be away, and
+        // one that is slow holds up nothing but its own configurations.
+        for entry in &view.configurations {
+            let configuration = &entry.configuration;
+            let key_sets = match (&configuration.encryption, &view.content_id) {
+                (None, _) => vec![None],
+                (Some(_), None) => continue,
+                (Some(encryption), Some(content_id)) => {
+                    let package_type = configuration.package_type;
+                    let known = self.keys.known_key_sets(content_id, package_type, encryption);
+                    known.await.into_iter().map(Some).collect()
                 }
+            };
+            for keys in key_sets {
+                self.find(view, configuration, keys, fingerprint, &mut found, &mut failure).await;
+            }
+        }
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        for entry in &view.configurations {
+            let Some(encryption) = &entry.configuration.encryption else { continue };
+            match self.key_set(view, &entry.configuration, encryption).await {
+                Ok(keys) => {
+                    let (keys, configuration) = (Some(keys), &entry.configuration);
+                    self.find(view, configuration, keys, fingerprint, &mut found, &mut failure)
+                        .await;
+                }
+                Err(error) => failure = Some(error),
             }
         }
         match failure {
@@ -134,12 +190,34 @@ impl Library {
         }
     }
 
+    /// Adds to `found` the plans of a configuration for all versions that have this name.
+    async fn find(
+        self: &Arc<Self>,
+        view: &AssetView,
+        configuration: &Configuration,
+        keys: Option<Arc<KeySet>>,
+        fingerprint: &Fingerprint,
+        found: &mut Vec<Arc<Packaging>>,
+        failure: &mut Option<Error>,
+    ) {
+        for version in &view.versions {
+            match self.packaging(version, configuration, keys.clone()).await {
+                Ok(packaging) if packaging.is_named(fingerprint) => found.push(packaging),
+                Ok(_) => {}
+                // A configuration that offers nothing has no URLs.
+                Err(error) if error.kind() == Kind::NotFound => {}
+                Err(error) => *failure = Some(error),
+            }
+        }
+    }
+
     async fn packaging(
         self: &Arc<Self>,
         version: &AssetVersion,
         configuration: &Configuration,
+        keys: Option<Arc<KeySet>>,
     ) -> Result<Arc<Packaging>> {
-        let key = PlanKey::new(version, configuration);
+        let key = PlanKey::new(version, configuration, keys.as_ref());
         if let Some(Planned(packaging)) = self.plans.get(&key) {
             return Ok(packaging);
         }
@@ -147,7 +225,7 @@ impl Library {
         let (version, configuration) = (version.clone(), configuration.clone());
         let build = || async move {
             let presentation = library.presentation(&version).await?;
-            let packaging = Packaging::new(presentation, &version.version, &configuration)?;
+            let packaging = Packaging::new(presentation, &version.version, &configuration, keys)?;
             Ok(Planned(Arc::new(packaging)))
         };
         let Planned(packaging) = self.plans.get_or_build(key, build).await?;
@@ -164,6 +242,15 @@ impl Library {
         let LoadedIndex(presentation) = self.indexes.get_or_build(id, build).await?;
         Ok(presentation)
     }
+}
+
+/// Why an asset cannot be encrypted.
+fn no_content_id(view: &AssetView) -> Error {
+    let message = format!(
+        "asset {} has no contentId, and its configuration encrypts; give it one with PATCH",
+        view.name
+    );
+    Error::new(Kind::FailedPrecondition, message)
 }
 
 /// Why an asset without a version in force cannot be played.

@@ -2,6 +2,7 @@
 //!
 //! They drive [`Catalog`], so the store, the views and the clock are tested as they are used.
 
+mod encryption;
 mod history;
 mod jobs;
 mod lists;

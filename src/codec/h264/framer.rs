@@ -149,6 +149,16 @@ impl Framer {
         (self.buffer, self.units)
     }
 
+    /// Hands out the complete access units with their bytes and the parameter sets so far, if they
+    /// are kept; then forgets them like [`Framer::take_units`].
+    pub fn drain(&mut self, mut take: impl FnMut(AccessUnit, &[u8], Option<&ParameterSets>)) {
+        for unit in &self.units {
+            let bytes = self.buffer.get(unit.offset..unit.offset + unit.size).unwrap_or_default();
+            take(*unit, bytes, self.parameter_sets.as_ref());
+        }
+        self.take_units();
+    }
+
     /// Takes the complete access units out, and forgets their bytes from time to time. For callers
     /// that want sizes and not bytes; offsets mean nothing afterwards.
     pub fn take_units(&mut self) -> Vec<AccessUnit> {

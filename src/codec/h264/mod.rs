@@ -2,14 +2,18 @@
 
 mod framer;
 mod parameter_sets;
+mod slice_header;
 
 pub use framer::Framer;
 pub use parameter_sets::ParameterSets;
+pub use slice_header::SliceHeaders;
 
 /// The NAL unit types that framing tells apart (ISO/IEC 14496-10:2022 table 7-1).
 pub mod nal_type {
     /// Coded slice of a picture that is no IDR picture.
     pub const SLICE: u8 = 1;
+    /// First part of a coded slice in three parts: the slice header and what is in all macroblocks.
+    pub const PARTITION_A: u8 = 2;
     /// Coded slice of an IDR picture.
     pub const IDR: u8 = 5;
     /// Supplemental enhancement information.

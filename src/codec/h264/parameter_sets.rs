@@ -1,9 +1,11 @@
 //! Sequence and picture parameter sets → [`AvcConfig`] (ISO/IEC 14496-10:2022 7.3.2.1, Annex E).
 //!
-//! Only what manifests and init segments show is read: profile, size, aspect ratio, timing.
+//! Only what manifests and init segments show is read: profile, size, aspect ratio; and what the
+//! syntax of slice headers depends on.
 
 use std::collections::BTreeMap;
 
+use super::slice_header::{PictureOrder, SequenceFields, SliceHeaders};
 use crate::codec::ConfigError;
 use crate::codec::bits::{BitReader, unescape};
 use crate::model::codec::AvcConfig;
@@ -13,6 +15,7 @@ use crate::model::codec::AvcConfig;
 pub struct ParameterSets {
     sequence: BTreeMap<u32, Vec<u8>>,
     picture: BTreeMap<u32, Vec<u8>>,
+    slice_headers: SliceHeaders,
     replaced: bool,
 }
 
@@ -25,7 +28,10 @@ impl ParameterSets {
         if id > 31 {
             return Err(ConfigError::Forbidden { field: "seq_parameter_set_id", value: id });
         }
-        self.replaced |= put(&mut self.sequence, id, nal);
+        if let Some(replaces) = put(&mut self.sequence, id, nal) {
+            self.replaced |= replaces;
+            self.slice_headers.add_sequence(nal);
+        }
         Ok(())
     }
 
@@ -37,7 +43,10 @@ impl ParameterSets {
         if id > 255 {
             return Err(ConfigError::Forbidden { field: "pic_parameter_set_id", value: id });
         }
-        self.replaced |= put(&mut self.picture, id, nal);
+        if let Some(replaces) = put(&mut self.picture, id, nal) {
+            self.replaced |= replaces;
+            self.slice_headers.add_picture(nal);
+        }
         Ok(())
     }
 
@@ -45,6 +54,12 @@ impl ParameterSets {
     /// cannot serve the whole stream.
     pub fn were_replaced(&self) -> bool {
         self.replaced
+    }
+
+    /// What measures slice headers under the sets as they were last seen. A slice is measured before
+    /// the next set is added.
+    pub fn slice_headers(&self) -> &SliceHeaders {
+        &self.slice_headers
     }
 
     /// Whether there is a set of each kind.
@@ -73,23 +88,25 @@ impl ParameterSets {
     }
 }
 
-/// Stores a set; true where it replaces other content.
-fn put(sets: &mut BTreeMap<u32, Vec<u8>>, id: u32, nal: &[u8]) -> bool {
+/// Stores a set. `None` where it is there already, else whether it replaces other content.
+fn put(sets: &mut BTreeMap<u32, Vec<u8>>, id: u32, nal: &[u8]) -> Option<bool> {
     match sets.get_mut(&id) {
-        Some(known) if known == nal => false,
+        Some(known) if known == nal => None,
         Some(known) => {
             *known = nal.to_vec();
-            true
+            Some(true)
         }
         None => {
             sets.insert(id, nal.to_vec());
-            false
+            Some(false)
         }
     }
 }
 
-/// The fields of a sequence parameter set that we show.
-struct Sps {
+/// The fields of a sequence parameter set that we use.
+pub(super) struct Sps {
+    pub(super) id: u32,
+    pub(super) slices: SequenceFields,
     profile_idc: u8,
     constraints: u8,
     level_idc: u8,
@@ -130,13 +147,13 @@ const CHROMA_PROFILES: [u8; 13] = [100, 110, 122, 244, 44, 83, 86, 118, 128, 138
 const MAX_SIDE: u32 = 65_535;
 
 impl Sps {
-    fn parse(nal: &[u8]) -> Result<Self, ConfigError> {
+    pub(super) fn parse(nal: &[u8]) -> Result<Self, ConfigError> {
         let rbsp = unescape(nal.get(1..).unwrap_or_default());
         let mut bits = BitReader::new(&rbsp);
         let profile_idc = bits.bits(8, "profile_idc")? as u8;
         let constraints = bits.bits(8, "constraint_set_flags")? as u8;
         let level_idc = bits.bits(8, "level_idc")? as u8;
-        bits.unsigned("seq_parameter_set_id")?;
+        let id = at_most(bits.unsigned("seq_parameter_set_id")?, 31, "seq_parameter_set_id")?;
         let (mut chroma_format_idc, mut bit_depth_luma, mut bit_depth_chroma) = (1, 8, 8);
         let mut separate_planes = false;
         if CHROMA_PROFILES.contains(&profile_idc) {
@@ -159,22 +176,26 @@ impl Sps {
                 }
             }
         }
-        bits.unsigned("log2_max_frame_num_minus4")?;
-        match bits.unsigned("pic_order_cnt_type")? {
+        let field = "log2_max_frame_num_minus4";
+        let frame_num_bits = 4 + at_most(bits.unsigned(field)?, 12, field)?;
+        let order = match bits.unsigned("pic_order_cnt_type")? {
             0 => {
-                bits.unsigned("log2_max_pic_order_cnt_lsb_minus4")?;
+                let field = "log2_max_pic_order_cnt_lsb_minus4";
+                PictureOrder::Lsb { bits: 4 + at_most(bits.unsigned(field)?, 12, field)? }
             }
             1 => {
-                bits.flag("delta_pic_order_always_zero_flag")?;
+                let always_zero = bits.flag("delta_pic_order_always_zero_flag")?;
                 bits.signed("offset_for_non_ref_pic")?;
                 bits.signed("offset_for_top_to_bottom_field")?;
                 let field = "num_ref_frames_in_pic_order_cnt_cycle";
                 for _ in 0..at_most(bits.unsigned(field)?, 255, field)? {
                     bits.signed("offset_for_ref_frame")?;
                 }
+                if always_zero { PictureOrder::Implied } else { PictureOrder::Delta }
             }
-            _ => {}
-        }
+            2 => PictureOrder::Implied,
+            value => return Err(ConfigError::Forbidden { field: "pic_order_cnt_type", value }),
+        };
         bits.unsigned("max_num_ref_frames")?;
         bits.flag("gaps_in_frame_num_value_allowed_flag")?;
         let limit = MAX_SIDE / 16;
@@ -207,6 +228,15 @@ impl Sps {
             (1, 1)
         };
         Ok(Self {
+            id,
+            slices: SequenceFields {
+                separate_planes,
+                has_chroma: chroma_format_idc != 0 && !separate_planes,
+                frame_num_bits,
+                order,
+                frames_only,
+                map_units: width_mbs * height_units,
+            },
             profile_idc,
             constraints,
             level_idc,
@@ -220,7 +250,7 @@ impl Sps {
     }
 }
 
-fn at_most(value: u32, limit: u32, field: &'static str) -> Result<u32, ConfigError> {
+pub(super) fn at_most(value: u32, limit: u32, field: &'static str) -> Result<u32, ConfigError> {
     if value > limit { Err(ConfigError::Forbidden { field, value }) } else { Ok(value) }
 }
 
@@ -341,6 +371,28 @@ mod tests {
         assert!(!sets.were_replaced());
         sets.add_sequence(&high_profile_sps(0, 1)).unwrap();
         assert!(sets.were_replaced());
+    }
+
+    #[test]
+    fn slice_headers_know_the_sets_as_they_were_last_seen() {
+        let first = high_profile_sps(4, 1);
+        let pps = [0x68, 0xEB, 0xE3, 0xCB, 0x22, 0xC0];
+        let mut sets = ParameterSets::default();
+        assert_eq!(sets.slice_headers(), &SliceHeaders::default());
+        sets.add_sequence(&first).unwrap();
+        sets.add_picture(&pps).unwrap();
+        let headers = SliceHeaders::new([&first[..], &pps].into_iter());
+        assert_eq!(sets.slice_headers(), &headers);
+        let mut second = first.clone();
+        second[1] = 77; // Main profile: the bits behind the ID mean something else.
+        sets.add_sequence(&second).unwrap();
+        assert_eq!(sets.slice_headers(), &SliceHeaders::new([&second[..], &pps].into_iter()));
+        assert_ne!(sets.slice_headers(), &headers);
+        assert_ne!(
+            headers,
+            SliceHeaders::new([&first[..]].into_iter()),
+            "the picture parameter set is read"
+        );
     }
 
     #[test]

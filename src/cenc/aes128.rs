@@ -1,0 +1,135 @@
+//! Whole transport stream segments with AES-128 in CBC mode and padding
+//! (RFC 8216 4.3.2.4 and 5.2, NIST SP 800-38A 6.2, RFC 5652 6.3).
+//!
+//! ```text
+//! segment │ padding: 1 to 16 bytes, each says how many
+//! └─────── encrypted, one chain ──────┘
+//! ```
+//!
+//! The chain begins anew with every segment, so each can be made and read alone. The size of the
+//! result follows from the clear one; plans announce it with [`encrypted_len`].
+//!
+//! Authenticates nothing: the method of RFC 8216 does not either.
+
+use aes::Aes128;
+use aes::cipher::array::Array;
+use aes::cipher::consts::U16;
+use aes::cipher::{
+    BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser, KeyInit,
+};
+
+const BLOCK_BYTES: usize = 16;
+
+/// Encrypts a segment where it lies. Nothing is moved if its buffer has room for
+/// [`encrypted_len`] bytes.
+pub fn encrypt_segment(key: &[u8; 16], iv: &[u8; 16], segment: Vec<u8>) -> Vec<u8> {
+    let mut segment = segment;
+    let padding = BLOCK_BYTES - segment.len() % BLOCK_BYTES;
+    // Growing by the padding alone, and not to twice the size.
+    segment.reserve_exact(padding);
+    segment.resize(segment.len() + padding, padding as u8);
+    let (blocks, _) = segment.as_chunks_mut();
+    chain(&Aes128::new(&Array::from(*key)), iv, blocks.iter_mut());
+    segment
+}
+
+/// Bytes of an encrypted segment that had `clear` bytes: never fewer than one more.
+pub const fn encrypted_len(clear: u64) -> u64 {
+    (clear / BLOCK_BYTES as u64 + 1) * BLOCK_BYTES as u64
+}
+
+/// The IV of a segment whose `EXT-X-KEY` has none: its media sequence number, big-endian
+/// (RFC 8216 5.2).
+pub const fn sequence_iv(media_sequence: u64) -> [u8; 16] {
+    (media_sequence as u128).to_be_bytes()
+}
+
+/// Encrypts blocks, wherever they lie, each chained to the one before and the first to `iv`.
+pub(super) fn chain<'a>(
+    cipher: &Aes128,
+    iv: &[u8; BLOCK_BYTES],
+    blocks: impl Iterator<Item = &'a mut [u8; BLOCK_BYTES]>,
+) {
+    cipher.encrypt_with_backend(Chain { previous: *iv, blocks });
+}
+
+/// A whole chain is one call of the cipher, so that its key schedule is loaded once.
+struct Chain<I> {
+    previous: [u8; BLOCK_BYTES],
+    blocks: I,
+}
+
+impl<I> BlockSizeUser for Chain<I> {
+    type BlockSize = U16;
+}
+
+impl<'a, I: Iterator<Item = &'a mut [u8; BLOCK_BYTES]>> BlockCipherEncClosure for Chain<I> {
+    fn call<B: BlockCipherEncBackend<BlockSize = U16>>(self, backend: &B) {
+        let mut previous = Array::from(self.previous);
+        for block in self.blocks {
+            for (mixed, clear) in previous.iter_mut().zip(block.iter()) {
+                *mixed ^= clear;
+            }
+            backend.encrypt_block((&mut previous).into());
+            *block = previous.into();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aes::cipher::BlockCipherDecrypt;
+    use proptest::prelude::*;
+
+    const KEY: [u8; 16] = *b"\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff";
+
+    #[test]
+    fn openssl_encrypts_20_bytes_of_segment_7_alike() {
+        let clear: Vec<u8> = (0..20).map(|i| 7 * i + 3).collect();
+        assert_eq!(
+            hex::encode(encrypt_segment(&KEY, &sequence_iv(7), clear)),
+            "e550af653dfbce43626a88d328935f252360a441afdba1b8ba827f3147ac8452"
+        );
+    }
+
+    #[test]
+    fn media_sequence_numbers_stand_at_the_end_of_the_iv() {
+        let expected = [0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+        assert_eq!(sequence_iv(0x0102_0304_0506_0708), expected);
+    }
+
+    #[test]
+    fn a_buffer_with_room_is_not_moved() {
+        let mut clear = Vec::with_capacity(encrypted_len(188) as usize);
+        clear.resize(188, 0x47);
+        let before = clear.as_ptr();
+        let encrypted = encrypt_segment(&KEY, &[0; 16], clear);
+        assert_eq!(encrypted.as_ptr(), before);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_decrypted_is_what_was_encrypted(
+            clear in proptest::collection::vec(any::<u8>(), 0..200),
+            key in any::<[u8; 16]>(),
+            iv in any::<[u8; 16]>(),
+        ) {
+            let encrypted = encrypt_segment(&key, &iv, clear.clone());
+            prop_assert_eq!(encrypted.len() as u64, encrypted_len(clear.len() as u64));
+            let cipher = Aes128::new(&key.into());
+            let mut previous = iv;
+            let mut decrypted = Vec::new();
+            for block in encrypted.chunks(16) {
+                let mut bytes = Array::try_from(block).unwrap();
+                cipher.decrypt_block(&mut bytes);
+                decrypted.extend(bytes.iter().zip(previous).map(|(byte, mixed)| byte ^ mixed));
+                previous.copy_from_slice(block);
+            }
+            let padding = *decrypted.last().unwrap();
+            let (found, added) = decrypted.split_at(clear.len());
+            prop_assert_eq!(found, clear);
+            prop_assert_eq!(added, vec![padding; usize::from(padding)]);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! One segment as a transport stream, clear or encrypted.
+
+use super::gather::gather;
+use super::{FetchedPart, no_parts};
+use crate::cenc::aes128::encrypt_segment;
+use crate::cenc::sample_aes::SampleAesCipher;
+use crate::error::Result;
+use crate::model::codec::CodecConfig;
+use crate::model::sample::Sample;
+use crate::plan::{SegmentPlan, SegmentProtection, TrackPart};
+use crate::ts::mux::{self, AudioInput, EncryptedPictures, VideoInput};
+
+/// The bytes of the segment that `plan` describes.
+pub(super) fn segment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<Vec<u8>> {
+    let cipher = match &plan.protection {
+        Some(SegmentProtection::SampleAes { key, iv }) => {
+            Some(SampleAesCipher::new(key.expose(), iv))
+        }
+        _ => None,
+    };
+    let mut pictures: Option<(&TrackPart, Vec<u8>, Vec<Sample>)> = None;
+    let mut sound: Option<(&TrackPart, Vec<u8>, Vec<Sample>)> = None;
+    for (part, blocks) in parts {
+        let track = plan.track(part).ok_or_else(|| no_parts(plan))?;
+        let (mut payload, mut samples) = gather(plan, part, blocks, Vec::new())?;
+        if let Some(cipher) = &cipher {
+            match track.codec {
+                CodecConfig::Avc(_) => encrypt_pictures(cipher, &mut payload, &mut samples),
+                CodecConfig::Aac(_) => encrypt_frames(cipher, &mut payload, &samples),
+            }
+        }
+        let gathered = Some((*part, payload, samples));
+        match track.codec {
+            CodecConfig::Avc(_) => pictures = gathered,
+            CodecConfig::Aac(_) => sound = gathered,
+        }
+    }
+    let groups: Vec<u32> = sound.as_ref().map_or_else(Vec::new, |(part, ..)| {
+        plan.groups(part).iter().map(|group| group.samples).collect()
+    });
+    let video = pictures.as_mut().and_then(|(part, payload, samples)| {
+        let CodecConfig::Avc(config) = &plan.track(part)?.codec else { return None };
+        let packets = plan.groups(part).iter().map(|group| u64::from(group.ts_payload_packets));
+        let planned_packets = packets.sum();
+        Some(VideoInput {
+            config,
+            samples,
+            payload,
+            packets_before: part.packets_before,
+            encrypted: cipher.is_some().then_some(EncryptedPictures { planned_packets }),
+        })
+    });
+    let audio = sound.as_ref().and_then(|(part, payload, samples)| {
+        let track = plan.track(part)?;
+        let CodecConfig::Aac(config) = &track.codec else { return None };
+        Some(AudioInput {
+            config,
+            timescale: track.timescale,
+            groups: &groups,
+            samples,
+            payload,
+            packets_before: part.packets_before,
+            encrypted: cipher.is_some(),
+        })
+    });
+    let mut out = Vec::with_capacity(plan.bytes as usize);
+    mux::write_segment(&mut out, plan.number, video, audio);
+    Ok(match &plan.protection {
+        Some(SegmentProtection::Aes128 { key, iv }) => encrypt_segment(key.expose(), iv, out),
+        _ => out,
+    })
+}
+
+/// Pictures grow where what was encrypted has to be escaped, so they move to another buffer.
+fn encrypt_pictures(cipher: &SampleAesCipher, payload: &mut Vec<u8>, samples: &mut [Sample]) {
+    let mut encrypted = Vec::with_capacity(payload.len() + payload.len() / 64);
+    for sample in samples {
+        let end = sample.offset + sample.size as usize;
+        let offset = encrypted.len();
+        let bytes = payload.get(sample.offset..end).unwrap_or_default();
+        cipher.encrypt_picture(bytes, &mut encrypted);
+        sample.offset = offset;
+        sample.size = (encrypted.len() - offset) as u32;
+    }
+    *payload = encrypted;
+}
+
+fn encrypt_frames(cipher: &SampleAesCipher, payload: &mut [u8], samples: &[Sample]) {
+    for sample in samples {
+        let end = sample.offset + sample.size as usize;
+        if let Some(frame) = payload.get_mut(sample.offset..end) {
+            cipher.encrypt_aac_frame(frame);
+        }
+    }
+}
