@@ -13,6 +13,7 @@ and SEI stay clear. No cenc IV comes twice under one key, over all segments of a
 
 Cannot prove what real content decryption modules do, or judge seig groups. Codecs: H.264 and AAC.
 """
+import base64
 import hashlib
 import json
 import sys
@@ -382,11 +383,19 @@ def judge_decrypt(report, subject, encrypted, clear, keys, key_at=None, counters
                 judge_ts(judge, rendition, plain, key_at, lead)
 
 
+def key_named(keys):
+    """Finds the key of an EXT-X-KEY whose URI carries the key ID itself; otherwise there has to be one key alone."""
+    def find(tag):
+        kid = base64.b64decode(tag["URI"].partition("base64,")[2]) if tag["URI"].startswith("data:") else b""
+        return keys[kid] if len(kid) == 16 else next(iter(keys.known.values()))
+    return find
+
+
 def main(path, clear, encrypted):
     with open(path) as f:
         keys = Keys({bytes.fromhex(kid): bytes.fromhex(key) for kid, key in json.load(f).items()})
     report = Report()
-    judge_decrypt(report, encrypted.rsplit("/", 1)[-1], presentation.load(encrypted), presentation.load(clear), keys, lambda _: next(iter(keys.known.values())))
+    judge_decrypt(report, encrypted.rsplit("/", 1)[-1], presentation.load(encrypted), presentation.load(clear), keys, key_named(keys))
     return report.close()
 
 
