@@ -68,9 +68,16 @@ class HandedOut:
         return key
 
 
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_):
+        """Browsers break connections off when a page is closed; that is no news."""
+
+
 class Licences:
     def __init__(self, keys, folder=None):
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.server.handed_out, self.server.folder = HandedOut(keys), folder
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
