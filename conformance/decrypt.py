@@ -16,6 +16,7 @@ Cannot prove what real content decryption modules do, or judge seig groups. Code
 import base64
 import hashlib
 import json
+import re
 import sys
 
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -370,17 +371,36 @@ def judge_ts(judge, rendition, clear, key_at, lead):
 
 # ---------------------------------------------------------------- both
 
-def judge_decrypt(report, subject, encrypted, clear, keys, key_at=None, counters=None, lead=0):
-    """`key_at`: attributes of an EXT-X-KEY → key, for transport streams. `counters`: shared by titles with the same keys."""
+def judge_clear(judge, rendition, clear):
+    """A rendition that is to stay as it is."""
+    for part, plain in zip(rendition.parts, clear.parts):
+        same = [s.data for s in part.segments] == [s.data for s in plain.segments]
+        judge.check("clear renditions are the clear ones", same and cenc.read_protection(part.init.entries[0]) is None, rendition.name)
+
+
+def judge_decrypt(report, subject, encrypted, clear, keys, key_at=None, counters=None, lead=0, key_of=None):
+    """`key_at`: attributes of an EXT-X-KEY → key, for transport streams. `counters`: shared by titles with the same keys.
+    `key_of`: rendition → False where it is to stay clear.
+    """
     counters = Counters() if counters is None else counters
     with report.judge("decrypt", subject) as judge:
         judge.equal("renditions", [r.name for r in encrypted.renditions], [r.name for r in clear.renditions])
         for rendition, plain in zip(encrypted.renditions, clear.renditions):
             judge.equal("periods in number", len(rendition.parts), len(plain.parts), rendition.name)
-            if rendition.cmaf:
+            if key_of and key_of(rendition) is False:
+                judge_clear(judge, rendition, plain)
+            elif rendition.cmaf:
                 judge_cmaf(judge, rendition, plain, keys, counters, lead)
             else:
                 judge_ts(judge, rendition, plain, key_at, lead)
+
+
+def kid_in(text):
+    """The key ID that a URI carries: the last UUID or 32 hexadecimal digits in it."""
+    found = re.findall(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}", text)
+    if not found:
+        raise ValueError(f"no key ID in {text}")
+    return bytes.fromhex(found[-1].replace("-", ""))
 
 
 def key_named(keys):

@@ -6,7 +6,9 @@ key IDs were handed out, so that a judge can tell whether a player really came h
     POST /clearkey      {"kids": [...]}  →  the licence (EME, 9.1.4)
     GET  /keys/{kid}    16 bytes
     GET  /files/...     what lies in `folder`
+    POST /v1/traces     kept in `traces`, as a collector would
 """
+import gzip
 import http.server
 import os
 import threading
@@ -36,6 +38,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.path == "/v1/traces":
+            self.server.traces.append(gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
+            return self.answer(200, "application/x-protobuf")
         if self.path != "/clearkey":
             return self.answer(404)
         try:
@@ -78,7 +83,7 @@ class Server(http.server.ThreadingHTTPServer):
 class Licences:
     def __init__(self, keys, folder=None):
         self.server = Server(("127.0.0.1", 0), Handler)
-        self.server.handed_out, self.server.folder = HandedOut(keys), folder
+        self.server.handed_out, self.server.folder, self.server.traces = HandedOut(keys), folder, []
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
     def __enter__(self):
@@ -88,6 +93,10 @@ class Licences:
     def __exit__(self, *_):
         self.server.shutdown()
         self.server.server_close()
+
+    @property
+    def traces(self):
+        return self.server.traces
 
     @property
     def asked(self):
