@@ -145,6 +145,10 @@ def judge_track(judge, rendition, part, asked, where):
             judge.equal("constant IV is the configured one", protection.iv.hex(), asked.constant_iv or wanted.iv.hex(), where)
     if asked.keys is not None:
         judge.check("the constant IV is not the key", protection.iv != asked.keys[protection.kid], where)
+    known = {cenc.WIDEVINE, cenc.PLAYREADY, cenc.FAIRPLAY, cenc.COMMON}
+    if asked.systems is not None:
+        known = {s for s in known if s in asked.systems} | {cenc.COMMON}
+    judge.check("init segments carry pssh boxes of known systems", set(track.boxes) <= known, lambda: f"{where}: {sorted(set(track.boxes) - known)}")
     for system, boxes in track.boxes.items():
         judge.equal("one pssh of a system in an init segment", len(boxes), 1, f"{where}: {system}")
         judge_payload(judge, boxes[0], protection.kid, protection.scheme, asked.keys, f"{where} init")
