@@ -21,7 +21,6 @@ import time
 
 import boxes
 import delivery
-import drm
 import frames
 import ingest
 import manifests
@@ -236,7 +235,7 @@ def main():
                     pass
             alive = origin.process.poll() is None
         if {"drm", "drmplayers"} & asked:
-            drm.run(report, binary(args.binary), chosen, sources, asked, scratch, OUT)
+            run_drm(report, binary(args.binary), chosen, sources, asked, scratch)
         if not args.keep:
             report.add("run", "packorigin", "stays up to the end", alive, origin.tail(5))
             report.add("run", "packorigin", "stops on SIGTERM with exit code 0", origin.stopped_cleanly and origin.process.returncode == 0,
@@ -244,6 +243,15 @@ def main():
     code = report.close(whole_run=asked == set(JUDGES) and not wanted)
     report.save(os.path.join(OUT, "results.json"))
     return code
+
+
+def run_drm(report, program, chosen, sources, asked, scratch):
+    try:
+        import drm
+    except ImportError as error:
+        report.skip("drm", "all", "all", f"{error} (pip install -r conformance/requirements.txt, in conformance/.venv or elsewhere)")
+        return
+    drm.run(report, program, chosen, sources, asked, scratch, OUT)
 
 
 def run(report, origin, chosen, asked, narrowed):
