@@ -124,9 +124,16 @@ def _reordering(bits):
 
 def header_bits(nal, sets):
     """Bits of the slice header behind the NAL unit's first byte, emulation prevention taken out."""
+    try:
+        return _header_bits(nal, sets, 48)
+    except ValueError:          # a long one
+        return _header_bits(nal, sets, 800)
+
+
+def _header_bits(nal, sets, most):
     if kind(nal) not in (SLICE, IDR):
         raise ValueError(f"NAL unit type {kind(nal)} is no slice")
-    bits = Bits(nal[1:400])
+    bits = Bits(nal[1:most])
     whole = bits.left
     bits.ue()
     slice_type = bits.ue() % 5                  # 0 P, 1 B, 2 I, 3 SP, 4 SI
