@@ -359,7 +359,8 @@ def judge_ts(judge, rendition, clear, key_at, lead):
                 judge.check("clear segments are the clear ones", segment.data == other.data, where)
                 continue
             tag = segment.keys[0]
-            key, iv = key_at(tag), iv_of(segment, tag)
+            key, stated = key_at(tag)
+            iv = stated or iv_of(segment, tag)
             if tag["METHOD"] == "AES-128":
                 judge.equal("encrypted segments are padded to whole blocks", len(segment.data), (len(other.data) // 16 + 1) * 16, where)
                 judge.check("decrypted segments are the clear ones", aes_128(segment.data, key, iv) == other.data, where)
@@ -379,7 +380,7 @@ def judge_clear(judge, rendition, clear):
 
 
 def judge_decrypt(report, subject, encrypted, clear, keys, key_at=None, counters=None, lead=0, key_of=None):
-    """`key_at`: attributes of an EXT-X-KEY → key, for transport streams. `counters`: shared by titles with the same keys.
+    """`key_at`: attributes of an EXT-X-KEY → key and, where the tag does not say it, IV, for transport streams. `counters`: shared by titles with the same keys.
     `key_of`: rendition → False where it is to stay clear.
     """
     counters = Counters() if counters is None else counters
@@ -407,7 +408,7 @@ def key_named(keys):
     """Finds the key of an EXT-X-KEY whose URI carries the key ID itself; otherwise there has to be one key alone."""
     def find(tag):
         kid = base64.b64decode(tag["URI"].partition("base64,")[2]) if tag["URI"].startswith("data:") else b""
-        return keys[kid] if len(kid) == 16 else next(iter(keys.known.values()))
+        return keys[kid] if len(kid) == 16 else next(iter(keys.known.values())), None
     return find
 
 

@@ -4,6 +4,8 @@ A second origin logs at debug level and serves every title once clear and once i
 keys stand in the configurations, or come from `packorigin key-server` where the binary has one. `decrypt.py`,
 `signalling.py`, `decryptors.py`, `leaks.py` and `drmplayers.py` say what they prove.
 """
+import hashlib
+import hmac
 import os
 import subprocess
 import time
@@ -31,6 +33,7 @@ CLEAR_OF = {"DASH": "clear-dash", "HLS_CMAF": "clear-cmaf", "HLS": "clear-hls"}
 # The titles that every configuration is tried on, and those that decryptors and players see.
 FEW = {"sliced", "codecs-change", "video-only"}
 SLICED = "sliced"
+SEED = "5b" * 32
 TOKEN = "judges-token-7b1f0c6e2d"
 
 
@@ -41,7 +44,6 @@ class Configuration:
     encryption: dict
     keys: list = field(default_factory=list)    # those that stand in it
     wide: bool = False                          # tried on every title
-    optional: bool = False                      # may be refused
     clear_sound: bool = False
 
     @property
@@ -71,8 +73,9 @@ def keys_for(name, *track_types):
 
 def static(name, package_type, keys, licences, systems, uri=None, **more):
     """A configuration with its keys in it. `uri`: what HLS players are told of a key."""
-    flags = {k: more.pop(k) for k in ("wide", "optional") if k in more}
-    settings = [k.setting({"http": f"{licences}/keys/{k.uuid}", "skd": f"skd://judges/{k.uuid}"}.get(uri)) for k in keys]
+    flags = {k: more.pop(k) for k in ("wide",) if k in more}
+    with_iv = more.get("scheme") != "cenc" and "constantInitializationVector" not in more
+    settings = [k.setting({"http": f"{licences}/keys/{k.uuid}", "skd": f"skd://judges/{k.uuid}"}.get(uri), with_iv) for k in keys]
     encryption = {"systemIds": systems, "staticKeys": settings} | more
     if CLEARKEY in systems:
         encryption["licenseUrls"] = {CLEARKEY: f"{licences}/clearkey"}
@@ -88,11 +91,12 @@ def plan(licences):
         static("cmaf-cbcs", "HLS_CMAF", keys_for("cmaf-cbcs", "SD", "HD", "AUDIO"), licences, [WIDEVINE, PLAYREADY, FAIRPLAY], "skd", scheme="cbcs", wide=True),
         static("cmaf-cenc", "HLS_CMAF", twin, licences, [WIDEVINE, PLAYREADY], scheme="cenc"),
         static("dash-cenc-twin", "DASH", twin, licences, [WIDEVINE, PLAYREADY], scheme="cenc"),
-        static("cmaf-cbcs-clearkey", "HLS_CMAF", keys_for("cmaf-cbcs-clearkey", "ALL"), licences, [CLEARKEY], scheme="cbcs", optional=True),
-        static("cmaf-cenc-clearkey", "HLS_CMAF", keys_for("cmaf-cenc-clearkey", "VIDEO", "AUDIO"), licences, [CLEARKEY], scheme="cenc", optional=True),
+        static("cmaf-cbcs-clearkey", "HLS_CMAF", keys_for("cmaf-cbcs-clearkey", "ALL"), licences, [CLEARKEY], scheme="cbcs"),
+        static("cmaf-cenc-clearkey", "HLS_CMAF", keys_for("cmaf-cenc-clearkey", "VIDEO", "AUDIO"), licences, [CLEARKEY], scheme="cenc"),
         static("hls-aes-128", "HLS", keys_for("hls-aes-128", "ALL"), licences, [PLAIN_KEY_2], "http", method="AES_128", wide=True),
         static("hls-sample-aes", "HLS", keys_for("hls-sample-aes", "ALL"), licences, [PLAIN_KEY_2], "http", method="SAMPLE_AES", wide=True),
-        static("hls-fairplay", "HLS", keys_for("hls-fairplay", "ALL"), licences, [FAIRPLAY], "skd", method="SAMPLE_AES"),
+        static("hls-fairplay", "HLS", keys_for("hls-fairplay", "ALL"), licences, [FAIRPLAY], "skd", method="SAMPLE_AES",
+               constantInitializationVector="0f1e2d3c4b5a69788796a5b4c3d2e1f0"),
         static("dash-lead", "DASH", keys_for("dash-lead", "ALL"), licences, [WIDEVINE, PLAYREADY], scheme="cbcs", clearLeadSegments=1),
         static("cmaf-lead", "HLS_CMAF", keys_for("cmaf-lead", "ALL"), licences, [WIDEVINE, PLAYREADY], scheme="cenc", clearLeadSegments=1),
         static("hls-lead", "HLS", keys_for("hls-lead", "ALL"), licences, [PLAIN_KEY_2], "http", method="AES_128", clearLeadSegments=1),
@@ -138,7 +142,7 @@ def key_server(binary, log):
     """The base URL of a running `packorigin key-server`."""
     address = f"127.0.0.1:{free_port()}"
     with open(log, "w") as out:
-        process = subprocess.Popen([binary, "key-server", "--listen", address, "--seed", "5b" * 32], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+        process = subprocess.Popen([binary, "key-server", "--listen", address, "--seed", SEED], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
     try:
         for _ in range(100):
             try:
@@ -177,10 +181,7 @@ def register(report, origin, configurations):
             origin.call("POST", f"/v1/packaging-groups/{GROUP}/packaging-configurations", c.body)
             taken.append(c)
         except Problem as problem:
-            if c.optional and problem.status == 400:
-                report.skip("drm", c.name, "can be configured", f"it is refused: {problem.body[:300]}")
-            else:
-                report.add("drm", c.name, "can be configured", False, str(problem)[:300])
+            report.add("drm", c.name, "can be configured", False, str(problem)[:300])
     return taken
 
 
@@ -214,14 +215,38 @@ def judge_title(report, title, titles, taken, keys, counters):
 
 
 def key_at(configuration, keys):
-    """The key that an EXT-X-KEY of a transport stream stands for."""
+    """The key that an EXT-X-KEY of a transport stream stands for, and the IV where it comes with the key (FairPlay)."""
     def find(tag):
+        fairplay, constant = tag.get("KEYFORMAT") == signalling.FAIRPLAY_FORMAT, configuration.encryption.get("constantInitializationVector")
         if len(configuration.keys) == 1:
-            return keys[configuration.keys[0].id]
-        if tag["URI"].startswith("http"):
-            return raw_key(tag["URI"])
-        return keys[bytes.fromhex(tag["KEYID"][2:])] if "KEYID" in tag else keys[decrypt.kid_in(tag["URI"])]
+            key = configuration.keys[0]
+            return keys[key.id], (bytes.fromhex(constant) if constant else key.iv) if fairplay else None
+        kid = decrypt.kid_in(tag["URI"])
+        return keys[kid], served_iv(kid) if fairplay else None
     return find
+
+
+def served_iv(kid):
+    """The IV that a key server with our seed hands out with a key, as its documentation says."""
+    return hmac.new(SEED.encode(), b"iv" + kid, hashlib.sha256).digest()[:16]
+
+
+def judge_kept(report, origin, taken, titles):
+    """What a GET shows, without secrets, a PUT takes, and nothing changes."""
+    title = next(iter(titles.urls))
+    for c in taken:
+        with report.judge("drm", c.name) as judge:
+            path = f"/v1/packaging-groups/{GROUP}/packaging-configurations/{c.name}"
+            before, shown = leaks.ask(titles.urls[title][c.name]), origin.call("GET", path)
+            body = {k: shown[k] for k in ("name", "description", "packageType", "segmentDurationSeconds", "manifestName", "streamSelection", "encryption") if shown.get(k) is not None}
+            try:
+                origin.call("PUT", path, body)
+            except Problem as problem:
+                judge.check("what GET shows, PUT takes", False, str(problem)[:300])
+                continue
+            judge.check("what GET shows, PUT takes", True)
+            after = leaks.ask(titles.urls[title][c.name])
+            judge.check("and nothing changes", before.split(b"\n\n", 1)[1] == after.split(b"\n\n", 1)[1], "the manifest is another one")
 
 
 def judge_leaks(report, origin, keys, taken, titles, traces):
@@ -275,6 +300,7 @@ def judge(report, origin, titles, taken, keys, licences, asked, out):
             failed = sum(r[3] == "FAIL" for r in report.rows[before:])
             print(f"drm {title}: {len(report.rows) - before} checks, {failed} failed, {time.monotonic() - at:.1f} s", flush=True)
         judge_leaks(report, origin, keys, taken, titles, licences.traces)
+        judge_kept(report, origin, taken, titles)
     if "selftest" in asked and SLICED in titles.urls:
         drmtest.judge_judges(report, titles, {c.name: c for c in taken}, keys)
     if "drmplayers" in asked:
