@@ -270,7 +270,7 @@ def run(report, binary, chosen, sources, asked, scratch, out):
     wanted[SLICED] = ("made", f"{SLICED}/master.m3u8")
     keys = Keys()
     serving = key_server(binary, os.path.join(out, "key-server.log")) if has_key_server(binary) else nullcontext()
-    with Licences(keys) as licences, serving as server:
+    with Licences(keys, os.path.join(scratch, "spoilt")) as licences, serving as server:
         keys.server = server
         if not server:
             report.skip("drm", "key server", "all", "this packorigin has no key-server command; keys stand in the configurations alone")

@@ -1,16 +1,23 @@
 """Which player plays which encrypted configuration, with keys from where. Part of `drm.py`.
 
 `players/protected.mjs` plays and says what is proved. Keys come from the configuration of the player, or as licences
-and raw keys over HTTP from `licences.py` or from `packorigin key-server`; a job whose licences have to come from there
-fails if nobody asked for any. With `selftest` the same is played with one key wrong, for video and for sound, and has
-to fail.
+and raw keys over HTTP from `licences.py` or from `packorigin key-server`; if no player asks the former for any, that
+fails. With `selftest` the same is played with one key wrong, for video and for sound, and once with the commonest
+mistake in cbcs, the IV that is not reset at each slice, and compared with the clear presentation half a second on. All
+have to fail.
 """
 import json
 import os
 import subprocess
+from urllib.parse import urlsplit
 
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CBC
+
+import decrypt
 import presentation
-from walkers import cenc
+from walkers import bmff, cenc
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Where each is paused, in seconds: between two frames, in different segments and periods.
@@ -52,7 +59,38 @@ def job(titles, configuration, title, player, how, keys, wrong=()):
             "times": TIMES[title], "audio": title != "video-only", "drm": drm}
 
 
-def jobs_of(report, titles, taken, keys, selftest):
+def carried(segment, init, keys):
+    """A segment of cbcs encrypted anew, with one chain through all slices of a picture."""
+    out = bytearray(segment)
+    for fragment in bmff.read_segment(segment, init):
+        found, protection = decrypt.samples(fragment, init, keys)
+        for sample, aux, clear in found if protection else []:
+            places = [p for a, b in cenc.ranges(aux, len(clear)) for p in decrypt.blocks_of(a, b, protection.crypt, protection.skip)]
+            e = Cipher(AES(keys[protection.kid]), CBC(protection.iv)).encryptor()
+            for place in places:
+                out[sample.start + place:sample.start + place + 16] = e.update(clear[place:place + 16])
+    return bytes(out)
+
+
+def mirror(out, folder, keys):
+    """Writes a presentation with that mistake in its pictures into a folder, under the paths it is served at."""
+    files = {out.url: presentation.fetch(out.url)}
+    for r in out.renditions:
+        if r.playlist:
+            files[r.playlist.url] = presentation.fetch(r.playlist.url)
+        for part in r.parts:
+            files[part.init_url] = part.init_data
+            for s in part.segments:
+                files[s.url] = carried(s.data, part.init, keys) if r.kind == "video" else s.data
+    for url, data in files.items():
+        path = os.path.join(folder, urlsplit(url).path.lstrip("/"))
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as f:
+            f.write(data)
+    return urlsplit(out.url).path
+
+
+def jobs_of(report, titles, taken, keys, licences, selftest):
     jobs, wrong, known = [], [], {c.name: c for c in taken}
     for name, player, how, wanted in PLAYED:
         for title in sorted(wanted & set(titles.urls)) if name in known else []:
@@ -63,6 +101,11 @@ def jobs_of(report, titles, taken, keys, selftest):
     for name, kind in (("dash-cenc", "video"), ("cmaf-cbcs", "video"), ("dash-cenc", "audio")) if selftest and "sliced" in titles.urls else ():
         if name in known:
             wrong.append(job(titles, known[name], "sliced", "shaka", "config", keys, (kind,)))
+    if wrong and "cmaf-cbcs" in known:
+        plain = job(titles, known["cmaf-cbcs"], "sliced", "shaka", "config", keys)
+        path = mirror(presentation.load(plain["url"]), licences.folder, keys)
+        wrong.append(plain | {"subject": "sliced cmaf-cbcs, IV not reset", "url": f"{licences.url}/files{path}"})
+        wrong.append(plain | {"subject": "sliced cmaf-cbcs, other times", "clearTimes": [t + 0.5 for t in plain["times"]]})
     return jobs, wrong
 
 
@@ -93,7 +136,7 @@ def run(report, titles, taken, keys, licences, out, selftest):
     if missing():
         report.skip("drmplayers", "all", "all", missing())
         return
-    jobs, wrong = jobs_of(report, titles, taken, keys, selftest)
+    jobs, wrong = jobs_of(report, titles, taken, keys, licences, selftest)
     if not jobs:
         report.skip("drmplayers", "all", "all", "none of the configurations and titles that players are asked about is there")
         return
@@ -113,5 +156,8 @@ def run(report, titles, taken, keys, licences, out, selftest):
     if asked:
         report.add("drmplayers", "licence server", "was asked for licences", bool(licences.asked), "no player came")
     for result in results[len(jobs):]:
-        name = "notices in the picture or by an error" if "video" in result["subject"] else "notices by an error of the decoder"
-        report.add("selftest", f"{result['subject']} {result['player']}", name, not all(c["ok"] for c in result["checks"]), "everything passes with a wrong key")
+        failed = {c["name"] for c in result["checks"] if not c["ok"]}
+        name, noticed = "something is noticed", bool(failed)
+        if "other times" in result["subject"]:
+            name, noticed = "the picture is another one", "shows the clear one's picture" in failed
+        report.add("selftest", f"{result['subject']} {result['player']}", name, noticed, f"fails are {sorted(failed)}")

@@ -84,6 +84,7 @@ class Licences:
     def __init__(self, keys, folder=None):
         self.server = Server(("127.0.0.1", 0), Handler)
         self.server.handed_out, self.server.folder, self.server.traces = HandedOut(keys), folder, []
+        self.folder = folder
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
     def __enter__(self):

@@ -9,7 +9,7 @@
 // to the end without a word; wrong sound ends in a decoder error. Screenshots of pairs that differ are kept.
 //
 // Cannot prove anything of Widevine, PlayReady and FairPlay modules: the keys come as ClearKey or as plain HLS keys.
-// Jobs: [{player, subject, url, clear, times: [s], audio: bool, drm?: {keys: {kid: key}} or {server: URL, hook?: bool}}].
+// Jobs: [{player, subject, url, clear, times: [s], clearTimes?: [s] (to see it fail), audio: bool, drm?: {keys: {kid: key}} or {server: URL, hook?: bool}}].
 import { readFile, writeFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -36,7 +36,7 @@ async function stills({ page, call }, player, url, times, options) {
 
 async function reference(browser, base, job) {
   const broken = [], opened = await openPage(browser, base, job.player, broken);
-  const found = await stills(opened, job.player, job.clear, job.times, { largest: true });
+  const found = await stills(opened, job.player, job.clear, job.clearTimes ?? job.times, { largest: true });
   await opened.context.close();
   return found;
 }
@@ -94,7 +94,7 @@ async function main() {
   const jobs = JSON.parse(await readFile(values.jobs));
   await mkdir(values.out, { recursive: true });
   const { browser, base, close } = await open();
-  const key = (job) => JSON.stringify([job.player, job.clear, job.times]);
+  const key = (job) => JSON.stringify([job.player, job.clear, job.clearTimes ?? job.times]);
   const distinct = [...new Map(jobs.map((j) => [key(j), j])).values()];
   const shown = await each(distinct, values.parallel, (job) => reference(browser, base, job));
   const clear = new Map(distinct.map((job, index) => [key(job), shown[index]]));
