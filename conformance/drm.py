@@ -9,6 +9,7 @@ import hmac
 import os
 import subprocess
 import time
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
@@ -25,6 +26,7 @@ import signalling
 from keys import Key, Keys, raw_key
 from licences import Licences
 from origin import Origin, Problem, free_port
+from report import Report
 from walkers.cenc import CLEARKEY, FAIRPLAY, PLAIN_KEY_1, PLAIN_KEY_2, PLAYREADY, WIDEVINE
 
 GROUP, SECONDS = "drm", 4
@@ -185,11 +187,12 @@ def register(report, origin, configurations):
     return taken
 
 
-def judge_title(report, title, titles, taken, keys, counters):
+def judge_title(title, titles, taken, keys, expected):
+    """All configurations of one title, in a process of its own: rows of the report, IVs that were used, keys, seconds."""
     presentation.forget()
-    loaded = {}
+    started, loaded, report, counters = time.monotonic(), {}, Report(expected), decrypt.Counters()
     for c in [c for c in taken if c.wide or title in FEW]:
-        subject, before = f"{title} {c.name}", time.monotonic()
+        subject = f"{title} {c.name}"
         try:
             clear = loaded.setdefault(c.package_type, None) or titles.load(title, CLEAR_OF[c.package_type])
             loaded[c.package_type], encrypted = clear, titles.load(title, c.name)
@@ -199,19 +202,36 @@ def judge_title(report, title, titles, taken, keys, counters):
         loaded[c.name] = encrypted
         decrypt.judge_decrypt(report, subject, encrypted, clear, keys, key_at(c, keys), counters, c.lead, c.key_of)
         signalling.judge_signalling(report, subject, encrypted, signalling.Asked(c.encryption, c.key_of, keys))
-        if c.package_type != "HLS":
+        if c.package_type != "HLS" and title in FEW:
             boxes.judge_boxes(report, subject, encrypted)
-        if title in FEW:
+        if title in FEW and (c.wide or c.lead or not c.keys):
             decryptors.judge_decryptors(report, subject, encrypted, clear, keys)
         if title == SLICED:
             delivery.judge_delivery(report, subject, encrypted, thorough=False)
-        took = time.monotonic() - before
-        if took > 20:
-            print(f"  {subject}: {took:.1f} s", flush=True)
     if "cmaf-cenc" in loaded and "dash-cenc-twin" in loaded:
         with report.judge("sharing", f"{title} encrypted") as judge:
             mine, other = manifests.segment_urls(loaded["cmaf-cenc"]), manifests.segment_urls(loaded["dash-cenc-twin"])
             judge.check("DASH and HLS_CMAF of one encryption share every URL", mine == other, lambda: f"{sorted(mine ^ other)[:2]}")
+    return report.rows, report.used, counters.used, keys.asked, time.monotonic() - started
+
+
+def judge_titles(report, titles, taken, keys):
+    """Two titles at a time. What no title can see alone: an IV that two of them use under one key."""
+    used, repeats = {}, []
+    with ProcessPoolExecutor(2) as pool:
+        work = {title: pool.submit(judge_title, title, titles, taken, keys, report.expected) for title in sorted(titles.urls, key=lambda t: t not in FEW)}
+        for title, future in work.items():
+            rows, known, mine, asked, took = future.result()
+            report.rows += rows
+            report.used |= known
+            for kid in asked:
+                keys[kid]           # so that all of them are known here
+            for mark, plaintext in mine.items():
+                if used.setdefault(mark, (title, plaintext))[1] != plaintext:
+                    repeats.append(f"{title} and {used[mark][0]}: key {mark[0].hex()}, IV {mark[1].hex()}")
+            print(f"drm {title}: {len(rows)} checks, {sum(r[3] == 'FAIL' for r in rows)} failed, {took:.1f} s", flush=True)
+    report.add("decrypt", "all titles", "no IV comes twice under one key", not repeats, lambda: f"{repeats[0]} (and {len(repeats) - 1} more)")
+    report.add("decrypt", "all titles", "there were IVs", bool(used) or not any(c.encryption.get("scheme") == "cenc" for c in taken), "no cenc sample was seen")
 
 
 def key_at(configuration, keys):
@@ -258,6 +278,10 @@ def judge_leaks(report, origin, keys, taken, titles, traces):
         out = titles.load(SLICED if SLICED in titles.urls else next(iter(titles.urls)), c.name)
         urls += [out.url] + [r.playlist.url for r in out.renditions if r.playlist] + [p.init_url for r in out.renditions for p in r.parts if p.init_url]
     leaks.judge_leaks(report, "drm", secrets, origin.log_path, origin.data, origin.control, GROUP, {c.name: c.body for c in taken}, urls, traces)
+    served = os.path.join(os.path.dirname(origin.log_path), "key-server.log")
+    if asked:
+        with report.judge("leaks", "key server") as judge:
+            leaks.judge_files(judge, "log", secrets, [served])
 
 
 def run(report, binary, chosen, sources, asked, scratch, out):
@@ -293,12 +317,7 @@ def run(report, binary, chosen, sources, asked, scratch, out):
 
 def judge(report, origin, titles, taken, keys, licences, asked, out):
     if "drm" in asked:
-        counters = decrypt.Counters()
-        for title in titles.urls:
-            before, at = len(report.rows), time.monotonic()
-            judge_title(report, title, titles, taken, keys, counters)
-            failed = sum(r[3] == "FAIL" for r in report.rows[before:])
-            print(f"drm {title}: {len(report.rows) - before} checks, {failed} failed, {time.monotonic() - at:.1f} s", flush=True)
+        judge_titles(report, titles, taken, keys)
         judge_leaks(report, origin, keys, taken, titles, licences.traces)
         judge_kept(report, origin, taken, titles)
     if "selftest" in asked and SLICED in titles.urls:
