@@ -312,11 +312,16 @@ def run(report, binary, chosen, sources, asked, scratch, out):
                     report.add("drm", name, "playable", False, str(asset.get("failure")))
             titles = Titles({n: a for n, a in assets.items() if a["status"] == "PLAYABLE"})
             print(f"drm: ingest of {len(wanted)} assets, {len(taken)} configurations: {time.monotonic() - started:.1f} s", flush=True)
-            judge(report, origin, titles, taken, keys, licences, asked, out)
+            try:
+                judge(report, origin, titles, taken, keys, licences, asked, out)
+            except OSError as error:
+                report.add("drm", "packorigin", "answers to the end", False, f"{error}; {origin.tail(3)}")
+            report.add("drm", "packorigin", "stays up to the end", origin.process.poll() is None, lambda: origin.tail(5))
 
 
 def judge(report, origin, titles, taken, keys, licences, asked, out):
     if "drm" in asked:
+        signalling.skip_readers(report)
         judge_titles(report, titles, taken, keys)
         judge_leaks(report, origin, keys, taken, titles, licences.traces)
         judge_kept(report, origin, taken, titles)

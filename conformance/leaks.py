@@ -117,6 +117,7 @@ def judge_leaks(report, subject, secrets, log, data, control=None, group=None, c
             judge_answers(judge, secrets, control, group, configurations or {}, urls)
         judge_files(judge, "log", secrets, [log])
         judge_files(judge, "data directory", secrets, [data])
+        judge.check("traces: there is something to search", not control or any(b"packorigin" in t for t in traces), f"{len(traces)} batches")
         for body in traces:
             found = secrets.found_in(body)
             judge.check("traces", not found, lambda: f"{', '.join(f'{n} as {f}' for n, f in found[:3])}")

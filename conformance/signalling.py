@@ -332,17 +332,21 @@ def judge_hls(judge, out, asked):
 
 def judge_signalling(report, subject, out, asked=None):
     with report.judge("signalling", subject) as judge:
-        for reader, name in ((WidevineReader, "pywidevine"), (PlayReadyReader, "pyplayready")):
-            if reader is None and out.format != "HLS":
-                judge.skip(f"a second reader: {name}", "it is not installed (pip install, see README.md)")
         if out.mpd:
             judge_mpd(judge, out, asked or Asked())
         else:
             judge_hls(judge, out, asked or Asked())
 
 
+def skip_readers(report):
+    for reader, name in ((WidevineReader, "pywidevine"), (PlayReadyReader, "pyplayready")):
+        if reader is None:
+            report.skip("signalling", "all", f"a second reader, {name}", "it is not installed (pip install, see README.md)")
+
+
 def main(*urls):
     report = Report()
+    skip_readers(report)
     for url in urls:
         judge_signalling(report, url.rsplit("/", 1)[-1], presentation.load(url))
     return report.close()
