@@ -184,22 +184,24 @@ impl Keys {
         }
     }
 
-    /// Every key set that URLs may have been made of: the current one first, then those that it
-    /// replaced within the keeping time. Empty where there is none at all; [`Keys::key_set`] tells
-    /// why.
-    pub async fn known_key_sets(
-        self: &Arc<Self>,
+    /// Every key set in memory that URLs may have been made of: the current one first, fresh or
+    /// stale, then those that it replaced within the keeping time. Asks nobody.
+    pub fn known_key_sets(
+        &self,
         content_id: &ContentId,
         package_type: PackageType,
         encryption: &Encryption,
     ) -> Vec<Arc<KeySet>> {
-        let current = self.key_set(content_id, package_type, encryption).await;
-        let mut sets: Vec<Arc<KeySet>> = current.into_iter().collect();
-        if let Ok(text) = question::text(content_id, package_type, encryption) {
-            let now = (self.now)().instant;
-            sets.extend(self.memory().shelf.earlier(&question::id(&text), now));
-        }
-        sets
+        let Ok(text) = question::text(content_id, package_type, encryption) else {
+            return Vec::new();
+        };
+        let (id, now) = (question::id(&text), (self.now)().instant);
+        let mut memory = self.memory();
+        let current = match memory.shelf.find(&id, now) {
+            Found::Fresh(set) | Found::Stale(set, _) => Some(set),
+            Found::Failed(_) | Found::Nothing => None,
+        };
+        current.into_iter().chain(memory.shelf.earlier(&id, now)).collect()
     }
 
     fn looked_up(&self, how: KeyLookup, set: Arc<KeySet>) -> Arc<KeySet> {

@@ -139,7 +139,7 @@ impl Fixture {
     }
 
     async fn known(&self, encryption: &Encryption) -> Vec<Arc<KeySet>> {
-        self.keys.known_key_sets(&content_id(), PackageType::HlsCmaf, encryption).await
+        self.keys.known_key_sets(&content_id(), PackageType::HlsCmaf, encryption)
     }
 
     fn counted(&self, line: &str) -> bool {
