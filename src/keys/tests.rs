@@ -138,7 +138,7 @@ impl Fixture {
         self.keys.key_set(&content_id(), PackageType::HlsCmaf, encryption).await
     }
 
-    async fn known(&self, encryption: &Encryption) -> Vec<Arc<KeySet>> {
+    fn known(&self, encryption: &Encryption) -> Vec<Arc<KeySet>> {
         self.keys.known_key_sets(&content_id(), PackageType::HlsCmaf, encryption)
     }
 

@@ -116,15 +116,21 @@ async fn replaced_sets_stay_known() {
     let fixture = Fixture::new(usual());
     let server = TestServer::start([Reply::Good(KEY)]).await;
     let encryption = fixture.encryption(&server);
-    assert_eq!(fixture.known(&encryption).await.len(), 1);
+    // What is not known is not asked for.
+    assert!(fixture.known(&encryption).is_empty());
+    fixture.get(&encryption).await.unwrap();
+    assert_eq!(fixture.known(&encryption).len(), 1);
     server.reply_with([Reply::Good(OTHER_KEY)]);
     fixture.clock.advance(60);
-    let known = fixture.known(&encryption).await;
+    // Stale, and still not asked for.
+    assert_eq!(fixture.known(&encryption).len(), 1);
+    fixture.get(&encryption).await.unwrap();
+    let known = fixture.known(&encryption);
     let secrets: Vec<_> = known.iter().map(|set| *set.keys[0].key.expose()).collect();
     assert_eq!(secrets, [OTHER_KEY, KEY]);
 
     let nothing = fixture.encryption_at("http://127.0.0.1:1/");
-    assert!(fixture.known(&nothing).await.is_empty());
+    assert!(fixture.known(&nothing).is_empty());
 }
 
 fn on_disk() -> config::Keys {

@@ -62,7 +62,9 @@ async fn the_iv_is_the_keys_own_then_the_constant_one_then_derived() {
         (Cbcs, None, None, derived),
         (Cbcs, None, constant, constant),
         (Cbcs, own, constant, own),
-        (HlsSampleAes, None, None, derived),
+        // One IV for each segment, unless FairPlay hands it out.
+        (HlsSampleAes, None, None, None),
+        (HlsSampleAes, None, constant, constant),
         (HlsAes128, None, None, None),
         (HlsAes128, None, constant, constant),
         (HlsAes128, own, None, own),
