@@ -18,7 +18,7 @@ use super::page::{Page, PageRequest};
 use super::view::AssetView;
 use crate::error::{Error, Kind, Result};
 use crate::model::ingest::{IngestFailure, Progress};
-use crate::model::policy::Name;
+use crate::model::policy::{Configuration, Name};
 
 /// Groups, configurations, assets and ingest jobs in a database.
 #[async_trait]
@@ -58,10 +58,12 @@ pub trait CatalogStore: fmt::Debug + Send + Sync + 'static {
     ) -> Result<Page<ConfigurationRecord>>;
     /// Replaces a configuration; one that encrypts needs content IDs as in
     /// [`CatalogStore::create_configuration`]. The settings that were in force are kept as retired at `now`,
-    /// unless the new ones are equal.
+    /// unless the new ones are equal. With `from`, only that configuration is replaced: nothing
+    /// that came between is lost.
     async fn replace_configuration(
         &self,
         new: NewConfiguration,
+        from: Option<Configuration>,
         now: OffsetDateTime,
     ) -> Result<ConfigurationRecord>;
     /// Deletes a configuration and its history.
@@ -147,6 +149,16 @@ pub(super) fn configuration_exists(name: &Name) -> Error {
         Kind::AlreadyExists,
         format!(
             "there already is a packaging configuration {name}; its name is unique across groups"
+        ),
+    )
+}
+
+pub(super) fn configuration_changed(name: &Name) -> Error {
+    Error::new(
+        Kind::FailedPrecondition,
+        format!(
+            "packaging configuration {name} was changed by somebody else at the same time; read it \
+             again and repeat what is still wanted"
         ),
     )
 }

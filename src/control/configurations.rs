@@ -336,7 +336,7 @@ pub(super) async fn show(
     responses(
         (status = 200, description = "The new configuration", body = ConfigurationBody),
         (status = 409, description = "`failed_precondition`: it encrypts and an asset of the group \
-            has no content ID"),
+            has no content ID, or somebody changed it at the same time"),
     )
 )]
 pub(super) async fn replace(
@@ -357,7 +357,10 @@ pub(super) async fn replace(
         Some(_) => Some(state.catalog.configuration(&group, &name).await?.configuration),
     };
     let new = body.checked(group, name, &state, stored.as_ref())?;
-    let record = state.catalog.replace_configuration(new).await?;
+    let record = match stored {
+        None => state.catalog.replace_configuration(new).await?,
+        Some(stored) => state.catalog.replace_configuration_from(stored, new).await?,
+    };
     Ok(Json(record.into()))
 }
 

@@ -12,7 +12,7 @@ use crate::catalog::configuration::{
 use crate::catalog::page::{Cursor, Page, PageRequest};
 use crate::catalog::{store, timestamp};
 use crate::error::Result;
-use crate::model::policy::Name;
+use crate::model::policy::{Configuration, Name};
 
 pub(super) async fn create(
     connection: &mut SqliteConnection,
@@ -90,9 +90,13 @@ pub(super) async fn page(
 pub(super) async fn replace(
     connection: &mut SqliteConnection,
     new: NewConfiguration,
+    from: Option<Configuration>,
     now: OffsetDateTime,
 ) -> Result<ConfigurationRecord> {
     let old = one(&mut *connection, &new.group, &new.configuration.name).await?;
+    if from.is_some_and(|from| from != old.configuration) {
+        return Err(store::configuration_changed(&new.configuration.name));
+    }
     check_content_ids(&mut *connection, &new).await?;
     let mut revision = old.revision;
     if old.configuration != new.configuration {

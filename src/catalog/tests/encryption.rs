@@ -23,6 +23,21 @@ async fn an_encryption_survives_storing() {
 }
 
 #[tokio::test]
+async fn of_two_replacements_from_one_state_the_second_is_refused() {
+    let fixture = fixture().await;
+    let catalog = &fixture.catalog;
+    let from = catalog.configuration(&name("web"), &name("dash")).await.unwrap().configuration;
+    let replace = async |new| catalog.replace_configuration_from(from.clone(), new).await;
+    // One that changes nothing is in nobody's way.
+    replace(new_configuration("web", "dash", 6)).await.unwrap();
+    assert_eq!(replace(encrypted("dash", 6)).await.unwrap().revision, 2);
+    let error = replace(new_configuration("web", "dash", 6)).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::FailedPrecondition);
+    let shown = catalog.configuration(&name("web"), &name("dash")).await.unwrap();
+    assert_eq!((shown.configuration.encryption, shown.revision), (Some(encryption()), 2));
+}
+
+#[tokio::test]
 async fn assets_beside_encryption_need_a_content_id() {
     let fixture = fixture().await;
     let catalog = &fixture.catalog;

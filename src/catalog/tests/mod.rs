@@ -17,7 +17,7 @@ use super::clock::manual::ManualClock;
 use super::*;
 use crate::error::Kind;
 use crate::model::ingest::{FailureCode, Report};
-use crate::model::policy::{Configuration, PackageType, SegmentDuration, StreamSelection};
+use crate::model::policy::{PackageType, SegmentDuration, StreamSelection};
 
 const GRACE: Duration = Duration::hours(6);
 

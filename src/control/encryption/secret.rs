@@ -109,3 +109,18 @@ fn nothing_kept(field: &str) -> Error {
     );
     Error::invalid(field, message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_do_not_show() {
+        let secret = SecretText::new("hush");
+        assert_eq!(format!("{secret:?}"), "SecretText(…)");
+        let sealed = ProtectedText::Sealed("aHVzaA==".to_owned());
+        assert_eq!(SecretText::shown(&sealed).expose(), HIDDEN);
+        let reference = ProtectedText::Reference("file:a".to_owned());
+        assert_eq!(SecretText::shown(&reference).expose(), "file:a");
+    }
+}
