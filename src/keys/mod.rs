@@ -212,7 +212,11 @@ impl Keys {
         let (sender, landing) = watch::channel(None);
         memory.flights.insert(question.id, landing.clone());
         let permit = FlightPermit { keys: self.clone(), id: question.id };
-        let span = tracing::info_span!(names::SPAN_KEYS, content_id = question.content_id.as_str());
+        let span = tracing::info_span!(
+            names::SPAN_KEYS,
+            content_id = question.content_id.as_str(),
+            host = tracing::field::Empty,
+        );
         let flight = async move {
             let result = permit.keys.answer(&Arc::new(question)).await;
             // Freed before it lands: whoever comes now finds the result in memory.
@@ -225,7 +229,7 @@ impl Keys {
 
     /// A new set, or the best old one. What it finds is in memory when it returns.
     async fn answer(&self, question: &Arc<Question>) -> Result<Arc<KeySet>> {
-        let stored = self.from_disk(question).await;
+        let stored = self.recall(question).await;
         if let Some((set, age)) = &stored {
             let now = (self.now)().instant;
             let set = self.memory().shelf.put(question.id, set.clone(), *age, now);
@@ -297,12 +301,13 @@ impl Keys {
     ) -> Result<KeySet, (AskError, Option<String>)> {
         let credentials = self.credentials(server).await.map_err(|error| (error, None))?;
         let host = credentials.url.host_str().map(str::to_owned);
+        tracing::Span::current().record("host", host.as_deref());
         let request = key_request(question, server, credentials.recipient_certificate.clone());
         let document = request_document(&request);
         let asked = self.client.post(&credentials, server.version, &document).await;
         let answer = asked.map_err(|error| (error, host.clone()))?;
         let set = read(question, &request, &answer, &credentials).map_err(|error| (error, host))?;
-        self.to_disk(question, answer).await;
+        self.record(question, answer).await;
         Ok(set)
     }
 
@@ -313,7 +318,7 @@ impl Keys {
     }
 
     /// The stored answer and its age, where memory has nothing and it may still be used.
-    async fn from_disk(&self, question: &Arc<Question>) -> Option<(Arc<KeySet>, Duration)> {
+    async fn recall(&self, question: &Arc<Question>) -> Option<(Arc<KeySet>, Duration)> {
         let KeyProvider::Server(server) = &question.encryption.keys else { return None };
         let disk = self.disk.clone()?;
         let now = (self.now)();
@@ -342,7 +347,7 @@ impl Keys {
         Some((Arc::new(set), age))
     }
 
-    async fn to_disk(&self, question: &Arc<Question>, document: Zeroizing<Vec<u8>>) {
+    async fn record(&self, question: &Arc<Question>, document: Zeroizing<Vec<u8>>) {
         let Some(disk) = self.disk.clone() else { return };
         let now = (self.now)();
         let kept = self.lifetimes.kept;

@@ -3,6 +3,7 @@
 mod outage;
 mod server;
 mod settings;
+mod tls;
 mod transport;
 
 use std::collections::BTreeMap;

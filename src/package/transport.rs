@@ -1,7 +1,7 @@
 //! One segment as a transport stream, clear or encrypted.
 
 use super::gather::gather;
-use super::{FetchedPart, no_parts};
+use super::{FetchedPart, no_parts, source_changed};
 use crate::cenc::aes128::encrypt_segment;
 use crate::cenc::sample_aes::SampleAesCipher;
 use crate::error::Result;
@@ -24,8 +24,14 @@ pub(super) fn segment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<V
         let track = plan.track(part).ok_or_else(|| no_parts(plan))?;
         let (mut payload, mut samples) = gather(plan, part, blocks, Vec::new())?;
         if let Some(cipher) = &cipher {
-            match track.codec {
-                CodecConfig::Avc(_) => encrypt_pictures(cipher, &mut payload, &mut samples),
+            match &track.codec {
+                CodecConfig::Avc(config) => {
+                    // The size of the segment says nothing once pictures have grown.
+                    if mux::video_packets(config, &samples) != planned_packets(plan, part) {
+                        return Err(source_changed(plan, "its size is not what ingest measured"));
+                    }
+                    encrypt_pictures(cipher, &mut payload, &mut samples);
+                }
                 CodecConfig::Aac(_) => encrypt_frames(cipher, &mut payload, &samples),
             }
         }
@@ -40,8 +46,7 @@ pub(super) fn segment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<V
     });
     let video = pictures.as_mut().and_then(|(part, payload, samples)| {
         let CodecConfig::Avc(config) = &plan.track(part)?.codec else { return None };
-        let packets = plan.groups(part).iter().map(|group| u64::from(group.ts_payload_packets));
-        let planned_packets = packets.sum();
+        let planned_packets = planned_packets(plan, part);
         Some(VideoInput {
             config,
             samples,
@@ -69,6 +74,11 @@ pub(super) fn segment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<V
         Some(SegmentProtection::Aes128 { key, iv }) => encrypt_segment(key.expose(), iv, out),
         _ => out,
     })
+}
+
+/// Packets with payload that the plan has for a part.
+fn planned_packets(plan: &SegmentPlan, part: &TrackPart) -> u64 {
+    plan.groups(part).iter().map(|group| u64::from(group.ts_payload_packets)).sum()
 }
 
 /// Pictures grow where what was encrypted has to be escaped, so they move to another buffer.

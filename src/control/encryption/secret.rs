@@ -75,7 +75,11 @@ pub(super) fn protect(
     check: impl FnOnce(&str) -> Result<(), String>,
 ) -> Result<ProtectedText> {
     if given.is_hidden() {
-        return kept.cloned().ok_or_else(|| nothing_kept(field));
+        let kept = kept.ok_or_else(|| nothing_kept(field))?;
+        if matches!(kept, ProtectedText::Sealed(_)) {
+            vault.open(kept).map_err(|error| unsealable(field, error))?;
+        }
+        return Ok(kept.clone());
     }
     if !given.is_reference() {
         check(given.expose()).map_err(|wrong| Error::invalid(field, format!("{field} {wrong}")))?;
@@ -89,7 +93,8 @@ pub(super) fn protect(
     vault.seal(given.expose()).map_err(|error| unsealable(field, error))
 }
 
-fn unsealable(field: &str, error: VaultError) -> Error {
+/// What the vault refuses is the request's to mend, but for the cipher.
+pub(super) fn unsealable(field: &str, error: VaultError) -> Error {
     match error {
         VaultError::Sealing => Error::internal(format!("{field} was not sealed")).caused_by(error),
         error => Error::invalid(field, format!("{field}: {error}")),

@@ -236,6 +236,8 @@ fn headers(
     if headers.len() > MAX_HEADERS {
         return Err(refused("headers", format!("must be at most {MAX_HEADERS}")));
     }
+    // Members of a JSON object have no order, so another one is no change.
+    headers.sort_by_cached_key(|(name, _)| name.to_ascii_lowercase());
     Ok(headers)
 }
 

@@ -3,11 +3,11 @@
 use zeroize::Zeroizing;
 
 use super::body::StaticKeyBody;
-use super::secret::protect;
+use super::secret::{protect, unsealable};
 use super::systems::{MAX_URL, is_web_url};
 use super::{Use, read_bytes};
 use crate::error::{Error, Result};
-use crate::keys::Vault;
+use crate::keys::{Vault, VaultError};
 use crate::model::encryption::{ProtectedText, StaticKey};
 use crate::model::policy::PackageType;
 use crate::model::presentation::Medium;
@@ -60,7 +60,7 @@ fn checked_key(
             "must be 32 hexadecimal digits, or a reference env:NAME or file:NAME".to_owned()
         })
     })?;
-    let secret = open(vault, &key)?;
+    let secret = open(vault, &key).map_err(|error| unsealable(&field(index, "key"), error))?;
     let iv = body.iv.as_deref().map(|text| read_bytes(&field(index, "iv"), text)).transpose()?;
     check_iv(index, iv, secret.as_deref(), purpose)?;
     check_uri(index, body.uri.as_deref(), purpose.systems)?;
@@ -68,7 +68,7 @@ fn checked_key(
 }
 
 /// The secret of a sealed key; references are followed when the key is used.
-fn open(vault: &Vault, key: &ProtectedText) -> Result<Option<Zeroizing<[u8; 16]>>> {
+fn open(vault: &Vault, key: &ProtectedText) -> Result<Option<Zeroizing<[u8; 16]>>, VaultError> {
     match key {
         ProtectedText::Reference(_) => Ok(None),
         ProtectedText::Sealed(_) => Ok(read_secret(&vault.open(key)?)),

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 
-/// The content key that [`speke_answer`] gives.
+/// The content key that a good answer gives.
 pub(super) const KEY: [u8; 16] = [
     0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff,
 ];
@@ -128,11 +128,7 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
     gate.wait_for(|is_open| *is_open).await.unwrap();
     match reply {
         Reply::Good(key) => {
-            let body = speke_answer(&request, key);
-            let headers =
-                [("Content-Type", "application/xml; charset=utf-8"), ("X-Speke-Version", "2.0")];
-            let Reply::Raw(bytes) = Reply::answer("200 OK", &headers, &body) else { return };
-            let _ = stream.write_all(&bytes).await;
+            let _ = stream.write_all(&good_answer(&request, key)).await;
         }
         Reply::Raw(bytes) => {
             let _ = stream.write_all(&bytes).await;
@@ -150,7 +146,8 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
     }
 }
 
-async fn read_request(stream: &mut TcpStream) -> Option<String> {
+/// Head and body of one request; `None` if the client goes away before.
+pub(super) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     let mut bytes = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -171,8 +168,17 @@ async fn read_request(stream: &mut TcpStream) -> Option<String> {
     }
 }
 
-/// The least that answers a SPEKE 2 request for one key with the keys asked for.
-pub(super) fn speke_answer(request: &str, key: [u8; 16]) -> String {
+/// An answer that holds for `request`, head and all.
+pub(super) fn good_answer(request: &str, key: [u8; 16]) -> Vec<u8> {
+    let headers = [("Content-Type", "application/xml; charset=utf-8"), ("X-Speke-Version", "2.0")];
+    match Reply::answer("200 OK", &headers, &speke_answer(request, key)) {
+        Reply::Raw(bytes) => bytes,
+        _ => Vec::new(),
+    }
+}
+
+/// The least that answers a SPEKE 2 request: the keys asked for.
+fn speke_answer(request: &str, key: [u8; 16]) -> String {
     let kids: Vec<&str> = request
         .split("<cpix:ContentKey ")
         .skip(1)
