@@ -39,6 +39,8 @@ pub async fn bind(address: SocketAddr, allow_remote: bool) -> Result<TcpListener
         let message = format!("--listen {address}: cannot listen there; is the port taken?");
         Error::invalid("listen", message).caused_by(error)
     })?;
+    // Port 0 is some other port now.
+    let address = listener.local_addr().unwrap_or(address);
     let whom = if is_remote { "EVERYBODY ON THE NETWORK" } else { "every program here" };
     tracing::warn!(
         %address,
