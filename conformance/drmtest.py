@@ -200,8 +200,10 @@ OF_SAMPLE_AES = [
 
 def plan_for(out):
     if out.format == "HLS":
-        method = out.renditions[0].parts[0].segments[-1].keys[0]["METHOD"]
-        return TS + HLS + VERSION + (OF_AES_128 if method == "AES-128" else OF_SAMPLE_AES)
+        key = out.renditions[0].parts[0].segments[-1].keys[0]
+        plain = key.get("KEYFORMAT", signalling.IDENTITY) == signalling.IDENTITY       # needs no session key
+        tags = [t for t in HLS if not (plain and t[3].startswith("session keys: each key of a DRM"))]
+        return TS + tags + VERSION + (OF_AES_128 if key["METHOD"] == "AES-128" else OF_SAMPLE_AES)
     scheme = cenc.read_protection(out.renditions[0].parts[0].init.entries[0]).scheme
     return CMAF + (OF_CENC if scheme == "cenc" else OF_CBCS) + (DASH if out.mpd else HLS + VERSION)
 

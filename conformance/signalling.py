@@ -258,7 +258,7 @@ def judge_key(judge, key, rendition, track, asked, where):
         judge.check("EXT-X-KEY: KEYID is the key ID of tenc", key.get("KEYID", "0x" + track.protection.kid.hex()).lower() == "0x" + track.protection.kid.hex(), f"{where}: {key.get('KEYID')}")
     elif asked.method:
         judge.equal("EXT-X-KEY: METHOD is the configured one", method, asked.method.replace("_", "-"), where)
-    if form != IDENTITY:
+    if form != IDENTITY or "KEYFORMATVERSIONS" in key:
         judge.equal("EXT-X-KEY: KEYFORMATVERSIONS", key.get("KEYFORMATVERSIONS"), "1", f"{where}: {form}")
     wanted = asked.key_of(rendition)
     if form == IDENTITY and method == "SAMPLE-AES":
