@@ -8,6 +8,7 @@
 
 mod commands;
 mod decryption;
+mod demo;
 mod ingesting;
 mod media;
 mod origin;

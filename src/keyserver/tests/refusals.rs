@@ -1,7 +1,11 @@
 //! Requests that a strict provider refuses, with the words of the standard.
 
+use proptest::prelude::*;
+
 use super::examples::SHARED;
 use super::*;
+use crate::keyserver::request::KeyRequest;
+use crate::model::encryption::SpekeVersion;
 
 async fn refused(version: Option<&str>, document: &str) -> (u16, String) {
     let answer = server().ask(version, document).await;
@@ -248,4 +252,18 @@ async fn without_a_host_there_are_no_urls() {
         .header("x-speke-version", "2.0");
     let request = request.body(Body::from(SHARED)).unwrap();
     assert_eq!(server().send(request).await.status, 400);
+}
+
+proptest! {
+    #[test]
+    fn any_document_is_survived(
+        cut in 0..SHARED.len(), length in 0..200_usize, put in "[<>/\"=&a-z ]{0,8}", old in any::<bool>()
+    ) {
+        let end = SHARED.len().min(cut + length);
+        let document = format!("{}{put}{}", &SHARED[..cut], &SHARED[end..]);
+        let version = if old { SpekeVersion::V1 } else { SpekeVersion::V2 };
+        if let Ok(request) = KeyRequest::read(version, &document) {
+            prop_assert!(!request.keys.is_empty() && !request.systems.is_empty());
+        }
+    }
 }
