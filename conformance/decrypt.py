@@ -30,6 +30,9 @@ from walkers import bmff, cenc, h264, mpegts, slices
 
 
 
+UNKNOWN = object()      # an IV that only the media tells
+
+
 # ---------------------------------------------------------------- ciphers
 
 def cbc(key, iv, data):
@@ -123,6 +126,17 @@ def frame_of_sample_aes(frame, key, iv):
     """An audio frame without its ADTS header: 16 bytes clear, then whole blocks."""
     end = 16 + max(len(frame) - 16, 0) // 16 * 16
     return frame[:16] + cbc(key, iv, frame[16:end]) + frame[end:] if len(frame) > 16 else frame
+
+
+def iv_from(data, plain, key):
+    """The IV of SAMPLE-AES that no playlist says (FairPlay), from the first encrypted block and what it should be."""
+    stream, reference = mpegts.read(data), mpegts.read(plain)
+    for unit, other in zip(stream.units(mpegts.VIDEO), reference.units(mpegts.VIDEO)):
+        for nal, clear in zip(h264.annex_b(bytes(unit.payload)), h264.annex_b(bytes(other.payload))):
+            if h264.kind(clear) in (h264.SLICE, h264.IDR) and len(clear) > 48:
+                block = cbc(key, bytes(16), nal.replace(b"\0\0\3", b"\0\0")[32:48])
+                return bytes(a ^ b for a, b in zip(block, clear[32:48]))
+    raise ValueError("no encrypted slice to tell the IV from")
 
 
 # ---------------------------------------------------------------- fragmented MP4
@@ -348,7 +362,8 @@ def judge_sample_aes(judge, data, plain, key, iv, where):
     judge.check("every encrypted one is changed", not unchanged, lambda: f"{where}: {unchanged} of {long} are not")
 
 
-def judge_ts(judge, rendition, clear, key_at, lead):
+def judge_ts(judge, rendition, clear, key_at, lead, ivs):
+    """`ivs`: key → IV, of those that only the media tells; filled here."""
     for part, plain in zip(rendition.parts, clear.parts):
         judge.equal("segments in number", len(part.segments), len(plain.segments), rendition.name)
         for number, (segment, other) in enumerate(zip(part.segments, plain.segments)):
@@ -360,6 +375,9 @@ def judge_ts(judge, rendition, clear, key_at, lead):
                 continue
             tag = segment.keys[0]
             key, stated = key_at(tag)
+            if stated is UNKNOWN:
+                stated = ivs[key] = ivs.get(key) or iv_from(segment.data, other.data, key)
+                judge.check("the IV is not the key", stated != key, where)
             iv = stated or iv_of(segment, tag)
             if tag["METHOD"] == "AES-128":
                 judge.equal("encrypted segments are padded to whole blocks", len(segment.data), (len(other.data) // 16 + 1) * 16, where)
@@ -383,6 +401,7 @@ def judge_decrypt(report, subject, encrypted, clear, keys, key_at=None, counters
     """`key_at`: attributes of an EXT-X-KEY → key and, where the tag does not say it, IV, for transport streams. `counters`: shared by titles with the same keys.
     `key_of`: rendition → False where it is to stay clear.
     """
+    ivs = {}
     counters = Counters() if counters is None else counters
     with report.judge("decrypt", subject) as judge:
         judge.equal("renditions", [r.name for r in encrypted.renditions], [r.name for r in clear.renditions])
@@ -393,7 +412,7 @@ def judge_decrypt(report, subject, encrypted, clear, keys, key_at=None, counters
             elif rendition.cmaf:
                 judge_cmaf(judge, rendition, plain, keys, counters, lead)
             else:
-                judge_ts(judge, rendition, plain, key_at, lead)
+                judge_ts(judge, rendition, plain, key_at, lead, ivs)
 
 
 def kid_in(text):

@@ -2,10 +2,9 @@
 
 A second origin logs at debug level and serves every title once clear and once in each of `plan()`'s configurations;
 keys stand in the configurations, or come from `packorigin key-server` where the binary has one. `decrypt.py`,
-`signalling.py`, `decryptors.py`, `leaks.py` and `drmplayers.py` say what they prove.
+`signalling.py`, `decryptors.py`, `leaks.py` and `drmplayers.py` say what they prove; of the others `boxes.py`,
+`manifests.py` and `delivery.py` judge what is encrypted too (`manifests.py` not AES-128, which it cannot read).
 """
-import hashlib
-import hmac
 import os
 import subprocess
 import time
@@ -123,9 +122,9 @@ def served_plan(server):
 
 
 def make_sliced(folder):
-    """A title of two sizes, each of several slices a picture: one with CABAC, B-frames and weighted prediction, one baseline."""
+    """A title of two sizes, each of several slices a picture: one with CABAC and weighted prediction, one with CAVLC."""
     variants = [("720p", "1280x720", ["-x264-params", "slices=4:ref=4:weightp=2:bframes=3:b-pyramid=strict:scenecut=0"], "400k"),
-                ("360p", "640x360", ["-profile:v", "baseline", "-x264-params", "slices=3:ref=2:scenecut=0"], "200k")]
+                ("360p", "640x360", ["-x264-params", "slices=3:ref=2:cabac=0:bframes=3:b-pyramid=strict:weightp=0:scenecut=0"], "200k")]
     master = "#EXTM3U\n"
     for name, size, options, rate in variants:
         os.makedirs(os.path.join(folder, name))
@@ -167,7 +166,9 @@ def has_key_server(binary):
 class Titles:
     """What is served: title → configuration → URL, and the presentations behind it."""
 
-    def __init__(self, assets):
+    def __init__(self, assets, masters=None):
+        """`masters`: title → its stored master playlist."""
+        self.masters = masters or {}
         self.urls = {name: {e["packagingConfiguration"]: e["url"] for e in a["egressEndpoints"] if e.get("url")} for name, a in assets.items()}
 
     def load(self, title, configuration):
@@ -204,7 +205,9 @@ def judge_title(title, titles, taken, keys, expected):
         signalling.judge_signalling(report, subject, encrypted, signalling.Asked(c.encryption, c.key_of, keys))
         if c.package_type != "HLS" and title in FEW:
             boxes.judge_boxes(report, subject, encrypted)
-        if title in FEW and (c.wide or c.lead or not c.keys):
+        if title in FEW and title in titles.masters and c.encryption.get("method") != "AES_128":
+            manifests.judge_manifests(report, subject, encrypted, presentation.load(titles.masters[title]), SECONDS)
+        if title in FEW and (c.wide or c.lead or not c.keys) and not (c.package_type == "HLS" and FAIRPLAY in c.encryption["systemIds"]):
             decryptors.judge_decryptors(report, subject, encrypted, clear, keys)
         if title == SLICED:
             delivery.judge_delivery(report, subject, encrypted, thorough=False)
@@ -242,13 +245,8 @@ def key_at(configuration, keys):
             key = configuration.keys[0]
             return keys[key.id], (bytes.fromhex(constant) if constant else key.iv) if fairplay else None
         kid = decrypt.kid_in(tag["URI"])
-        return keys[kid], served_iv(kid) if fairplay else None
+        return keys[kid], decrypt.UNKNOWN if fairplay else None     # the packager and the key server agree on it unheard
     return find
-
-
-def served_iv(kid):
-    """The IV that a key server with our seed hands out with a key, as its documentation says."""
-    return hmac.new(SEED.encode(), b"iv" + kid, hashlib.sha256).digest()[:16]
 
 
 def judge_kept(report, origin, taken, titles):
@@ -302,7 +300,8 @@ def run(report, binary, chosen, sources, asked, scratch, out):
         for c in configurations:
             keys.add(c.keys)
         settings = {"PACKORIGIN_TELEMETRY_LOG": "debug", "PACKORIGIN_EGRESS_ALLOW_HOSTS": "127.0.0.1", "PACKORIGIN_TELEMETRY_OTLP_ENDPOINT": licences.url}
-        with Origin(binary, sources | {"made": "file://" + os.path.join(scratch, "made")}, os.path.join(out, "packorigin-drm.log"), settings) as origin:
+        roots = sources | {"made": "file://" + os.path.join(scratch, "made")}
+        with Origin(binary, roots, os.path.join(out, "packorigin-drm.log"), settings) as origin:
             taken = register(report, origin, configurations)
             if not taken:
                 return
@@ -310,7 +309,8 @@ def run(report, binary, chosen, sources, asked, scratch, out):
             for name, asset in assets.items():
                 if asset["status"] != "PLAYABLE":
                     report.add("drm", name, "playable", False, str(asset.get("failure")))
-            titles = Titles({n: a for n, a in assets.items() if a["status"] == "PLAYABLE"})
+            masters = {n: f"{roots[source]}/{path}" for n, (source, path) in wanted.items()}
+            titles = Titles({n: a for n, a in assets.items() if a["status"] == "PLAYABLE"}, masters)
             print(f"drm: ingest of {len(wanted)} assets, {len(taken)} configurations: {time.monotonic() - started:.1f} s", flush=True)
             try:
                 judge(report, origin, titles, taken, keys, licences, asked, out)

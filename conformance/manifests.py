@@ -187,8 +187,8 @@ def judge_mpd(judge, out, medias, source):
     if source:
         judge.equal("MPD: Periods are the source's", len(mpd.periods), len(source.renditions[0].parts))
     for number, period in enumerate(mpd.periods):
-        kinds = [s.content_type for s in period.sets]
-        judge.check("MPD: at most one video and one audio AdaptationSet", kinds.count("video") == 1 and kinds.count("audio") <= 1, lambda: kinds)
+        kinds = [(s.content_type, s.key_id) for s in period.sets]
+        judge.check("MPD: at most one AdaptationSet of video and of audio for each key", len(kinds) == len(set(kinds)) and {"video"} <= {k for k, _ in kinds} <= {"video", "audio"}, lambda: kinds)
         judge.check("MPD: Period ids differ", len({p.attributes.get("id") for p in mpd.periods}) == len(mpd.periods), number)
         here = [(r, p, m) for r in out.renditions for p, m in zip(r.parts, medias[r.name]) if p.period == number]
         ends = [m.end for _, _, m in here]

@@ -36,6 +36,7 @@ except ImportError:
 
 MPD, CENC = "{urn:mpeg:dash:schema:mpd:2011}", "{urn:mpeg:cenc:2013}"
 PRO, LAURL = "{urn:microsoft:playready}pro", "{https://dashif.org/CPS}Laurl"
+SWITCHING = "urn:mpeg:dash:adaptation-set-switching:2016"
 MP4_PROTECTION = "urn:mpeg:dash:mp4protection:2011"
 WIDEVINE_FORMAT, PLAYREADY_FORMAT = "urn:uuid:" + cenc.WIDEVINE, "com.microsoft.playready"
 FAIRPLAY_FORMAT, CLEARKEY_FORMAT, IDENTITY = "com.apple.streamingkeydelivery", "org.w3.clearkey", "identity"
@@ -208,9 +209,21 @@ def judge_set(judge, group, tracks, asked, where):
         judge.equal("MPD: the configured systems", sorted(s[9:] for s in schemes if s.startswith("urn:uuid:")), sorted(s for s in asked.systems if s != cenc.FAIRPLAY), where)
 
 
+def judge_switching(judge, period, where):
+    """Sets of one kind with keys of their own say that players may switch among them (DASH-IF, Guidelines)."""
+    for kind in {g.content_type for g in period.sets}:
+        groups = [g for g in period.sets if g.content_type == kind and g.key_id]
+        for group in groups if len(groups) > 1 else []:
+            others = {g.attributes.get("id") for g in groups if g is not group}
+            stated = [e.get("value", "") for e in group.element.findall(MPD + "SupplementalProperty") if e.get("schemeIdUri") == SWITCHING]
+            judge.check("MPD: sets with other keys may be switched to", len(stated) == 1 and set(stated[0].split(",")) == others and None not in others,
+                        lambda: f"{where} {kind}: {stated}, the others are {others}")
+
+
 def judge_mpd(judge, out, asked):
     by_representation = {id(p.representation): (r, p) for r in out.renditions for p in r.parts}
     for number, period in enumerate(out.mpd.periods):
+        judge_switching(judge, period, f"period {number}")
         for group in period.sets:
             where = f"period {number} {group.content_type}"
             pairs = [by_representation[id(r)] for r in group.representations if id(r) in by_representation]

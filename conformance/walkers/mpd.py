@@ -37,6 +37,12 @@ class AdaptationSet:
     representations: list = field(default_factory=list)
     element: ET.Element | None = None
 
+    @property
+    def key_id(self):
+        """cenc:default_KID; None where the set is clear."""
+        kids = [e.get("{urn:mpeg:cenc:2013}default_KID") for e in self.element.findall(NS + "ContentProtection")]
+        return next(filter(None, kids), None)
+
 
 @dataclass
 class Period:
