@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use super::demo::{configuration, stream_url};
 use crate::error::{Error, Result};
 use crate::keys::Vault;
-use crate::keys::cpix::key_id;
+use crate::keys::cpix::{Audience, key_id};
 use crate::keyserver::{self, PlayerKind, PlayerStream, Seed, Settings};
 use crate::model::encryption::{Encryption, KeyProvider, KeyServer, SpekeVersion};
 use crate::model::policy::{Configuration, ContentId, PackageType};
@@ -143,7 +143,7 @@ impl DemoKeyServer {
             [(ProtectionScheme::Cbcs, "cmaf-cbcs"), (ProtectionScheme::Cenc, "cmaf-cenc")]
         {
             // One key for all tracks, which is what these configurations ask for.
-            let id = key_id(content_id, TrackType::All, scheme);
+            let id = key_id(content_id, TrackType::All, scheme, Audience::Licensed);
             let key = hex::encode(self.seed.key(id).expose());
             let id = id.to_hex();
             // Writing to a string cannot fail.
@@ -220,7 +220,7 @@ mod tests {
         let server = DemoKeyServer::bind().await.unwrap();
         let content_id = ContentId::new("sample").unwrap();
         let guide = server.guide(&content_id);
-        let id = key_id(&content_id, TrackType::All, ProtectionScheme::Cbcs);
+        let id = key_id(&content_id, TrackType::All, ProtectionScheme::Cbcs, Audience::Licensed);
         let asked = KeyRequest {
             content_id,
             scheme: ProtectionScheme::Cbcs,

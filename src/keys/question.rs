@@ -7,7 +7,7 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::cpix::{RequestedKey, derived_iv, key_id};
+use super::cpix::{Audience, RequestedKey, derived_iv, key_id};
 use crate::error::{Error, Result};
 use crate::model::encryption::{Encryption, KeyProvider, SpekeVersion};
 use crate::model::policy::{ContentId, PackageType};
@@ -109,8 +109,9 @@ pub(super) fn requested_keys(
         (SpekeVersion::V1, _) | (_, []) => &[TrackType::All],
         (_, types) => types,
     };
+    let audience = Audience::of(&encryption.systems);
     let keys = KeyRule::of(types).into_iter().map(|rule| {
-        let id = key_id(content_id, rule.track_type, encryption.scheme);
+        let id = key_id(content_id, rule.track_type, encryption.scheme, audience);
         RequestedKey { rule, id, iv: constant_iv(encryption, None, id) }
     });
     keys.collect()

@@ -62,23 +62,36 @@ async fn refused(api: &Api, package_type: &str, encryption: &Value, field: &str,
 }
 
 #[tokio::test]
+async fn clear_key_alone_has_no_key_server_to_ask() {
+    let api = furnished().await;
+    let key = json!({"trackType": "ALL", "keyId": "0123456789abcdef0123456789abcdef",
+                     "key": "00112233445566778899aabbccddeeff"});
+    for package_type in ["DASH", "HLS_CMAF"] {
+        let encryption = json!({"systemIds": [CLEARKEY], "keyServer": server()});
+        refused(&api, package_type, &encryption, ".systemIds", "staticKeys").await;
+        let encryption = json!({"systemIds": [CLEARKEY], "staticKeys": [key]});
+        assert_eq!(tried(&api, package_type, &encryption).await.status, 201);
+    }
+}
+
+#[tokio::test]
 async fn systems_go_with_package_types_and_schemes() {
     // Who is let in where, and which schemes; `None` is the default and what it means.
     let names =
         [("W", WIDEVINE), ("P", PLAYREADY), ("F", FAIRPLAY), ("C", CLEARKEY), ("K", PLAIN_V2)];
     let allowed: &[(&str, &str, &[&str], &str)] = &[
-        ("DASH", "cenc", &["W", "P", "C", "WP", "WC", "PC", "WPC"], "scheme"),
-        ("DASH", "cbcs", &["W", "P", "C", "WP", "WC", "PC", "WPC"], "scheme"),
+        ("DASH", "cenc", &["W", "P", "WP", "WC", "PC", "WPC"], "scheme"),
+        ("DASH", "cbcs", &["W", "P", "WP", "WC", "PC", "WPC"], "scheme"),
         (
             "HLS_CMAF",
             "cbcs",
             &[
-                "W", "P", "F", "C", "WP", "WF", "WC", "PF", "PC", "FC", "WPF", "WPC", "WFC", "PFC",
+                "W", "P", "F", "WP", "WF", "WC", "PF", "PC", "FC", "WPF", "WPC", "WFC", "PFC",
                 "WPFC",
             ],
             "scheme",
         ),
-        ("HLS_CMAF", "cenc", &["W", "P", "C", "WP", "WC", "PC", "WPC"], "scheme"),
+        ("HLS_CMAF", "cenc", &["W", "P", "WP", "WC", "PC", "WPC"], "scheme"),
         ("HLS", "SAMPLE_AES", &["F", "K", "FC", "CK"], "method"),
         ("HLS", "AES_128", &["K", "CK"], "method"),
     ];

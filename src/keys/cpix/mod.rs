@@ -66,6 +66,24 @@ pub struct RequestedKey {
     pub iv: Option<[u8; 16]>,
 }
 
+/// Who can come by a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Players to which a DRM system gives a licence.
+    Licensed,
+    /// Whoever knows a URL: plain HLS keys, and Clear Key by itself.
+    Anyone,
+}
+
+impl Audience {
+    /// The audience of keys that these systems hand out. Clear Key beside a DRM system is there for
+    /// tests of the very same media.
+    pub fn of(systems: &[DrmSystem]) -> Self {
+        let is_open = |system| matches!(system, &DrmSystem::PlainKey | &DrmSystem::ClearKey);
+        if systems.iter().all(is_open) { Self::Anyone } else { Self::Licensed }
+    }
+}
+
 /// The ID of the key for one kind of track of a title: the same for the same question, so that
 /// servers which remember IDs give the same key again.
 ///
@@ -73,8 +91,15 @@ pub struct RequestedKey {
 /// where content is there in `cenc` and in `cbcs`: content under one key ID must be the same bytes
 /// everywhere, and SPEKE forbids a server to have two schemes under one ID.
 ///
+/// So is the audience: a key that anybody may fetch by its URL must not open what DRM protects.
+///
 /// The form is a UUID of version 8 (RFC 9562 5.8), free for such use.
-pub fn key_id(content_id: &ContentId, track_type: TrackType, scheme: ProtectionScheme) -> KeyId {
+pub fn key_id(
+    content_id: &ContentId,
+    track_type: TrackType,
+    scheme: ProtectionScheme,
+    audience: Audience,
+) -> KeyId {
     let hash = Sha256::new()
         .chain_update(KEY_ID_LABEL)
         // Neither content IDs nor names of track types have zero bytes: no two questions collide.
@@ -83,6 +108,10 @@ pub fn key_id(content_id: &ContentId, track_type: TrackType, scheme: ProtectionS
         .chain_update(track_type.as_str())
         .chain_update([0])
         .chain_update(scheme.common_encryption_scheme())
+        .chain_update(match audience {
+            Audience::Licensed => &b""[..],
+            Audience::Anyone => b"\0plain",
+        })
         .finalize();
     let mut id = first_half(&hash.into());
     id[6] = id[6] & 0x0F | 0x80;

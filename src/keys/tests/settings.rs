@@ -86,7 +86,12 @@ async fn the_iv_is_the_keys_own_then_the_constant_one_then_derived() {
         // And what a server is asked for, which has no key's own IV.
         if own.is_none() {
             let asked = requested_keys(&title, SpekeVersion::V2, &[], &encryption);
-            let id = cpix::key_id(&title, TrackType::All, scheme);
+            let id = cpix::key_id(
+                &title,
+                TrackType::All,
+                scheme,
+                cpix::Audience::of(&encryption.systems),
+            );
             let derived =
                 expected.map(|iv| if constant.is_some() { iv } else { cpix::derived_iv(id) });
             assert_eq!((asked[0].id, asked[0].iv), (id, derived), "{scheme:?}");

@@ -27,7 +27,12 @@ async fn a_good_answer_becomes_a_key_set() {
 
     let [entry] = set.keys.as_slice() else { panic!("{set:?}") };
     assert_eq!((entry.rule.track_type, entry.key.expose()), (TrackType::All, &KEY));
-    let id = cpix::key_id(&content_id(), TrackType::All, ProtectionScheme::Cbcs);
+    let id = cpix::key_id(
+        &content_id(),
+        TrackType::All,
+        ProtectionScheme::Cbcs,
+        cpix::Audience::Licensed,
+    );
     assert_eq!((entry.key.id, entry.key.iv), (id, Some(cpix::derived_iv(id))));
     let [widevine, clear_key] = &*entry.signalling else { panic!("{entry:?}") };
     assert_eq!(widevine.system, DrmSystem::Widevine);

@@ -8,7 +8,8 @@ use aws_lc_rs::rsa::{KeySize, PrivateDecryptingKey};
 use super::*;
 use crate::keys::cpix::key_wrap::PrivateKey;
 use crate::keys::cpix::{
-    KeyRequest, RequestedKey, ResponseError, derived_iv, key_id, read_response, request_document,
+    Audience, KeyRequest, RequestedKey, ResponseError, derived_iv, key_id, read_response,
+    request_document,
 };
 use crate::model::encryption::{AUDIO_PRESETS, SpekeVersion, VIDEO_PRESETS};
 use crate::model::policy::ContentId;
@@ -26,7 +27,7 @@ fn request(
 ) -> KeyRequest {
     let content_id = ContentId::new("asset-1").unwrap();
     let keys = KeyRule::of(types).into_iter().map(|rule| {
-        let id = key_id(&content_id, rule.track_type, scheme);
+        let id = key_id(&content_id, rule.track_type, scheme, Audience::of(systems));
         let iv = (scheme != ProtectionScheme::Cenc).then(|| derived_iv(id));
         RequestedKey { rule, id, iv }
     });

@@ -146,19 +146,20 @@ fn a_certificate_goes_first() {
 #[test]
 fn key_ids_are_the_same_for_the_same_question_only() {
     use ProtectionScheme::{Cbcs, Cenc, HlsSampleAes};
-    let id = key_id(&content_id(), TrackType::Sd, Cenc);
-    assert_eq!(id, key_id(&content_id(), TrackType::Sd, Cenc));
+    let id = key_id(&content_id(), TrackType::Sd, Cenc, Audience::Licensed);
+    assert_eq!(id, key_id(&content_id(), TrackType::Sd, Cenc, Audience::Licensed));
     let other = ContentId::new("asset-2").unwrap();
     for different in [
-        key_id(&other, TrackType::Sd, Cenc),
-        key_id(&content_id(), TrackType::Hd, Cenc),
-        key_id(&content_id(), TrackType::Sd, Cbcs),
+        key_id(&other, TrackType::Sd, Cenc, Audience::Licensed),
+        key_id(&content_id(), TrackType::Hd, Cenc, Audience::Licensed),
+        key_id(&content_id(), TrackType::Sd, Cbcs, Audience::Licensed),
+        key_id(&content_id(), TrackType::Sd, Cenc, Audience::Anyone),
     ] {
         assert_ne!(id, different);
     }
     // Transport streams with SAMPLE-AES are cbcs for key servers.
-    let sample_aes = key_id(&content_id(), TrackType::Sd, HlsSampleAes);
-    assert_eq!(sample_aes, key_id(&content_id(), TrackType::Sd, Cbcs));
+    let sample_aes = key_id(&content_id(), TrackType::Sd, HlsSampleAes, Audience::Licensed);
+    assert_eq!(sample_aes, key_id(&content_id(), TrackType::Sd, Cbcs, Audience::Licensed));
     assert_eq!((id.0[6] >> 4, id.0[8] >> 6), (8, 0b10), "a UUID of version 8: {id}");
     assert_ne!(derived_iv(id), id.0);
     assert_ne!(derived_iv(id), derived_iv(sample_aes));
@@ -167,7 +168,7 @@ fn key_ids_are_the_same_for_the_same_question_only() {
 /// IDs of keys already given out must not change with the program.
 #[test]
 fn key_ids_and_ivs_stay_what_they_were() {
-    let id = key_id(&content_id(), TrackType::All, ProtectionScheme::Cbcs);
+    let id = key_id(&content_id(), TrackType::All, ProtectionScheme::Cbcs, Audience::Licensed);
     assert_eq!(id.to_string(), "0e5aa728-5f50-8009-ae9a-1a026d85f6ee");
     assert_eq!(hex::encode(derived_iv(id)), "e8fc3fe789f2947394e41e386c525b2b");
 }
