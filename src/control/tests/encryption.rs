@@ -139,7 +139,7 @@ async fn systems_go_with_package_types_and_schemes() {
         }
     }
     // DASH default, cenc, cbcs; HLS_CMAF default, cbcs, cenc; HLS default, and by name.
-    assert_eq!(accepted, 7 * 3 + 15 * 2 + 7 + 4 + 4 + 2);
+    assert_eq!(accepted, 6 * 3 + 14 * 2 + 6 + 4 + 4 + 2);
 }
 
 #[tokio::test]
