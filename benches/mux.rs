@@ -25,6 +25,7 @@ fn mux(criterion: &mut Criterion) {
                 samples: &pictures.samples,
                 payload: &mut payload,
                 packets_before: 0,
+                encrypted: None,
             };
             let audio = AudioInput {
                 config: &sound.config,
@@ -33,6 +34,7 @@ fn mux(criterion: &mut Criterion) {
                 samples: &sound.samples,
                 payload: &sound.payload,
                 packets_before: 0,
+                encrypted: false,
             };
             write_segment(&mut out, 1, Some(video), Some(audio));
             // Both are handed back, so that freeing them is not in the numbers either.

@@ -27,8 +27,9 @@ class Problem(Exception):
 
 
 class Origin:
-    def __init__(self, binary, sources, log):
-        self.binary, self.sources, self.log_path = binary, sources, log
+    def __init__(self, binary, sources, log, settings=None):
+        """`settings`: environment variables, PACKORIGIN_… → value."""
+        self.binary, self.sources, self.log_path, self.settings = binary, sources, log, settings or {}
         self.playback = self.control = None
         self.process = self.data = None
 
@@ -40,7 +41,7 @@ class Origin:
         for name, url in self.sources.items():
             command += ["--source", f"{name}={url}"]
         os.makedirs(os.path.dirname(self.log_path), exist_ok=True)
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("PACKORIGIN_")}
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("PACKORIGIN_")} | self.settings
         with open(self.log_path, "w") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment)
         try:
@@ -94,10 +95,11 @@ class Origin:
             self.call("POST", f"/v1/packaging-groups/{group}/packaging-configurations",
                       {"name": name, "packageType": package_type, "segmentDurationSeconds": seconds})
 
-    def ingest(self, group, assets, seconds):
+    def ingest(self, group, assets, seconds, content_ids=False):
         """assets: name → (source, path). Returns name → asset as the API tells it, when all are done or time is over."""
         for name, (source, path) in assets.items():
-            self.call("POST", "/v1/assets", {"name": name, "packagingGroup": group, "source": source, "path": path})
+            self.call("POST", "/v1/assets", {"name": name, "packagingGroup": group, "source": source, "path": path}
+                      | ({"contentId": f"content-{name}"} if content_ids else {}))
         deadline, out = time.monotonic() + seconds, {}
         while time.monotonic() < deadline:
             out = {name: self.call("GET", f"/v1/assets/{name}") for name in assets}

@@ -33,6 +33,8 @@ class Segment:
     time: int | None = None     # DASH $Time$
     ticks: int | None = None    # DASH S@d
     byterange: tuple | None = None
+    keys: tuple = ()            # HLS: attributes of each EXT-X-KEY that holds here
+    sequence: int = 0           # HLS: media sequence number
 
     @property
     def data(self):
@@ -109,7 +111,7 @@ def _hls_rendition(kind, name, attributes, url):
         if first and "BYTERANGE" in first:
             length, _, offset = first["BYTERANGE"].partition("@")
             byterange = (int(length), int(offset or 0))
-        parts.append(Part(number, [Segment(s.uri, s.duration, byterange=s.byterange) for s in segments],
+        parts.append(Part(number, [Segment(s.uri, s.duration, byterange=s.byterange, keys=s.keys, sequence=s.sequence) for s in segments],
                           first["uri"] if first else None, byterange))
     return Rendition(kind, name, attributes, parts, playlist)
 

@@ -26,6 +26,7 @@ class Report:
         name = f"{judge}/{subject}/{check}"
         pattern = next((p for p in self.expected if fnmatch.fnmatchcase(name, p)), None)
         outcome = "pass" if ok else "FAIL"
+        detail = detail() if callable(detail) and not ok else detail
         if pattern and not ok:
             outcome, detail = "known", f"{self.expected[pattern]} ({detail})"
             self.used.add(pattern)

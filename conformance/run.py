@@ -4,7 +4,7 @@
 usage: conformance/run.sh [--only JUDGE,...] [--assets NAME,...] [--keep] [BINARY]
 
 BINARY defaults to target/release/packorigin, then target/debug/packorigin. Judges: ingest, sharing, frames, boxes,
-manifests, ts, delivery, selftest, players. `--keep` leaves the origin running and prints the URLs, for one judge alone
+manifests, ts, delivery, selftest, players, drm, drmplayers. `--keep` leaves the origin running and prints the URLs, for one judge alone
 (`python3 conformance/boxes.py URL`). Assets come from testdata/ and, where it exists, from a folder of real-world
 media: PACKORIGIN_TEST_MEDIA, or ../shared/media beside the project.
 
@@ -34,7 +34,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 TESTDATA = os.path.join(ROOT, "testdata")
 OUT = os.path.join(HERE, "out")
-JUDGES = ["ingest", "sharing", "frames", "boxes", "manifests", "ts", "delivery", "selftest", "players"]
+JUDGES = ["ingest", "sharing", "frames", "boxes", "manifests", "ts", "delivery", "selftest", "players", "drm", "drmplayers"]
 
 CONFIGURATIONS = {
     "hls-6": ("HLS", 6), "dash-6": ("DASH", 6), "cmaf-6": ("HLS_CMAF", 6),
@@ -223,7 +223,8 @@ def main():
         chosen, sources = samples(report, wanted, scratch)
         origin = Origin(binary(args.binary), sources, os.path.join(OUT, "packorigin.log"))
         with origin:
-            run(report, origin, chosen, asked, bool(wanted))
+            if asked - {"drm", "drmplayers"}:
+                run(report, origin, chosen, asked, bool(wanted))
             if args.keep:
                 print(f"\nplayback {origin.playback}, control {origin.control}; Ctrl-C ends")
                 for sample in chosen:
@@ -233,6 +234,8 @@ def main():
                 except KeyboardInterrupt:
                     pass
             alive = origin.process.poll() is None
+        if {"drm", "drmplayers"} & asked:
+            run_drm(report, binary(args.binary), chosen, sources, asked, scratch)
         if not args.keep:
             report.add("run", "packorigin", "stays up to the end", alive, origin.tail(5))
             report.add("run", "packorigin", "stops on SIGTERM with exit code 0", origin.stopped_cleanly and origin.process.returncode == 0,
@@ -240,6 +243,15 @@ def main():
     code = report.close(whole_run=asked == set(JUDGES) and not wanted)
     report.save(os.path.join(OUT, "results.json"))
     return code
+
+
+def run_drm(report, program, chosen, sources, asked, scratch):
+    try:
+        import drm
+    except ImportError as error:
+        report.skip("drm", "all", "all", f"{error} (pip install -r conformance/requirements.txt, in conformance/.venv or elsewhere)")
+        return
+    drm.run(report, program, chosen, sources, asked, scratch, OUT)
 
 
 def run(report, origin, chosen, asked, narrowed):

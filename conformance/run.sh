@@ -1,4 +1,7 @@
 #!/usr/bin/env bash
 # All outside judges against a built packorigin.  conformance/run.sh [--only JUDGE,...] [--assets NAME,...] [BINARY]
 set -euo pipefail
-exec python3 "$(dirname "$0")/run.py" "$@"
+here=$(dirname "$0")
+python=python3
+[ -x "$here/.venv/bin/python" ] && python=$here/.venv/bin/python
+exec "$python" "$here/run.py" "$@"

@@ -20,8 +20,10 @@ use crate::config::Config;
 use crate::control::{
     self, AccessToken, ControlState, EndpointCheck, EndpointFailure, MetricsPage,
 };
+use crate::egress::EgressPolicy;
 use crate::error::{Error, Kind, Result};
 use crate::index::{IngestLimits, Store};
+use crate::keys::{Keys, Vault};
 use crate::model::ingest::{FailureCode, IngestFailure};
 use crate::model::policy::Configuration;
 use crate::playback::{self, Access, Library, Playback, ResponsePolicy};
@@ -34,6 +36,7 @@ pub struct Parts {
     pub catalog: Arc<Catalog>,
     /// The handler of playback requests.
     pub playback: Arc<Playback>,
+    vault: Arc<Vault>,
     database: Arc<SqliteStore>,
     indexes: Store,
 }
@@ -50,14 +53,17 @@ impl Parts {
         let grace = time::Duration::try_from(config.playback.grace).unwrap_or(time::Duration::MAX);
         let settings = CatalogSettings { grace, ..CatalogSettings::default() };
         let catalog = Arc::new(Catalog::new(database.clone(), Arc::new(SystemClock), settings));
+        let vault = Arc::new(Vault::new(&config.secrets, &config.data_dir)?);
         let indexes = Store::open(&config.data_dir)?;
         let sources = Sources::open(&config.sources, &config.source, &config.egress, metrics)?;
-        let library = Library::new(
-            indexes.clone(),
-            config.cache.index_bytes,
-            Arc::new(crate::keys::Keys),
-            metrics,
-        );
+        let keys = Keys::new(
+            config.keys,
+            &config.data_dir,
+            vault.clone(),
+            EgressPolicy::new(&config.egress),
+            metrics.clone(),
+        )?;
+        let library = Library::new(indexes.clone(), config.cache.index_bytes, keys, metrics);
         let playback = Arc::new(Playback {
             access: Access::new(&config.playback),
             policy: ResponsePolicy::new(&config.playback),
@@ -69,7 +75,7 @@ impl Parts {
             metrics: metrics.clone(),
             next_request: AtomicU64::new(request_number_seed()),
         });
-        Ok(Self { catalog, playback, database, indexes })
+        Ok(Self { catalog, playback, vault, database, indexes })
     }
 }
 
@@ -91,7 +97,8 @@ pub struct App {
 impl App {
     /// Starts everything. Both listeners accept when this returns.
     pub async fn start(config: &Config, metrics: &Arc<Metrics>) -> Result<Self> {
-        let Parts { catalog, playback, database, indexes } = Parts::open(config, metrics).await?;
+        let Parts { catalog, playback, vault, database, indexes } =
+            Parts::open(config, metrics).await?;
 
         let playback_listener = bind(config.playback.listen, "playback.listen").await?;
         let control_listener = bind(config.control.listen, "control.listen").await?;
@@ -118,6 +125,8 @@ impl App {
             sources: playback.sources.names().map(ToString::to_string).collect(),
             public_base_url: base_url.clone(),
             access_token: token,
+            vault,
+            egress: EgressPolicy::new(&config.egress),
             endpoint_check: endpoint_check(playback.library.clone()),
             metrics: metrics_page(metrics.clone()),
             counters: metrics.clone(),

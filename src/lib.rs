@@ -19,6 +19,7 @@ pub mod error;
 pub mod hls;
 pub mod index;
 pub mod keys;
+pub mod keyserver;
 pub mod model;
 pub mod mp4;
 pub mod package;

@@ -28,9 +28,10 @@ pub fn resolve(base: &str, uri: &str) -> String {
     names.join("/")
 }
 
-/// All URIs of a playlist: lines and `URI` attributes.
+/// All URIs of a playlist, but those of keys: lines and `URI` attributes.
 pub fn playlist_uris(text: &str) -> Vec<String> {
-    let quoted = text.lines().filter_map(|line| {
+    let media = text.lines().filter(|line| !line.contains("-KEY:"));
+    let quoted = media.filter_map(|line| {
         let (_, behind) = line.split_once("URI=\"")?;
         Some(behind.split('"').next()?.to_owned())
     });

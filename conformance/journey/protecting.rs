@@ -227,7 +227,7 @@ fn a_key_server_that_changes_its_mind_changes_urls_and_never_bytes() {
     let port = free_port();
     let server = KeyServer::start(port, "one");
     let data_dir = tempfile::tempdir().unwrap();
-    let origin = start(&data_dir, &[("PACKORIGIN_KEYS_CACHE_TIME", "1s")]);
+    let origin = start(&data_dir, &[("PACKORIGIN_KEYS_CACHE_TIME_SECONDS", "1")]);
     origin.set_up(6);
     configure(&origin, "aes", "HLS", with_key_server(&server.url));
     register(&origin, "ladder", "ladder/master.m3u8");

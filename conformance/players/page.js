@@ -61,9 +61,23 @@ setInterval(() => {
   }
 }, 100);
 
+const base64url = (hex) => btoa(String.fromCharCode(...hex.match(/../g).map((b) => parseInt(b, 16)))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+const hexOf = (bytes) => [...bytes].map((b) => b.toString(16).padStart(2, "0")).join("");
+
+// options: { largest: true to stay at the largest picture, drm: { keys: { keyIdHex: keyHex } } or { server: URL } }.
+// Without drm the player is to find everything in the manifest.
 const adapters = {
-  async hlsjs(url) {
-    const hls = new Hls();
+  async hlsjs(url, { largest, drm } = {}) {
+    const hls = new Hls(drm?.server ? {
+      emeEnabled: true,
+      drmSystems: { "org.w3.clearkey": { licenseUrl: drm.server, generateRequest: drm.hook ? requestFromKeyId : undefined } },
+    } : {});
+    if (largest) {
+      hls.on(Hls.Events.MANIFEST_PARSED, () => {
+        const heights = hls.levels.map((l) => l.height);
+        hls.loadLevel = heights.indexOf(Math.max(...heights));
+      });
+    }
     hls.on(Hls.Events.ERROR, (_, e) => fail(`hls.js: ${e.type} ${e.details} ${e.fatal ? "fatal " : ""}${e.error?.message ?? ""}`));
     hls.loadSource(url);
     hls.attachMedia(video);
@@ -75,11 +89,21 @@ const adapters = {
       },
     };
   },
-  async dashjs(url) {
+  async dashjs(url, { largest, drm } = {}) {
     const player = dashjs.MediaPlayer().create();
+    if (largest) {
+      player.updateSettings({ streaming: { selectionModeForInitialTrack: "highestBitrate",
+        abr: { autoSwitchBitrate: { video: false }, initialBitrate: { video: 1e6 } } } });
+    }
     player.on(dashjs.MediaPlayer.events.ERROR, (e) => fail(`dash.js: ${e.error?.code} ${e.error?.message}`));
     player.on(dashjs.MediaPlayer.events.PLAYBACK_ERROR, (e) => fail(`dash.js playback: ${e.error?.code} ${e.error?.message}`));
+    player.on("keyError", (e) => fail(`dash.js key: ${e.error?.code} ${e.error?.message}`));
     player.initialize(video, url, false);
+    if (drm?.server) player.setProtectionData({ "org.w3.clearkey": { serverURL: drm.server } });
+    if (drm?.keys) {
+      const clearkeys = Object.fromEntries(Object.entries(drm.keys).map(([id, key]) => [base64url(id), base64url(key)]));
+      player.setProtectionData({ "org.w3.clearkey": { clearkeys } });
+    }
     const all = () => player.getRepresentationsByType("video");
     return {
       sizes: () => all().map((r) => r.height),
@@ -90,7 +114,7 @@ const adapters = {
       },
     };
   },
-  async shaka(url) {
+  async shaka(url, { largest, drm } = {}) {
     shaka.polyfill.installAll();
     const player = new shaka.Player();
     const say = (e) => fail(`Shaka: ${e.code} category ${e.category} ${JSON.stringify(e.data ?? e.message ?? "").slice(0, 300)}`);
@@ -98,8 +122,14 @@ const adapters = {
     // Without this Shaka may already have gone to the smallest on its own, and selecting the active track again makes
     // it clear its buffer in a loop. The other two players adapt freely.
     player.configure({ abr: { enabled: false } });
+    if (drm?.keys) player.configure({ drm: { clearKeys: drm.keys } });
+    if (drm?.server) player.configure({ drm: { servers: { "org.w3.clearkey": drm.server } } });
     await player.attach(video);
     await player.load(url).catch(say);
+    if (largest) {
+      const tracks = player.getVariantTracks().sort((a, b) => b.height - a.height);
+      if (tracks.length && !tracks[0].active) player.selectVariantTrack(tracks[0], true);
+    }
     return {
       sizes: () => player.getVariantTracks().map((t) => t.height),
       lowest: () => {
@@ -109,6 +139,13 @@ const adapters = {
     };
   },
 };
+
+/** hls.js makes its request from pssh boxes; where there is none, or none with every key, it is made from the key ID. */
+function requestFromKeyId(_type, _data, context) {
+  const id = context.decryptdata?.keyId;
+  if (!id) throw new Error("no key ID yet");
+  return { initDataType: "keyids", initData: new TextEncoder().encode(JSON.stringify({ kids: [base64url(hexOf(id))] })) };
+}
 
 async function until(condition, seconds) {
   const deadline = now() + seconds;
@@ -130,9 +167,9 @@ function state() {
 }
 
 /** Begins to play, and plays `seconds` at normal speed. */
-async function start(player, url, seconds) {
+async function start(player, url, seconds, options) {
   const begun = now();
-  adapter = await adapters[player](url);
+  adapter = await adapters[player](url, options);
   if (watch.errors.length) return state();
   await until(() => video.readyState >= 2, 20);
   video.play().catch((e) => fail(`play(): ${e.message}`));
@@ -170,4 +207,37 @@ async function lowest(target) {
   const small = Math.min(...adapter.sizes());
   const switched = await until(() => video.videoHeight === small, 10);
   return { ...(await seek(target)), switched };
+}
+
+/** Stops at a time and waits until its picture is shown, for a screenshot. */
+async function still(target) {
+  excuse(10);
+  video.pause();
+  const picture = new Promise((r) => video.requestVideoFrameCallback((_, metadata) => r(metadata.mediaTime)));
+  video.currentTime = target;
+  const done = await until(() => !video.seeking && video.readyState >= 2, 10);
+  const mediaTime = await Promise.race([picture, sleep(2)]);
+  for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame);
+  return { ...state(), done, mediaTime: mediaTime ?? null };
+}
+
+/** Share of the pixels of two PNG files (base64) that differ by more than `tolerance`, and how much the first one's pixels vary. */
+async function compare(mine, other, tolerance) {
+  const pixels = async (base64) => {
+    const bitmap = await createImageBitmap(await (await fetch(`data:image/png;base64,${base64}`)).blob());
+    const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
+    context.drawImage(bitmap, 0, 0);
+    return context.getImageData(0, 0, bitmap.width, bitmap.height);
+  };
+  const [a, b] = [await pixels(mine), await pixels(other)];
+  if (a.data.length !== b.data.length) return { differing: 1, spread: 0 };
+  let differing = 0, sum = 0, squares = 0;
+  const count = a.data.length / 4;
+  for (let i = 0; i < a.data.length; i += 4) {
+    const distance = Math.max(Math.abs(a.data[i] - b.data[i]), Math.abs(a.data[i + 1] - b.data[i + 1]), Math.abs(a.data[i + 2] - b.data[i + 2]));
+    if (distance > tolerance) differing++;
+    sum += a.data[i + 1];
+    squares += a.data[i + 1] ** 2;
+  }
+  return { differing: differing / count, spread: Math.sqrt(squares / count - (sum / count) ** 2) };
 }

@@ -12,65 +12,31 @@
 //
 // Cannot prove that pictures are right (`frames.py`) or that Safari, televisions and other decoders agree.
 // Jobs: [{player, subject, url, duration?, tolerance?, sizes?: [[w, h]], audio?: bool}].
-import { createServer } from "node:http";
 import { readFile, writeFile, mkdir } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { chromium } from "playwright-core";
+import { HERE, Checks, each, open, openPage } from "./browser.mjs";
 
-const HERE = dirname(fileURLToPath(import.meta.url));
-const MODULES = join(HERE, "node_modules");
-const FILES = {
-  "/page.html": ["text/html", join(HERE, "page.html")],
-  "/page.js": ["text/javascript", join(HERE, "page.js")],
-  "/hlsjs.js": ["text/javascript", join(MODULES, "hls.js/dist/hls.min.js")],
-  "/dashjs.js": ["text/javascript", join(MODULES, "dashjs/dist/modern/umd/dash.all.min.js")],
-  "/shaka.js": ["text/javascript", join(MODULES, "shaka-player/dist/shaka-player.compiled.js")],
-};
 const RATE = 4;
 const NORMAL_SPEED_SECONDS = 3;
 
-function servePages() {
-  const server = createServer(async (request, response) => {
-    const file = FILES[request.url.split("?")[0]];
-    if (!file) return response.writeHead(404).end();
-    response.writeHead(200, { "Content-Type": file[0] }).end(await readFile(file[1]));
-  });
-  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
-}
-
-class Checks {
-  list = [];
-  add(name, ok, detail = "") {
-    this.list.push({ name, ok: Boolean(ok), detail: ok ? "" : String(detail) });
-    return ok;
-  }
-}
-
 async function play(browser, base, job, out) {
-  const checks = new Checks();
-  const context = await browser.newContext({ viewport: { width: 640, height: 400 } });
-  const page = await context.newPage();
-  page.setDefaultTimeout(180_000);
-  const broken = [];
-  page.on("pageerror", (e) => broken.push(e.message));
+  const checks = new Checks(), broken = [];
+  let opened;
   const screenshot = join(out, `${job.subject}-${job.player}.png`.replaceAll(/[^A-Za-z0-9._-]+/g, "-"));
   const numbers = {};
   try {
-    await page.goto(`${base}/page.html`);
-    await page.addScriptTag({ url: `${base}/${job.player}.js` });
-    await drive(page, job, checks, screenshot, numbers);
+    opened = await openPage(browser, base, job.player, broken);
+    await drive(opened, job, checks, screenshot, numbers);
   } catch (error) {
     checks.add("ran", false, error.message.split("\n")[0]);
   }
   checks.add("no script error in the page", broken.length === 0, broken[0]);
-  await context.close();
+  await opened?.context.close();
   return { player: job.player, subject: job.subject, url: job.url, checks: checks.list, numbers };
 }
 
-async function drive(page, job, checks, screenshot, numbers) {
-  const call = (name, ...args) => page.evaluate(([n, a]) => globalThis[n]?.(...a) ?? eval(n)(...a), [name, args]);
+async function drive({ page, call }, job, checks, screenshot, numbers) {
   const begun = await call("start", job.player, job.url, NORMAL_SPEED_SECONDS);
   await page.screenshot({ path: screenshot });
   Object.assign(numbers, { startup: begun.startup, frames: begun.frames, dropped: begun.dropped });
@@ -109,29 +75,16 @@ async function main() {
   } });
   const jobs = values.jobs ? JSON.parse(await readFile(values.jobs)) : [{ player: values.player, subject: "one", url: values.url }];
   await mkdir(values.out, { recursive: true });
-  const server = await servePages();
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", headless: true,
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-      "--disable-sync", "--autoplay-policy=no-user-gesture-required", "--mute-audio", "--disable-dev-shm-usage",
-      "--disable-renderer-backgrounding", "--disable-background-timer-throttling", "--disable-backgrounding-occluded-windows"],
-  });
-  const base = `http://127.0.0.1:${server.address().port}`;
-  const results = new Array(jobs.length);
-  let next = 0;
-  const work = async () => {
-    while (next < jobs.length) {
-      const number = next++;
-      const result = results[number] = await play(browser, base, jobs[number], values.out);
-      const failed = result.checks.filter((c) => !c.ok);
-      console.log(`${result.player.padEnd(8)}${result.subject.padEnd(26)}${failed.length ? "FAIL" : "ok  "} start-up ${(result.numbers.startup ?? NaN).toFixed(2)} s, `
-        + `${result.numbers.dropped} of ${result.numbers.frames} dropped, ended at ${result.numbers.endedAt?.toFixed(2)} of ${result.numbers.duration?.toFixed(2)}`
+  const { browser, base, close } = await open();
+  const results = await each(jobs, values.parallel, async (job) => {
+    const result = await play(browser, base, job, values.out);
+    const failed = result.checks.filter((c) => !c.ok);
+    console.log(`${result.player.padEnd(8)}${result.subject.padEnd(26)}${failed.length ? "FAIL" : "ok  "} start-up ${(result.numbers.startup ?? NaN).toFixed(2)} s, `
+      + `${result.numbers.dropped} of ${result.numbers.frames} dropped, ended at ${result.numbers.endedAt?.toFixed(2)} of ${result.numbers.duration?.toFixed(2)}`
         + failed.map((c) => `\n    ${c.name}: ${c.detail}`).join(""));
-    }
-  };
-  await Promise.all(Array.from({ length: Math.max(1, Number(values.parallel)) }, work));
-  await browser.close();
-  server.close();
+    return result;
+  });
+  await close();
   await writeFile(join(values.out, "players.json"), JSON.stringify(results, null, 1));
   process.exit(results.some((r) => r.checks.some((c) => !c.ok)) ? 1 : 0);
 }

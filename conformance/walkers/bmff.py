@@ -1,7 +1,8 @@
 """ISO BMFF: the box tree, what an init segment says, and the samples of a fragment.
 
 Proves nothing by itself: `boxes.py` judges what is read here. Structure errors raise `BoxError`. Cannot read 64-bit
-box sizes in a moof, or media data that lies outside the segment.
+box sizes in a moof, or media data that lies outside the segment. Of encrypted media it reads everything that is not
+encrypted; `cenc.py` reads what says how the rest is.
 """
 from dataclasses import dataclass, field
 
@@ -93,13 +94,14 @@ class Init:
     track: int
     timescale: int
     handler: str
-    entry: str                  # sample entry type
+    entry: str                  # sample entry type, the original one where it is encrypted
     width: int = 0
     height: int = 0
     rate: int = 0
     channels: int = 0
     config: bytes = b""         # avcC payload, or the AudioSpecificConfig
     defaults: tuple = (1, 0, 0, 0)
+    entries: list = field(default_factory=list)     # the boxes of stsd: one, or an encrypted one and its clear twin
     edit: list = field(default_factory=list)    # (duration, media time)
 
 
@@ -138,11 +140,12 @@ def read_init(data):
     trak = traks[0]
     tkhd, mdhd, hdlr = trak.need("tkhd"), trak.need("mdia/mdhd"), trak.need("mdia/hdlr")
     entries = trak.need("mdia/minf/stbl/stsd").children
-    if len(entries) != 1:
+    if len(entries) != 1 and not (len(entries) == 2 and entries[0].kind in ("encv", "enca")):
         raise BoxError(f"stsd has {len(entries)} entries")
     entry = entries[0]
+    frma = entry.get("sinf/frma")
     init = Init(u(tkhd.data, 20 if tkhd.version else 12, 4), u(mdhd.data, 20 if mdhd.version else 12, 4),
-                hdlr.data[8:12].decode("latin1"), entry.kind)
+                hdlr.data[8:12].decode("latin1"), frma.data.decode("latin1") if frma else entry.kind, entries=entries)
     if SAMPLE_ENTRIES.get(entry.kind) == 78:
         init.width, init.height = u(entry.data, 24, 2), u(entry.data, 26, 2)
     elif SAMPLE_ENTRIES.get(entry.kind) == 28:
@@ -196,6 +199,7 @@ class Fragment:
     tfdt_version: int
     truns: list                 # (version, flags, data offset or None, sample count)
     samples: list
+    description: int = 1        # which entry of stsd, from 1
 
 
 def read_fragment(moof, root, raw, init):
@@ -209,7 +213,7 @@ def read_fragment(moof, root, raw, init):
         fields.append(u(tfhd.data, at, 4) if flags & bit else default)
         at += 4 if flags & bit else 0
     time = u(tfdt.data, 4, 8 if tfdt.version else 4)
-    fragment = Fragment(root, moof, u(mfhd.data, 4, 4), u(tfhd.data, 4, 4), flags, time, tfdt.version, [], [])
+    fragment = Fragment(root, moof, u(mfhd.data, 4, 4), u(tfhd.data, 4, 4), flags, time, tfdt.version, [], [], fields[0])
     position = moof.start
     for trun in traf.all("trun"):
         tf, count, at, data_offset, first_flags = trun.flags, u(trun.data, 4, 4), 8, None, None

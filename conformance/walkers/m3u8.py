@@ -18,7 +18,9 @@ ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"\r\n]*"|[^",\s][^,]*)(?:,|$)')
 NUMERIC = {"BANDWIDTH": r"\d+", "AVERAGE-BANDWIDTH": r"\d+", "RESOLUTION": r"\d+x\d+", "FRAME-RATE": r"\d+(\.\d{1,3})?",
            "CODECS": r'".+"', "AUDIO": r'".+"', "SUBTITLES": r'".+"', "URI": r'".+"', "GROUP-ID": r'".+"', "NAME": r'".+"',
            "CHANNELS": r'".+"', "LANGUAGE": r'".+"', "DEFAULT": "YES|NO", "AUTOSELECT": "YES|NO",
-           "CLOSED-CAPTIONS": r'".+"|NONE', "TYPE": "AUDIO|VIDEO|SUBTITLES|CLOSED-CAPTIONS"}
+           "CLOSED-CAPTIONS": r'".+"|NONE', "TYPE": "AUDIO|VIDEO|SUBTITLES|CLOSED-CAPTIONS",
+           "METHOD": "NONE|AES-128|SAMPLE-AES|SAMPLE-AES-CTR", "IV": "0[xX][0-9a-fA-F]{32}", "KEYID": "0[xX][0-9a-fA-F]{32}",
+           "KEYFORMAT": r'".+"', "KEYFORMATVERSIONS": r'"\d+(/\d+)*"'}
 
 
 @dataclass
@@ -27,7 +29,8 @@ class Segment:
     duration: Fraction
     discontinuity: bool = False
     map: dict | None = None
-    key: dict | None = None
+    keys: tuple = ()                    # attributes of every EXT-X-KEY that holds here, one for each KEYFORMAT
+    sequence: int = 0                   # media sequence number
     byterange: tuple | None = None      # (length, offset)
     line: int = 0
 
@@ -40,6 +43,7 @@ class Playlist:
     media: list = field(default_factory=list)
     segments: list = field(default_factory=list)
     uris: list = field(default_factory=list)        # as written
+    session_keys: list = field(default_factory=list)    # attributes of each EXT-X-SESSION-KEY
     faults: list = field(default_factory=list)
 
     def number(self, tag, default=None):
@@ -87,7 +91,7 @@ def read(text, url):
     lines = text.split("\n")
     if lines[0] != "#EXTM3U":
         faults.append("does not begin with #EXTM3U")
-    pending, discontinuity, current_map, key, byterange, duration, end = None, False, None, None, None, None, {}
+    pending, discontinuity, current_map, keys, byterange, duration, end = None, False, None, {}, None, None, {}
     for number, line in enumerate(lines, 1):
         where = f"line {number}"
         if line != line.strip():
@@ -119,6 +123,9 @@ def read(text, url):
                 current_map["uri"] = urljoin(url, current_map.get("URI", ""))
             elif name == "EXT-X-KEY":
                 key = attributes(value, faults, where)
+                keys = {} if key.get("METHOD") == "NONE" else keys | {key.get("KEYFORMAT", "identity"): key}
+            elif name == "EXT-X-SESSION-KEY":
+                out.session_keys.append(attributes(value, faults, where))
             elif name == "EXT-X-MEDIA":
                 media = attributes(value, faults, where)
                 if "URI" in media:
@@ -141,7 +148,8 @@ def read(text, url):
             if byterange:
                 byterange = (byterange[0], end.get(target, 0) if byterange[1] is None else byterange[1])
                 end[target] = sum(byterange)
-            out.segments.append(Segment(target, duration or Fraction(0), discontinuity, current_map, key, byterange, number))
+            out.segments.append(Segment(target, duration or Fraction(0), discontinuity, current_map, tuple(keys.values()),
+                                        out.number("EXT-X-MEDIA-SEQUENCE", 0) + len(out.segments), byterange, number))
             duration, discontinuity, byterange = None, False, None
     if pending is not None:
         faults.append("EXT-X-STREAM-INF without a URI after it")

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 WRAP = 1 << 33
 H264, HEVC, AAC, AC3, EAC3 = 0x1B, 0x24, 0x0F, 0x81, 0x87
-VIDEO, AUDIO = {H264, HEVC, 0x01, 0x02}, {AAC, AC3, EAC3, 0x03, 0x04, 0x11}
+ENCRYPTED_H264, ENCRYPTED_AAC, ENCRYPTED_AC3, ENCRYPTED_EAC3 = 0xDB, 0xCF, 0xC1, 0xC2      # SAMPLE-AES
+VIDEO, AUDIO = {H264, HEVC, 0x01, 0x02, ENCRYPTED_H264}, {AAC, AC3, EAC3, 0x03, 0x04, 0x11, ENCRYPTED_AAC, ENCRYPTED_AC3, ENCRYPTED_EAC3}
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Stream:
     pmt_pid: int | None = None
     pcr_pid: int | None = None
     types: dict = field(default_factory=dict)          # pid → stream type
+    descriptors: dict = field(default_factory=dict)    # pid → [(tag, bytes)]
     pes: dict = field(default_factory=dict)            # pid → [Pes]
     pcrs: list = field(default_factory=list)           # (packet number, 27 MHz value)
     order: list = field(default_factory=list)          # (packet number, pid), tables and payload starts only
@@ -64,6 +66,14 @@ def _section(stream, packet, offset, name, number):
     elif crc32(section) != 0:
         stream.faults.append(f"packet {number}: {name} has a wrong CRC")
     return section
+
+
+def _descriptors(data):
+    out, at = [], 0
+    while at + 2 <= len(data):
+        out.append((data[at], bytes(data[at + 2:at + 2 + data[at + 1]])))
+        at += 2 + data[at + 1]
+    return out
 
 
 def _pes_header(stream, pes, data):
@@ -135,7 +145,9 @@ def read(data):
             stream.pcr_pid = (table[8] & 0x1F) << 8 | table[9]
             at = 12 + ((table[10] & 0x0F) << 8 | table[11])
             while at < len(table) - 4:
-                stream.types[(table[at + 1] & 0x1F) << 8 | table[at + 2]] = table[at]
+                pid, length = (table[at + 1] & 0x1F) << 8 | table[at + 2], (table[at + 3] & 0x0F) << 8 | table[at + 4]
+                stream.types[pid] = table[at]
+                stream.descriptors[pid] = _descriptors(table[at + 5:at + 5 + length])
                 at += 5 + ((table[at + 3] & 0x0F) << 8 | table[at + 4])
         elif pid in stream.types:
             units = stream.pes.setdefault(pid, [])

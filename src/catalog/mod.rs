@@ -55,7 +55,7 @@ use self::view::ViewCache;
 pub use self::view::{AssetView, ConfigurationView};
 use crate::error::{Error, Result};
 use crate::model::ingest::{IngestFailure, Progress};
-use crate::model::policy::Name;
+use crate::model::policy::{Configuration, Name};
 
 /// What a catalog is set to.
 #[derive(Clone, Copy, Debug)]
@@ -161,9 +161,27 @@ impl Catalog {
         &self,
         new: NewConfiguration,
     ) -> Result<ConfigurationRecord> {
+        self.replace(new, None).await
+    }
+
+    /// Like [`Catalog::replace_configuration`], but refused if the configuration is not `from` any
+    /// more: for new settings that hold parts of it.
+    pub async fn replace_configuration_from(
+        &self,
+        from: Configuration,
+        new: NewConfiguration,
+    ) -> Result<ConfigurationRecord> {
+        self.replace(new, Some(from)).await
+    }
+
+    async fn replace(
+        &self,
+        new: NewConfiguration,
+        from: Option<Configuration>,
+    ) -> Result<ConfigurationRecord> {
         let grace = self.grace;
         self.write(|store, now| async move {
-            let record = store.replace_configuration(new, now).await?;
+            let record = store.replace_configuration(new, from, now).await?;
             purge(&*store, now, grace).await;
             Ok(record)
         })

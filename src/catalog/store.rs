@@ -18,7 +18,7 @@ use super::page::{Page, PageRequest};
 use super::view::AssetView;
 use crate::error::{Error, Kind, Result};
 use crate::model::ingest::{IngestFailure, Progress};
-use crate::model::policy::Name;
+use crate::model::policy::{Configuration, Name};
 
 /// Groups, configurations, assets and ingest jobs in a database.
 #[async_trait]
@@ -42,7 +42,7 @@ pub trait CatalogStore: fmt::Debug + Send + Sync + 'static {
     /// Deletes a group that holds neither configurations nor assets.
     async fn delete_group(&self, name: &Name) -> Result<()>;
 
-    /// Creates a configuration.
+    /// Creates a configuration. One that encrypts needs content IDs: of every asset of the group.
     async fn create_configuration(
         &self,
         new: NewConfiguration,
@@ -56,18 +56,22 @@ pub trait CatalogStore: fmt::Debug + Send + Sync + 'static {
         group: &Name,
         page: &PageRequest,
     ) -> Result<Page<ConfigurationRecord>>;
-    /// Replaces a configuration. The settings that were in force are kept as retired at `now`,
-    /// unless the new ones are equal.
+    /// Replaces a configuration; one that encrypts needs content IDs as in
+    /// [`CatalogStore::create_configuration`]. The settings that were in force are kept as retired at `now`,
+    /// unless the new ones are equal. With `from`, only that configuration is replaced: nothing
+    /// that came between is lost.
     async fn replace_configuration(
         &self,
         new: NewConfiguration,
+        from: Option<Configuration>,
         now: OffsetDateTime,
     ) -> Result<ConfigurationRecord>;
     /// Deletes a configuration and its history.
     async fn delete_configuration(&self, group: &Name, name: &Name) -> Result<()>;
 
     /// Creates assets and queues their ingest; the results stand in the order of `new`, and one
-    /// that fails leaves the others alone.
+    /// that fails leaves the others alone. In a group that holds a configuration that encrypts, an
+    /// asset needs a content ID.
     async fn create_assets(
         &self,
         new: Vec<NewAsset>,
@@ -77,7 +81,8 @@ pub trait CatalogStore: fmt::Debug + Send + Sync + 'static {
     async fn asset(&self, name: &Name) -> Result<Asset>;
     /// A page of the assets that pass a filter.
     async fn assets(&self, filter: &AssetFilter, page: &PageRequest) -> Result<Page<Asset>>;
-    /// Changes an asset.
+    /// Changes an asset. In a group that holds a configuration that encrypts, it keeps a content
+    /// ID.
     async fn update_asset(
         &self,
         name: &Name,
@@ -148,6 +153,16 @@ pub(super) fn configuration_exists(name: &Name) -> Error {
     )
 }
 
+pub(super) fn configuration_changed(name: &Name) -> Error {
+    Error::new(
+        Kind::FailedPrecondition,
+        format!(
+            "packaging configuration {name} was changed by somebody else at the same time; read it \
+             again and repeat what is still wanted"
+        ),
+    )
+}
+
 pub(super) fn asset_exists(name: &Name) -> Error {
     Error::new(Kind::AlreadyExists, format!("there already is an asset {name}"))
 }
@@ -158,6 +173,40 @@ pub(super) fn group_in_use(name: &Name, configurations: i64, assets: i64) -> Err
         format!(
             "packaging group {name} still holds {configurations} packaging configurations and \
              {assets} assets; delete them first"
+        ),
+    )
+}
+
+/// An asset without content ID does not fit a configuration of its group.
+pub(super) fn content_id_needed(asset: &Name, group: &Name, configuration: &Name) -> Error {
+    Error::new(
+        Kind::FailedPrecondition,
+        format!(
+            "asset {asset} needs a contentId: packaging configuration {configuration} of its \
+             packaging group {group} encrypts, and keys are made for content IDs; give one"
+        ),
+    )
+}
+
+/// A configuration that encrypts does not fit assets of its group. `count` of them, among which is
+/// `asset`.
+pub(super) fn content_ids_missing(
+    configuration: &Name,
+    group: &Name,
+    asset: &Name,
+    count: i64,
+) -> Error {
+    let others = match count - 1 {
+        ..=0 => String::new(),
+        1 => " and 1 more".to_owned(),
+        others => format!(" and {others} more"),
+    };
+    Error::new(
+        Kind::FailedPrecondition,
+        format!(
+            "packaging configuration {configuration} encrypts, and keys are made for content IDs, \
+             but packaging group {group} holds asset {asset}{others} without contentId; give each \
+             a contentId first"
         ),
     )
 }

@@ -5,13 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use include_dir::{Dir, include_dir};
+use tokio::sync::watch;
 
+use super::demo_drm::DemoKeyServer;
 use super::{print_line, progress};
 use crate::app::App;
 use crate::catalog::{AssetStatus, Catalog, NewAsset, NewConfiguration, NewGroup};
 use crate::config::{Config, Overrides};
 use crate::error::{Error, Kind, Result};
-use crate::model::policy::{Configuration, Name, PackageType, SegmentDuration, StreamSelection};
+use crate::keys::Vault;
+use crate::model::policy::{
+    Configuration, ContentId, Name, PackageType, SegmentDuration, StreamSelection,
+};
 
 /// The sample; `testdata/README.md` tells how it was made.
 static SAMPLE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/testdata/ladder");
@@ -19,8 +24,16 @@ static SAMPLE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/testdata/ladder");
 /// How often the demo looks whether ingest is done.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Runs the demo until the first SIGTERM or SIGINT.
-pub(super) async fn demo(listen: Option<String>, control_listen: Option<String>) -> Result<()> {
+/// What key servers know the sample by.
+const CONTENT_ID: &str = "sample";
+
+/// Runs the demo until the first SIGTERM or SIGINT; with `drm`, a key server and encrypted
+/// configurations too.
+pub(super) async fn demo(
+    listen: Option<String>,
+    control_listen: Option<String>,
+    drm: bool,
+) -> Result<()> {
     let folder = tempfile::tempdir().map_err(|error| {
         Error::internal("a temporary directory cannot be created").caused_by(error)
     })?;
@@ -33,31 +46,71 @@ pub(super) async fn demo(listen: Option<String>, control_listen: Option<String>)
         sources: vec![format!("default=file://{}", media.display())],
     };
     // The demo shows itself, not what may be configured on this machine.
-    let quiet = [("PACKORIGIN_TELEMETRY_LOG".to_owned(), "warn".to_owned())];
-    let config = Config::load(None, quiet, &overrides)?;
+    let mut environment = vec![("PACKORIGIN_TELEMETRY_LOG".to_owned(), "warn".to_owned())];
+    if drm {
+        // The key server is on this machine, where requests may not go unless they are let.
+        environment.push(("PACKORIGIN_EGRESS_ALLOW_HOSTS".to_owned(), "127.0.0.1".to_owned()));
+    }
+    let config = Config::load(None, environment, &overrides)?;
     let (telemetry, metrics) = super::telemetry(&config)?;
+    let key_server = if drm { Some(DemoKeyServer::bind().await?) } else { None };
     let app = App::start(&config, &metrics).await?;
-    let endpoints = fill(&app.catalog).await?;
+    let mut configurations = clear_configurations()?;
+    if let Some(key_server) = &key_server {
+        let vault = Vault::new(&config.secrets, &config.data_dir)?;
+        configurations.extend(key_server.configurations(&vault)?);
+    }
+    let content_id = content_id()?;
+    fill(&app.catalog, &configurations, drm.then(|| content_id.clone())).await?;
     wait_until_playable(&app.catalog).await?;
     print_line("packorigin demo: open one of these in a player\n")?;
-    for configuration in &endpoints {
-        print_line(&format!(
-            "  {:<9} {}/vod/v1/sample/{}/{}.{}",
-            configuration.package_type.as_str(),
-            app.base_url,
-            configuration.name,
-            configuration.manifest_name,
-            configuration.package_type.manifest_extension()
-        ))?;
+    for configuration in &configurations {
+        let kind = match &configuration.encryption {
+            Some(_) => configuration.name.as_str(),
+            None => configuration.package_type.as_str(),
+        };
+        print_line(&format!("  {kind:<14} {}", stream_url(&app.base_url, configuration)))?;
     }
-    print_line(&format!(
-        "\n  control   http://{}/v1/assets/sample\n\nCtrl-C stops it and removes its data.",
-        app.control_address
-    ))?;
+    print_line(&format!("\n  control        http://{}/v1/assets/sample\n", app.control_address))?;
+    let (shutdown, stop) = watch::channel(false);
+    let mut serving = None;
+    if let Some(key_server) = key_server {
+        print_line(&format!("{}\n", key_server.guide(&content_id)))?;
+        let base_url = app.base_url.clone();
+        serving = Some(tokio::spawn(async move {
+            key_server.serve(&base_url, &configurations, stop).await;
+        }));
+    }
+    print_line("Ctrl-C stops it and removes its data.")?;
     super::serve::stop_signal().await?;
+    shutdown.send_replace(true);
     app.stop().await;
+    if let Some(serving) = serving {
+        serving
+            .await
+            .map_err(|error| Error::internal("the key server ended badly").caused_by(error))?;
+    }
     telemetry.shutdown().await;
     Ok(())
+}
+
+/// Where players find a configuration of the sample.
+pub(super) fn stream_url(base_url: &str, configuration: &Configuration) -> String {
+    let Configuration { name, manifest_name, package_type, .. } = configuration;
+    let extension = package_type.manifest_extension();
+    format!("{base_url}/vod/v1/sample/{name}/{manifest_name}.{extension}")
+}
+
+/// A configuration with nothing special about it.
+pub(super) fn configuration(text: &str, package_type: PackageType) -> Result<Configuration> {
+    Ok(Configuration {
+        name: name(text)?,
+        package_type,
+        segment_duration: SegmentDuration::DEFAULT,
+        manifest_name: Name::default_manifest(),
+        stream_selection: StreamSelection::default(),
+        encryption: None,
+    })
 }
 
 fn unpack(folder: &Path) -> Result<()> {
@@ -69,26 +122,29 @@ fn unpack(folder: &Path) -> Result<()> {
     SAMPLE.extract(folder).map_err(cannot)
 }
 
-/// One group with one configuration of each package type, and the sample in it.
-async fn fill(catalog: &Arc<Catalog>) -> Result<Vec<Configuration>> {
+/// One configuration of each package type.
+fn clear_configurations() -> Result<Vec<Configuration>> {
+    [("hls", PackageType::Hls), ("hls-cmaf", PackageType::HlsCmaf), ("dash", PackageType::Dash)]
+        .into_iter()
+        .map(|(name, package_type)| configuration(name, package_type))
+        .collect()
+}
+
+/// One group with the configurations, and the sample in it.
+async fn fill(
+    catalog: &Arc<Catalog>,
+    configurations: &[Configuration],
+    content_id: Option<ContentId>,
+) -> Result<()> {
     let group = name("demo")?;
     let description = "what packorigin demo made".to_owned();
     catalog.create_group(NewGroup { name: group.clone(), description }).await?;
-    let mut configurations = Vec::new();
-    for (text, package_type) in
-        [("hls", PackageType::Hls), ("hls-cmaf", PackageType::HlsCmaf), ("dash", PackageType::Dash)]
-    {
-        let configuration = Configuration {
-            name: name(text)?,
-            package_type,
-            segment_duration: SegmentDuration::DEFAULT,
-            manifest_name: Name::default_manifest(),
-            stream_selection: StreamSelection::default(),
-            encryption: None,
+    for configuration in configurations {
+        let new = NewConfiguration {
+            group: group.clone(),
+            description: String::new(),
+            configuration: configuration.clone(),
         };
-        configurations.push(configuration.clone());
-        let new =
-            NewConfiguration { group: group.clone(), description: String::new(), configuration };
         catalog.create_configuration(new).await?;
     }
     let new = NewAsset {
@@ -96,11 +152,11 @@ async fn fill(catalog: &Arc<Catalog>) -> Result<Vec<Configuration>> {
         group,
         source: "default".to_owned(),
         path: "sample/master.m3u8".to_owned(),
-        content_id: None,
+        content_id,
         description: String::new(),
     };
     catalog.create_asset(new).await?;
-    Ok(configurations)
+    Ok(())
 }
 
 async fn wait_until_playable(catalog: &Arc<Catalog>) -> Result<()> {
@@ -126,4 +182,8 @@ async fn wait_until_playable(catalog: &Arc<Catalog>) -> Result<()> {
 
 fn name(text: &str) -> Result<Name> {
     Name::new(text).map_err(|error| Error::internal(format!("{text}: {error}")))
+}
+
+fn content_id() -> Result<ContentId> {
+    ContentId::new(CONTENT_ID).map_err(|error| Error::internal(format!("{CONTENT_ID}: {error}")))
 }

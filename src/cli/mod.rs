@@ -1,8 +1,10 @@
 //! The command line (INTERFACE.md section 1): arguments, terminal, exit codes.
 
 mod demo;
+mod demo_drm;
 mod export;
 mod inspect;
+mod key_server;
 mod progress;
 mod serve;
 
@@ -36,7 +38,12 @@ enum Command {
         /// Where operators connect.
         #[arg(long, value_name = "ADDR")]
         control_listen: Option<String>,
+        /// Start a key server too, and offer encrypted configurations.
+        #[arg(long)]
+        drm: bool,
     },
+    /// Run a key server for development: SPEKE, plain HLS keys, Clear Key licences.
+    KeyServer(key_server::KeyServerArguments),
     /// Read a master playlist as ingest would and print the report; registers nothing.
     Inspect {
         /// The master playlist: a file, or an http(s), s3 or oss URL.
@@ -126,7 +133,10 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
             let ServeArguments { listen, control_listen, place } = arguments;
             serve::serve(place.config(listen, control_listen)?).await?;
         }
-        Command::Demo { listen, control_listen } => demo::demo(listen, control_listen).await?,
+        Command::Demo { listen, control_listen, drm } => {
+            demo::demo(listen, control_listen, drm).await?;
+        }
+        Command::KeyServer(arguments) => key_server::key_server(arguments).await?,
         Command::Inspect { place, json, config } => {
             return inspect::inspect(&place, json, config.as_deref()).await;
         }

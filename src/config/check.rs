@@ -10,14 +10,14 @@ use ipnet::IpNet;
 use url::Url;
 
 use super::error::ConfigError;
-use super::layers::Layers;
+use super::layers::{Layers, SECRET_PREFIX};
 use super::raw::Size;
-use super::secret::Secret;
+use super::secret::{SealingKey, Secret};
 use super::size::parse_size;
 use super::source::{Source, parse_source};
 use super::{
-    AllowedHost, Cache, Config, Control, Egress, Ingest, LogFormat, Playback, SourceLimits,
-    Telemetry,
+    AllowedHost, Cache, Config, Control, Egress, Ingest, Keys, LogFormat, Playback, Secrets,
+    SourceLimits, Telemetry,
 };
 use crate::model::policy::Name;
 
@@ -44,6 +44,8 @@ impl Checker<'_> {
             ingest: self.ingest()?,
             source: self.source_limits()?,
             egress: self.egress()?,
+            secrets: self.secrets()?,
+            keys: self.keys()?,
             telemetry: self.telemetry()?,
             unknown_environment: self.layers.unknown_environment.clone(),
         })
@@ -242,6 +244,55 @@ impl Checker<'_> {
             );
         }
         Ok(AllowedHost::Name(name))
+    }
+
+    fn secrets(&self) -> Result<Secrets> {
+        let raw = &self.layers.raw.secrets;
+        let key = match &raw.key {
+            Some(text) => Some(self.sealing_key(text)?),
+            None => None,
+        };
+        let directory = match &raw.directory {
+            Some(text) if !text.is_empty() => Some(PathBuf::from(text)),
+            Some(text) => {
+                let problem = "name a directory that holds the files, or remove the setting";
+                return self.fail("secrets.directory", text, problem);
+            }
+            None => None,
+        };
+        let variables = self.environment.iter().filter(|(name, _)| name.starts_with(SECRET_PREFIX));
+        let variables = variables.map(|(name, text)| (name.clone(), Secret::new(text.as_str())));
+        Ok(Secrets { key, directory, variables: variables.collect() })
+    }
+
+    fn sealing_key(&self, text: &str) -> Result<SealingKey> {
+        const KEY: &str = "secrets.key";
+        let secret = Secret::from_reference(text, self.environment)
+            .map_err(|problem| self.error(KEY, None, problem))?;
+        SealingKey::parse(secret.expose()).ok_or_else(|| {
+            let problem = "write 32 bytes in base64 or as 64 hexadecimal digits, such as `openssl \
+                           rand -base64 32` gives";
+            self.error(KEY, None, problem)
+        })
+    }
+
+    fn keys(&self) -> Result<Keys> {
+        let raw = &self.layers.raw.keys;
+        let attempts = self.number("keys.attempts", raw.attempts, 1..=10)?;
+        let cache_time =
+            self.seconds("keys.cache_time_seconds", raw.cache_time_seconds, 0..=31_536_000)?;
+        let keep_time = Duration::from_secs(
+            3600 * self.number("keys.keep_time_hours", raw.keep_time_hours, 0..=8760)?,
+        );
+        Ok(Keys {
+            timeout: self.seconds("keys.timeout_seconds", raw.timeout_seconds, 1..=300)?,
+            attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
+            cache_time,
+            // An answer that need not be asked for again cannot be too old to be used.
+            keep_time: keep_time.max(cache_time),
+            disk_cache: raw.disk_cache,
+            max_response_bytes: self.size("keys.max_response_bytes", &raw.max_response_bytes, 1)?,
+        })
     }
 
     fn telemetry(&self) -> Result<Telemetry> {

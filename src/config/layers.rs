@@ -13,6 +13,8 @@ use super::raw::Raw;
 const PREFIX: &str = "PACKORIGIN_";
 /// Names the settings file; no setting itself.
 pub(super) const CONFIG_VARIABLE: &str = "PACKORIGIN_CONFIG";
+/// Variables that packaging configurations may refer to begin so; no settings themselves.
+pub(super) const SECRET_PREFIX: &str = "PACKORIGIN_SECRET_";
 /// `NAME=URL,NAME=URL`
 const SOURCES_VARIABLE: &str = "PACKORIGIN_SOURCES";
 
@@ -23,6 +25,8 @@ pub(super) enum Shape {
     Text,
     /// A whole number.
     Integer,
+    /// `true` or `false`.
+    Switch,
 }
 
 /// Every setting outside `sources`, by its key; the environment variable follows from the key
@@ -52,6 +56,14 @@ pub(super) const SETTINGS: &[(&str, Shape)] = &[
     ("source.concurrency", Shape::Integer),
     ("source.max_read_bytes", Shape::Text),
     ("egress.allow_hosts", Shape::Text),
+    ("secrets.key", Shape::Text),
+    ("secrets.directory", Shape::Text),
+    ("keys.timeout_seconds", Shape::Integer),
+    ("keys.attempts", Shape::Integer),
+    ("keys.cache_time_seconds", Shape::Integer),
+    ("keys.keep_time_hours", Shape::Integer),
+    ("keys.disk_cache", Shape::Switch),
+    ("keys.max_response_bytes", Shape::Text),
     ("telemetry.log", Shape::Text),
     ("telemetry.log_format", Shape::Text),
     ("telemetry.otlp_endpoint", Shape::Text),
@@ -102,6 +114,17 @@ impl Layers {
                             value: Some(text.clone()),
                             origin,
                             problem: "this is no whole number; write digits only".to_owned(),
+                        });
+                    }
+                },
+                Shape::Switch => match text.trim().parse() {
+                    Ok(switch) => Value::Boolean(switch),
+                    Err(_) => {
+                        return Err(ConfigError {
+                            setting: key.to_owned(),
+                            value: Some(text.clone()),
+                            origin,
+                            problem: "write true or false".to_owned(),
                         });
                     }
                 },
@@ -214,6 +237,7 @@ fn unknown(environment: &BTreeMap<String, String>) -> Vec<String> {
         .keys()
         .filter(|name| name.starts_with(PREFIX))
         .filter(|name| *name != CONFIG_VARIABLE && *name != SOURCES_VARIABLE)
+        .filter(|name| !name.starts_with(SECRET_PREFIX))
         .filter(|name| !known.contains(name))
         .cloned()
         .collect()

@@ -39,7 +39,7 @@ use ipnet::IpNet;
 use url::Url;
 
 pub use self::error::{ConfigError, Origin};
-pub use self::secret::Secret;
+pub use self::secret::{SealingKey, Secret};
 pub use self::source::{Addressing, Bucket, Credentials, HttpAuth, Place, Source};
 use crate::model::policy::Name;
 
@@ -62,6 +62,10 @@ pub struct Config {
     pub source: SourceLimits,
     /// Which addresses outgoing requests may reach.
     pub egress: Egress,
+    /// Where secrets of packaging configurations come from, and what seals them.
+    pub secrets: Secrets,
+    /// How key servers are asked, and how long their answers hold.
+    pub keys: Keys,
     /// Logs and traces.
     pub telemetry: Telemetry,
     /// Variables that begin with `PACKORIGIN_` and name no setting. They are no error, because
@@ -172,6 +176,42 @@ pub enum AllowedHost {
     Name(String),
     /// Addresses, whatever name led to them.
     Network(IpNet),
+}
+
+/// Where secrets of packaging configurations come from, and what seals them.
+#[derive(Clone, Debug, Default)]
+pub struct Secrets {
+    /// Seals what is stored; without one, the data directory holds it.
+    pub key: Option<SealingKey>,
+    /// The folder that `file:` references reach into; without one, they are refused.
+    pub directory: Option<PathBuf>,
+    /// The variables that `env:` references may name, all of which begin with
+    /// [`Secrets::VARIABLE_PREFIX`], by their whole names.
+    pub variables: BTreeMap<String, Secret>,
+}
+
+impl Secrets {
+    /// What the names of variables begin with that packaging configurations may refer to. Whoever
+    /// may write configurations may not necessarily see everything that this process can.
+    pub const VARIABLE_PREFIX: &str = layers::SECRET_PREFIX;
+}
+
+/// How key servers are asked, and how long their answers hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Keys {
+    /// How long one attempt may take, from connecting to the last byte.
+    pub timeout: Duration,
+    /// How often a request is sent at most; at least 1.
+    pub attempts: u32,
+    /// How long an answer is used without asking again.
+    pub cache_time: Duration,
+    /// How long an answer may be used while the key server gives no new one, and how long one that
+    /// a new one replaced is remembered; at least `cache_time`.
+    pub keep_time: Duration,
+    /// Whether answers are kept in the data directory, sealed.
+    pub disk_cache: bool,
+    /// Bytes of one answer.
+    pub max_response_bytes: u64,
 }
 
 /// Logs and traces.

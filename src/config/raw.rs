@@ -18,6 +18,8 @@ pub(super) struct Raw {
     pub ingest: RawIngest,
     pub source: RawSourceLimits,
     pub egress: RawEgress,
+    pub secrets: RawSecrets,
+    pub keys: RawKeys,
     pub telemetry: RawTelemetry,
 }
 
@@ -32,6 +34,8 @@ impl Default for Raw {
             ingest: RawIngest::default(),
             source: RawSourceLimits::default(),
             egress: RawEgress::default(),
+            secrets: RawSecrets::default(),
+            keys: RawKeys::default(),
             telemetry: RawTelemetry::default(),
         }
     }
@@ -194,6 +198,48 @@ impl Default for RawSourceLimits {
 pub(super) struct RawEgress {
     /// Default: none, public addresses only.
     pub allow_hosts: List,
+}
+
+/// `[secrets]`
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawSecrets {
+    /// 32 bytes in base64 or hexadecimal; may be a reference. Default: the file `secrets.key` in
+    /// the data directory, made at the first start.
+    pub key: Option<String>,
+    /// Default: none, `file:` references in packaging configurations are refused.
+    pub directory: Option<String>,
+}
+
+/// `[keys]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawKeys {
+    /// Default 5.
+    pub timeout_seconds: u64,
+    /// Default 3.
+    pub attempts: u64,
+    /// Default 3600.
+    pub cache_time_seconds: u64,
+    /// Default 24.
+    pub keep_time_hours: u64,
+    /// Default false.
+    pub disk_cache: bool,
+    /// Default 1 MiB.
+    pub max_response_bytes: Size,
+}
+
+impl Default for RawKeys {
+    fn default() -> Self {
+        Self {
+            timeout_seconds: 5,
+            attempts: 3,
+            cache_time_seconds: 3600,
+            keep_time_hours: 24,
+            disk_cache: false,
+            max_response_bytes: Size::mib(1),
+        }
+    }
 }
 
 /// `[telemetry]`

@@ -1,7 +1,11 @@
-//! Text that never shows in logs, and the references by which settings name it.
+//! Text and keys that never show in logs, and the references by which settings name them.
 
 use std::collections::BTreeMap;
 use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
 
 /// A secret. `Debug` does not show it, and there is no `Display`.
 #[derive(Clone, PartialEq, Eq)]
@@ -48,5 +52,41 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
+    }
+}
+
+/// The origin's own key, under which it stores what must not be read: AES-256. `Debug` does not
+/// show it, and it is overwritten when it is dropped.
+#[derive(Clone)]
+pub struct SealingKey(Zeroizing<[u8; 32]>);
+
+impl SealingKey {
+    /// Wraps a key.
+    pub fn new(key: Zeroizing<[u8; 32]>) -> Self {
+        Self(key)
+    }
+
+    /// Reads 64 hexadecimal digits, or base64 of 32 bytes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let mut key = Zeroizing::new([0; 32]);
+        if text.len() == 64 {
+            hex::decode_to_slice(text, key.as_mut_slice()).ok()?;
+        } else {
+            let bytes = Zeroizing::new(STANDARD.decode(text).ok()?);
+            *key = bytes.as_slice().try_into().ok()?;
+        }
+        Some(Self(key))
+    }
+
+    /// The key, for the cipher.
+    pub fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SealingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SealingKey(…)")
     }
 }

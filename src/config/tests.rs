@@ -37,6 +37,11 @@ fn the_defaults_hold_and_are_the_documented_ones() {
     assert_eq!(config.cache.segment_bytes, 512 << 20);
     assert_eq!(config.ingest.max_playlist_bytes, 16 << 20);
     assert!(config.sources.is_empty() && config.egress.allow_hosts.is_empty());
+    assert!(config.secrets.key.is_none() && config.secrets.directory.is_none());
+    assert_eq!((config.keys.timeout, config.keys.attempts), (Duration::from_secs(5), 3));
+    assert_eq!(config.keys.cache_time, Duration::from_secs(3600));
+    assert_eq!(config.keys.keep_time, Duration::from_secs(24 * 3600));
+    assert_eq!((config.keys.disk_cache, config.keys.max_response_bytes), (false, 1 << 20));
 }
 
 #[test]
@@ -104,6 +109,8 @@ fn every_setting_has_an_environment_variable() {
     for (key, shape) in layers::SETTINGS {
         let text = match (*key, shape) {
             (_, layers::Shape::Integer) => "7",
+            (_, layers::Shape::Switch) => "true",
+            ("secrets.key", _) => "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
             ("playback.listen" | "control.listen", _) => "127.0.0.1:7",
             ("playback.public_base_url" | "telemetry.otlp_endpoint", _) => "http://h",
             ("playback.cors_allow_origins", _) => "http://h,http://i",
@@ -205,6 +212,46 @@ fn secrets_are_followed_and_never_shown() {
     // A shape that does not fit must not put the text into the message either.
     let error = from_file("[playback]\ncdn_secrets = { a = \"hush-hush\" }").unwrap_err();
     assert!(!error.to_string().contains("hush-hush"), "{error}");
+}
+
+#[test]
+fn the_sealing_key_is_32_bytes_in_either_spelling_and_never_shown() {
+    let bytes: Vec<u8> = (0..32).collect();
+    let spellings =
+        [hex::encode(&bytes), "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned()];
+    for text in &spellings {
+        let environment = [("PACKORIGIN_SECRETS_KEY", "env:K"), ("K", text.as_str())];
+        let config = from_environment(&environment).unwrap();
+        assert_eq!(config.secrets.key.as_ref().unwrap().expose().as_slice(), bytes);
+        assert!(!format!("{config:?}").contains(text.as_str()));
+    }
+    for text in ["", "AAEC", &"0".repeat(63), &"x".repeat(64)] {
+        let error = from_file(&format!("[secrets]\nkey = \"{text}\"")).unwrap_err();
+        assert_eq!((error.setting.as_str(), error.value), ("secrets.key", None), "{text}");
+    }
+    assert!(from_file("[secrets]\ndirectory = \"\"").is_err());
+}
+
+#[test]
+fn variables_for_configurations_are_kept_apart_and_not_shown() {
+    let environment = [("PACKORIGIN_SECRET_TOKEN", "hush-hush"), ("OTHER", "not-for-them")];
+    let config = from_environment(&environment).unwrap();
+    let names: Vec<&str> = config.secrets.variables.keys().map(String::as_str).collect();
+    assert_eq!(names, ["PACKORIGIN_SECRET_TOKEN"]);
+    assert_eq!(config.secrets.variables["PACKORIGIN_SECRET_TOKEN"].expose(), "hush-hush");
+    assert!(config.unknown_environment.is_empty());
+    assert!(!format!("{config:?}").contains("hush-hush"));
+}
+
+#[test]
+fn key_answers_are_kept_at_least_as_long_as_they_are_fresh() {
+    let config = from_file("[keys]\ncache_time_seconds = 7200\nkeep_time_hours = 1").unwrap();
+    assert_eq!(config.keys.keep_time, Duration::from_secs(7200));
+    assert!(from_file("[keys]\nattempts = 0").is_err());
+    for (text, expected) in [("true", Some(true)), ("false", Some(false)), ("yes", None)] {
+        let config = from_environment(&[("PACKORIGIN_KEYS_DISK_CACHE", text)]);
+        assert_eq!(config.ok().map(|config| config.keys.disk_cache), expected, "{text}");
+    }
 }
 
 #[test]

@@ -103,7 +103,7 @@ pub(super) struct CreateAsset {
     /// The HLS master playlist in the source.
     #[schema(min_length = 1, max_length = 1024, example = "bbb/master.m3u8")]
     path: String,
-    /// What key servers know the title by.
+    /// What key servers know the title by. Required where a configuration of the group encrypts.
     #[schema(pattern = "^[A-Za-z0-9_-]{1,256}$")]
     content_id: Option<String>,
     /// Free text.
@@ -156,7 +156,7 @@ pub(super) struct BatchItem {
     /// The HLS master playlist in the source.
     #[schema(min_length = 1, max_length = 1024)]
     path: String,
-    /// What key servers know the title by.
+    /// What key servers know the title by. Required where a configuration of the group encrypts.
     #[schema(pattern = "^[A-Za-z0-9_-]{1,256}$")]
     content_id: Option<String>,
     /// Free text.
@@ -195,7 +195,8 @@ pub(super) struct PatchAsset {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, max_length = 1024)]
     description: Option<Option<String>>,
-    /// What key servers know the title by; null takes it away.
+    /// What key servers know the title by; null takes it away, unless a configuration of the group
+    /// encrypts.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9_-]{1,256}$")]
     content_id: Option<Option<String>>,
@@ -209,7 +210,8 @@ pub(super) struct PatchAsset {
     responses(
         (status = 202, description = "Created; ingest is queued", body = AssetBody),
         (status = 404, description = "`not_found`: there is no such group"),
-        (status = 409, description = "`already_exists`"),
+        (status = 409, description = "`already_exists`; `failed_precondition`: no content ID, though \
+            a configuration of the group encrypts"),
     )
 )]
 pub(super) async fn create(
@@ -344,7 +346,11 @@ pub(super) async fn show(
     patch, path = "/v1/assets/{asset}", tag = "assets",
     params(("asset" = String, Path, description = "Name of the asset")),
     request_body = PatchAsset,
-    responses((status = 200, description = "The changed asset", body = AssetBody))
+    responses(
+        (status = 200, description = "The changed asset", body = AssetBody),
+        (status = 409, description = "`failed_precondition`: no content ID, though a configuration \
+            of the group encrypts"),
+    )
 )]
 pub(super) async fn patch(
     State(state): State<Arc<ControlState>>,

@@ -105,7 +105,7 @@ fn refused(error: &serde_path_to_error::Error<serde_json::Error>) -> Error {
     if !error.inner().is_data() {
         return malformed(error.inner());
     }
-    let message = error.inner().to_string();
+    let message = without_value(&error.inner().to_string());
     match field(&error.path().to_string(), &message) {
         Some(field) => Error::invalid(&field, format!("{field}: {message}")),
         None => Error::new(Kind::InvalidArgument, format!("the body cannot be read: {message}")),
@@ -114,6 +114,18 @@ fn refused(error: &serde_path_to_error::Error<serde_json::Error>) -> Error {
 
 fn malformed(error: &serde_json::Error) -> Error {
     Error::new(Kind::InvalidArgument, format!("the body is not well-formed JSON: {error}"))
+}
+
+/// Of a value that has the wrong type serde quotes the value, and it may be a secret.
+fn without_value(message: &str) -> String {
+    for start in ["invalid type: ", "invalid value: "] {
+        let Some(rest) = message.strip_prefix(start) else { continue };
+        // The value may hold anything, these words too: the last ones are serde's.
+        let Some((found, expected)) = rest.rsplit_once(", expected ") else { continue };
+        let noun = found.split(['`', '"', '\'']).next().unwrap_or_default().trim_end();
+        return format!("{start}{noun}, expected {expected}");
+    }
+    message.to_owned()
 }
 
 /// The field that a refusal is about. Of one that is missing, unknown or there twice, serde has
@@ -153,6 +165,24 @@ mod tests {
     #[allow(dead_code)]
     struct Inner {
         count: u32,
+    }
+
+    #[test]
+    fn refusals_quote_no_value() {
+        for body in [
+            r#"{"name": "a", "inner": "hush"}"#,
+            r#"{"name": "a", "inner": "a\", expected hush, expected hush"}"#,
+            r#"{"name": "a", "inner": [{"count": "hush"}]}"#,
+        ] {
+            let error = parse::<Outer>(body.as_bytes()).unwrap_err();
+            assert!(error.message().contains("invalid type: string, expected "), "{error}");
+            assert!(!error.message().contains("hush"), "{error}");
+        }
+        let error = parse::<Outer>(br#"{"name": 1234}"#).unwrap_err();
+        assert!(error.message().contains("invalid type: integer, expected a string"), "{error}");
+        assert!(!error.message().contains("1234"), "{error}");
+        let error = parse::<Outer>(br#"{"name": 12.5}"#).unwrap_err();
+        assert!(error.message().contains("type: floating point, expected"), "{error}");
     }
 
     #[test]

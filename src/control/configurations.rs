@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::JsonBody;
+use super::encryption::{self, EncryptionBody};
 use super::groups::GROUP;
 use super::path::Segments;
 use super::query::{ListParameters, Listing, NoQuery, PageBody, Parameters};
@@ -42,9 +43,9 @@ pub(super) struct ConfigurationBody {
     manifest_name: String,
     /// Which streams, in which order.
     stream_selection: StreamSelectionBody,
-    /// Not available yet: always null.
-    #[schema(value_type = Option<Object>)]
-    encryption: Option<()>,
+    /// How media is encrypted; null leaves it clear. Secrets are not shown.
+    #[schema(required = true)]
+    encryption: Option<EncryptionBody>,
     /// When it was created.
     #[schema(format = DateTime)]
     created_at: String,
@@ -61,7 +62,7 @@ impl From<ConfigurationRecord> for ConfigurationBody {
             segment_duration,
             manifest_name,
             stream_selection,
-            encryption: _,
+            encryption,
         } = record.configuration;
         Self {
             name: name.to_string(),
@@ -75,7 +76,7 @@ impl From<ConfigurationRecord> for ConfigurationBody {
                 min_video_bits_per_second: stream_selection.min_video_bits_per_second,
                 max_video_bits_per_second: stream_selection.max_video_bits_per_second,
             },
-            encryption: None,
+            encryption: encryption.as_ref().map(EncryptionBody::from),
             created_at: timestamp::to_text(record.created_at),
             updated_at: timestamp::to_text(record.updated_at),
         }
@@ -120,9 +121,9 @@ pub(super) struct SetConfiguration {
     manifest_name: Option<String>,
     /// All streams in source order if absent.
     stream_selection: Option<SetStreamSelection>,
-    /// Not available yet: null or absent.
-    #[schema(value_type = Option<Object>)]
-    encryption: Option<serde_json::Value>,
+    /// How to encrypt media; null or absent leaves it clear. Assets of the group then need a
+    /// content ID.
+    encryption: Option<EncryptionBody>,
 }
 
 /// Which streams of the source to offer. Bounds are inclusive and are compared with the
@@ -167,14 +168,16 @@ pub(super) enum StreamOrderSchema {
 }
 
 impl SetConfiguration {
-    /// Checks everything but the name, which the two calls treat differently.
-    fn checked(self, group: Name, name: Name) -> Result<NewConfiguration> {
-        if self.encryption.is_some() {
-            return Err(Error::invalid(
-                "encryption",
-                "encryption is not available yet; leave it out or give null",
-            ));
-        }
+    /// Checks everything but the name, which the two calls treat differently. `stored` is the
+    /// configuration that is replaced.
+    fn checked(
+        self,
+        group: Name,
+        name: Name,
+        state: &ControlState,
+        stored: Option<&Configuration>,
+    ) -> Result<NewConfiguration> {
+        let package_type = check::word("packageType", &self.package_type, "HLS, DASH, HLS_CMAF")?;
         let segment_duration = match self.segment_duration_seconds {
             None => SegmentDuration::DEFAULT,
             Some(seconds) => {
@@ -189,19 +192,20 @@ impl SetConfiguration {
         };
         let stream_selection =
             self.stream_selection.map(SetStreamSelection::checked).transpose()?.unwrap_or_default();
+        let stored = stored.and_then(|stored| stored.encryption.as_ref());
+        let encryption = self
+            .encryption
+            .map(|body| encryption::checked(body, package_type, state, stored))
+            .transpose()?;
         Ok(NewConfiguration {
             group,
             configuration: Configuration {
                 name,
-                package_type: check::word(
-                    "packageType",
-                    &self.package_type,
-                    "HLS, DASH, HLS_CMAF",
-                )?,
+                package_type,
                 segment_duration,
                 manifest_name,
                 stream_selection,
-                encryption: None,
+                encryption,
             },
             description: check::description("description", self.description.unwrap_or_default())?,
         })
@@ -248,7 +252,8 @@ impl SetStreamSelection {
     request_body = SetConfiguration,
     responses(
         (status = 201, description = "Created", body = ConfigurationBody),
-        (status = 409, description = "`already_exists`, in this group or another"),
+        (status = 409, description = "`already_exists`, in this group or another; \
+            `failed_precondition`: it encrypts and an asset of the group has no content ID"),
     )
 )]
 pub(super) async fn create(
@@ -261,7 +266,7 @@ pub(super) async fn create(
     let name = body.name.as_deref().ok_or_else(|| Error::invalid("name", "name is required"))?;
     let new = {
         let name = check::name("name", name)?;
-        body.checked(group, name)?
+        body.checked(group, name, &state, None)?
     };
     let record = state.catalog.create_configuration(new).await?;
     let location = format!(
@@ -317,7 +322,8 @@ pub(super) async fn show(
 /// Replaces a packaging configuration.
 ///
 /// The next manifest request sees the change; nothing is ingested again. URLs handed out before
-/// keep answering for the grace time.
+/// keep answering for the grace time. Where `encryption` repeats what was shown of a secret, the
+/// secret that is stored is kept.
 #[utoipa::path(
     operation_id = "replacePackagingConfiguration",
     put, path = "/v1/packaging-groups/{group}/packaging-configurations/{configuration}",
@@ -327,7 +333,11 @@ pub(super) async fn show(
         ("configuration" = String, Path, description = "Name of the configuration"),
     ),
     request_body = SetConfiguration,
-    responses((status = 200, description = "The new configuration", body = ConfigurationBody))
+    responses(
+        (status = 200, description = "The new configuration", body = ConfigurationBody),
+        (status = 409, description = "`failed_precondition`: it encrypts and an asset of the group \
+            has no content ID, or somebody changed it at the same time"),
+    )
 )]
 pub(super) async fn replace(
     State(state): State<Arc<ControlState>>,
@@ -341,7 +351,16 @@ pub(super) async fn replace(
             format!("name must be {name}, as in the path, or absent; names do not change");
         return Err(Error::invalid("name", message));
     }
-    let record = state.catalog.replace_configuration(body.checked(group, name)?).await?;
+    // Of what a body hides, the stored form is kept.
+    let stored = match &body.encryption {
+        None => None,
+        Some(_) => Some(state.catalog.configuration(&group, &name).await?.configuration),
+    };
+    let new = body.checked(group, name, &state, stored.as_ref())?;
+    let record = match stored {
+        None => state.catalog.replace_configuration(new).await?,
+        Some(stored) => state.catalog.replace_configuration_from(stored, new).await?,
+    };
     Ok(Json(record.into()))
 }
 

@@ -17,6 +17,7 @@ mod auth;
 mod body;
 mod check;
 mod configurations;
+mod encryption;
 mod endpoints;
 mod groups;
 mod openapi;
@@ -42,7 +43,9 @@ pub use self::endpoints::{EndpointCheck, EndpointFailure};
 pub use self::openapi::openapi;
 use self::problem::{RequestIds, answer};
 use crate::catalog::Catalog;
+use crate::egress::EgressPolicy;
 use crate::error::{Error, Kind, Result};
+use crate::keys::Vault;
 use crate::telemetry::Metrics;
 
 /// What the control listener works with.
@@ -56,6 +59,10 @@ pub struct ControlState {
     pub public_base_url: String,
     /// What callers must know; `None` lets everyone in who can connect.
     pub access_token: Option<AccessToken>,
+    /// Seals the secrets of configurations.
+    pub vault: Arc<Vault>,
+    /// Which key servers may be named.
+    pub egress: EgressPolicy,
     /// Whether an asset can be played through a configuration.
     pub endpoint_check: EndpointCheck,
     /// What `/metrics` answers.

@@ -186,7 +186,7 @@ fn write_problem(response: &mut Response, error: &Error, id: &RequestId) {
         Kind::Unauthenticated => {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        Kind::Unavailable => {
+        Kind::KeysUnavailable | Kind::Unavailable => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
         }
         _ => {}

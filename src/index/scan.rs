@@ -748,7 +748,7 @@ impl AudioTrack {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ts::psi::{ElementaryStream, association_section, map_section};
+    use crate::ts::psi::{ElementaryStream, MapEntry, association_section, map_section};
 
     /// A transport packet that holds one whole table section.
     fn table_packet(pid: u16, section: &[u8]) -> Vec<u8> {
@@ -768,7 +768,8 @@ mod tests {
         let mut scanner = StreamScanner::new();
         scanner.begin_object(0, "a.ts", false).unwrap();
         scanner.push(&table_packet(0, &association_section(0x1000))).unwrap();
-        scanner.push(&table_packet(0x1000, &map_section(0x100, &streams))).unwrap();
+        let map = map_section(0x100, 0, &streams.map(MapEntry::from));
+        scanner.push(&table_packet(0x1000, &map)).unwrap();
         let failure = scanner.end_object().unwrap_err();
         assert_eq!(failure.code, FailureCode::UnsupportedCodec);
         assert!(failure.detail.contains("a.ts holds HEVC"), "{failure}");

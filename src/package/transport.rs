@@ -1,14 +1,14 @@
 //! One segment as a transport stream, clear or encrypted.
 
 use super::gather::gather;
-use super::{FetchedPart, no_parts};
+use super::{FetchedPart, no_parts, source_changed};
 use crate::cenc::aes128::encrypt_segment;
 use crate::cenc::sample_aes::SampleAesCipher;
 use crate::error::Result;
 use crate::model::codec::CodecConfig;
 use crate::model::sample::Sample;
 use crate::plan::{SegmentPlan, SegmentProtection, TrackPart};
-use crate::ts::mux::{self, AudioInput, VideoInput};
+use crate::ts::mux::{self, AudioInput, EncryptedPictures, VideoInput};
 
 /// The bytes of the segment that `plan` describes.
 pub(super) fn segment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<Vec<u8>> {
@@ -24,8 +24,14 @@ pub(super) fn segment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<V
         let track = plan.track(part).ok_or_else(|| no_parts(plan))?;
         let (mut payload, mut samples) = gather(plan, part, blocks, Vec::new())?;
         if let Some(cipher) = &cipher {
-            match track.codec {
-                CodecConfig::Avc(_) => encrypt_pictures(cipher, &mut payload, &mut samples),
+            match &track.codec {
+                CodecConfig::Avc(config) => {
+                    // The size of the segment says nothing once pictures have grown.
+                    if mux::video_packets(config, &samples) != planned_packets(plan, part) {
+                        return Err(source_changed(plan, "its size is not what ingest measured"));
+                    }
+                    encrypt_pictures(cipher, &mut payload, &mut samples);
+                }
                 CodecConfig::Aac(_) => encrypt_frames(cipher, &mut payload, &samples),
             }
         }
@@ -40,7 +46,14 @@ pub(super) fn segment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<V
     });
     let video = pictures.as_mut().and_then(|(part, payload, samples)| {
         let CodecConfig::Avc(config) = &plan.track(part)?.codec else { return None };
-        Some(VideoInput { config, samples, payload, packets_before: part.packets_before })
+        let planned_packets = planned_packets(plan, part);
+        Some(VideoInput {
+            config,
+            samples,
+            payload,
+            packets_before: part.packets_before,
+            encrypted: cipher.is_some().then_some(EncryptedPictures { planned_packets }),
+        })
     });
     let audio = sound.as_ref().and_then(|(part, payload, samples)| {
         let track = plan.track(part)?;
@@ -52,6 +65,7 @@ pub(super) fn segment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<V
             samples,
             payload,
             packets_before: part.packets_before,
+            encrypted: cipher.is_some(),
         })
     });
     let mut out = Vec::with_capacity(plan.bytes as usize);
@@ -60,6 +74,11 @@ pub(super) fn segment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<V
         Some(SegmentProtection::Aes128 { key, iv }) => encrypt_segment(key.expose(), iv, out),
         _ => out,
     })
+}
+
+/// Packets with payload that the plan has for a part.
+fn planned_packets(plan: &SegmentPlan, part: &TrackPart) -> u64 {
+    plan.groups(part).iter().map(|group| u64::from(group.ts_payload_packets)).sum()
 }
 
 /// Pictures grow where what was encrypted has to be escaped, so they move to another buffer.

@@ -163,7 +163,7 @@ impl Library {
                 (Some(encryption), Some(content_id)) => {
                     let package_type = configuration.package_type;
                     let known = self.keys.known_key_sets(content_id, package_type, encryption);
-                    known.await.into_iter().map(Some).collect()
+                    known.into_iter().map(Some).collect()
                 }
             };
             for keys in key_sets {

@@ -184,7 +184,7 @@ impl ResponsePolicy {
                 _ => NO_STORE,
             },
         );
-        if matches!(kind, Kind::Unavailable | Kind::SourceTimeout) {
+        if matches!(kind, Kind::KeysUnavailable | Kind::Unavailable | Kind::SourceTimeout) {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("2"));
         }
         if kind == Kind::MethodNotAllowed {

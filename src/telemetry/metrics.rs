@@ -33,6 +33,11 @@ pub struct Metrics {
     source_duration: Histogram<f64>,
     source_bytes: Counter<u64>,
     source_retries: Counter<u64>,
+    key_lookups: Counter<u64>,
+    key_requests: Counter<u64>,
+    key_duration: Histogram<f64>,
+    key_retries: Counter<u64>,
+    key_servers_paused: Gauge<u64>,
     ingest_jobs: Counter<u64>,
     errors: Counter<u64>,
 }
@@ -96,6 +101,23 @@ pub struct SourceRequest<'a> {
     pub bytes: u64,
 }
 
+/// Where a key set came from, or that there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyLookup {
+    /// From memory, and good.
+    Fresh,
+    /// From memory though a newer one should be asked for: the provider gives none in time.
+    Stale,
+    /// The provider had to be asked.
+    Asked,
+    /// Somebody was asking already.
+    Joined,
+    /// The last failure was a moment ago and was answered again.
+    Failed,
+    /// From the data directory, on the way of asking.
+    Disk,
+}
+
 /// How an ingest job ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IngestOutcome {
@@ -149,6 +171,14 @@ impl Metrics {
             source_duration: seconds(&meter, names::SOURCE_DURATION, "Source request, retried"),
             source_bytes: bytes(names::SOURCE_BYTES, "Bytes read from a source"),
             source_retries: count(names::SOURCE_RETRIES, "Attempts after the first"),
+            key_lookups: count(names::KEY_LOOKUPS, "Look-ups of key sets"),
+            key_requests: count(names::KEY_REQUESTS, "Questions put to key servers"),
+            key_duration: seconds(&meter, names::KEY_DURATION, "Key server request, retried"),
+            key_retries: count(names::KEY_RETRIES, "Attempts after the first"),
+            key_servers_paused: meter
+                .u64_gauge(names::KEY_SERVERS_PAUSED)
+                .with_description("Key servers left alone because they do not answer")
+                .build(),
             ingest_jobs: count(names::INGEST_JOBS, "Finished ingest jobs"),
             errors: count(names::ERRORS, "Errors by kind and blame"),
             registry,
@@ -223,6 +253,36 @@ impl Metrics {
     /// Counts another attempt at a request to a source.
     pub fn source_retry(&self, source: &str) {
         self.source_retries.add(1, &[KeyValue::new(names::LABEL_SOURCE, source.to_owned())]);
+    }
+
+    /// Counts a look-up of a key set.
+    pub fn key_lookup(&self, outcome: KeyLookup) {
+        let outcome = match outcome {
+            KeyLookup::Fresh => "fresh",
+            KeyLookup::Stale => "stale",
+            KeyLookup::Asked => "asked",
+            KeyLookup::Joined => "joined",
+            KeyLookup::Failed => "failed",
+            KeyLookup::Disk => "disk",
+        };
+        self.key_lookups.add(1, &[KeyValue::new(names::LABEL_OUTCOME, outcome)]);
+    }
+
+    /// Counts a question put to a key server; `outcome` is `ok`, or the word for the error.
+    pub fn key_request(&self, outcome: &'static str, duration: Duration) {
+        let labels = [KeyValue::new(names::LABEL_OUTCOME, outcome)];
+        self.key_requests.add(1, &labels);
+        self.key_duration.record(duration.as_secs_f64(), &labels);
+    }
+
+    /// Counts another attempt at a key server.
+    pub fn key_retry(&self) {
+        self.key_retries.add(1, &[]);
+    }
+
+    /// Says how many key servers are left alone now.
+    pub fn key_servers_paused(&self, servers: u64) {
+        self.key_servers_paused.record(servers, &[]);
     }
 
     /// Counts a finished ingest job.
@@ -308,6 +368,10 @@ mod tests {
             bytes: 188,
         });
         metrics.source_retry("default");
+        metrics.key_lookup(KeyLookup::Stale);
+        metrics.key_request("timeout", Duration::from_secs(1));
+        metrics.key_retry();
+        metrics.key_servers_paused(2);
         metrics.ingest_finished(IngestOutcome::Failed);
         metrics.error(Kind::SourceFailed, Blame::Source);
 
@@ -325,6 +389,11 @@ mod tests {
             r#"packorigin_source_requests_total{operation="read",outcome="ok",source="default"} 1"#,
             r#"packorigin_source_read_bytes_total{source="default"} 188"#,
             r#"packorigin_source_retries_total{source="default"} 1"#,
+            r#"packorigin_keys_lookups_total{outcome="stale"} 1"#,
+            r#"packorigin_keys_requests_total{outcome="timeout"} 1"#,
+            r#"packorigin_keys_request_duration_seconds_count{outcome="timeout"} 1"#,
+            r#"packorigin_keys_retries_total 1"#,
+            r#"packorigin_keys_servers_paused 2"#,
             r#"packorigin_ingest_jobs_total{outcome="failed"} 1"#,
             r#"packorigin_errors_total{blame="source",kind="source_failed"} 1"#,
         ] {

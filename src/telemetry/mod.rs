@@ -20,7 +20,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
-pub use self::metrics::{CacheOutcome, HttpRequest, IngestOutcome, Listener, Metrics};
+pub use self::metrics::{CacheOutcome, HttpRequest, IngestOutcome, KeyLookup, Listener, Metrics};
 pub use self::metrics::{SourceOperation, SourceRequest};
 use crate::config;
 use crate::error::{Blame, Error, Result};

@@ -42,6 +42,16 @@ pub const SOURCE_DURATION: &str = "packorigin.source.request.duration";
 pub const SOURCE_BYTES: &str = "packorigin.source.read";
 /// Counter: attempts after the first. Labels: source.
 pub const SOURCE_RETRIES: &str = "packorigin.source.retries";
+/// Counter: look-ups of key sets. Labels: outcome.
+pub const KEY_LOOKUPS: &str = "packorigin.keys.lookups";
+/// Counter: questions put to key servers, retries included. Labels: outcome.
+pub const KEY_REQUESTS: &str = "packorigin.keys.requests";
+/// Histogram, seconds: one question put to a key server, with retries. Labels: outcome.
+pub const KEY_DURATION: &str = "packorigin.keys.request.duration";
+/// Counter: attempts after the first.
+pub const KEY_RETRIES: &str = "packorigin.keys.retries";
+/// Gauge: key servers that are left alone because they do not answer.
+pub const KEY_SERVERS_PAUSED: &str = "packorigin.keys.servers.paused";
 /// Counter: finished ingest jobs. Labels: outcome.
 pub const INGEST_JOBS: &str = "packorigin.ingest.jobs";
 /// Counter: errors answered or logged. Labels: kind, blame.

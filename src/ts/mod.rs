@@ -3,7 +3,8 @@
 //! ```text
 //! bytes → packet::PacketReader → packet::Packet ─┬ psi::Tables     PAT, PMT: which PID is what
 //!                                                └ pes::PesReader  timestamps and payload of a PID
-//! samples → mux::write_segment → bytes
+//! samples → mux::write_segment → bytes            sample_aes::SampleAesStream: what a PMT says of
+//!                                                encrypted samples
 //! ```
 //!
 //! Reads and writes single-program streams of 188-byte packets. Nothing here knows of playlists,
@@ -14,6 +15,7 @@ pub mod packet;
 mod packet_writer;
 pub mod pes;
 pub mod psi;
+pub mod sample_aes;
 
 /// The 13-bit packet identifier of the program association table (2.4.3.3, table 2-3).
 pub const PAT_PID: u16 = 0;

@@ -8,13 +8,19 @@
 //! delimiter and, at random access points, the parameter sets. Audio frames are gathered up to
 //! [`transport::AUDIO_PES_PAYLOAD_BYTES`] and never over the border of two groups, so the number of
 //! packets of each group is the same in whichever segment it lands; `index` counts them with
-//! [`picture_packets`], [`clock_packets`] and [`audio_packets`], and `plan` adds them up. Continuity counters go on
-//! from segment to segment because they, too, are sums.
+//! [`picture_packets`], [`clock_packets`] and [`audio_packets`], and `plan` adds them up. Continuity
+//! counters go on from segment to segment because they, too, are sums.
+//!
+//! Pictures that were encrypted before (SAMPLE-AES) may need more packets than were counted when
+//! they were clear. Then so many packets more are filled less, those of the largest picture, that
+//! the whole excess is a multiple of 16: the next segment, which knows nothing of it, begins with
+//! the counter that follows. Encrypted sound keeps its size.
 //!
 //! The rate is whatever the pictures need: no null packets, no decoder buffer model.
 
 use super::packet_writer::{ClockField, PacketWriter, clock, write_table};
-use super::psi::{ElementaryStream, association_section, map_section, stream_type};
+use super::psi::{ElementaryStream, MapEntry, association_section, map_section, stream_type};
+use super::sample_aes::SampleAesStream;
 use super::{PAT_PID, pes};
 use crate::codec::aac::adts_header;
 use crate::codec::h264::nal_type;
@@ -46,8 +52,18 @@ pub struct VideoInput<'a> {
     pub samples: &'a [Sample],
     /// Their payload; lengths of NAL units are overwritten by start codes.
     pub payload: &'a mut [u8],
-    /// Packets with payload in all segments before.
+    /// Packets with payload in all segments before, by the plan.
     pub packets_before: u64,
+    /// Whether the samples are encrypted.
+    pub encrypted: Option<EncryptedPictures>,
+}
+
+/// Says that the samples of a segment are encrypted (SAMPLE-AES).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EncryptedPictures {
+    /// Packets with payload that the plan has for the segment: [`video_packets`] of the clear
+    /// samples.
+    pub planned_packets: u64,
 }
 
 /// The audio frames of a segment.
@@ -64,6 +80,8 @@ pub struct AudioInput<'a> {
     pub payload: &'a [u8],
     /// Packets with payload in all segments before.
     pub packets_before: u64,
+    /// Whether the samples are encrypted (SAMPLE-AES).
+    pub encrypted: bool,
 }
 
 /// Packets with payload that a picture takes: with parameter sets if it is a random access point,
@@ -73,6 +91,12 @@ pub fn picture_packets(config: Option<&AvcConfig>, size: u32, has_decode_time: b
     let sets = config.map_or(0, parameter_set_bytes);
     let pes_bytes = header + transport::DELIMITER_BYTES + sets + u64::from(size);
     transport::packets(pes_bytes, transport::CLOCK_FIELD_BYTES) as u32
+}
+
+/// Packets with payload that pictures take, not counting those that [`write_segment`] adds for the
+/// counters' sake.
+pub fn video_packets(config: &AvcConfig, samples: &[Sample]) -> u64 {
+    samples.iter().map(|sample| sample_packets(config, sample)).sum()
 }
 
 /// Packets without payload that carry the clock between pictures that last long.
@@ -97,19 +121,17 @@ pub fn write_segment(
     mut video: Option<VideoInput<'_>>,
     audio: Option<AudioInput<'_>>,
 ) {
-    let streams: Vec<ElementaryStream> = video
-        .iter()
-        .map(|_| ElementaryStream { stream_type: stream_type::H264, pid: VIDEO_PID })
-        .chain(
-            audio
-                .iter()
-                .map(|_| ElementaryStream { stream_type: stream_type::AAC_ADTS, pid: AUDIO_PID }),
-        )
-        .collect();
+    let entries: Vec<MapEntry> =
+        video.iter().map(video_entry).chain(audio.iter().map(audio_entry)).collect();
+    // Another version behind a clear lead, so that players do not pass over the new map.
+    let version = u8::from(
+        video.as_ref().is_some_and(|video| video.encrypted.is_some())
+            || audio.as_ref().is_some_and(|audio| audio.encrypted),
+    );
     let with_clock = video.is_none();
     let clock_pid = if with_clock { AUDIO_PID } else { VIDEO_PID };
     write_table(out, PAT_PID, segment_number, &association_section(PROGRAM_MAP_PID));
-    write_table(out, PROGRAM_MAP_PID, segment_number, &map_section(clock_pid, &streams));
+    write_table(out, PROGRAM_MAP_PID, segment_number, &map_section(clock_pid, version, &entries));
 
     let mut video_packets = PacketWriter {
         pid: VIDEO_PID,
@@ -119,6 +141,7 @@ pub fn write_segment(
         pid: AUDIO_PID,
         counter: audio.as_ref().map_or(0, |audio| audio.packets_before),
     };
+    let spread = video.as_ref().and_then(Spread::of);
     let parameter_sets = video.as_ref().map(|video| parameter_sets(video.config));
     let packages = audio.as_ref().map(|audio| all_audio_packages(audio, with_clock));
     let mut packages = packages.unwrap_or_default().into_iter().peekable();
@@ -137,12 +160,62 @@ pub fn write_segment(
                 write_audio(out, frames);
             }
             let sets = parameter_sets.as_deref().unwrap_or_default();
-            write_picture(out, &mut video_packets, video.payload, sample, sets);
+            let spread = spread.filter(|spread| spread.picture == index);
+            let at_least = spread.map_or(0, |spread| spread.packets);
+            write_picture(out, &mut video_packets, video.payload, sample, sets, at_least);
         }
     }
     for frames in packages {
         write_audio(out, frames);
     }
+}
+
+fn video_entry(video: &VideoInput<'_>) -> MapEntry {
+    match video.encrypted {
+        Some(_) => encrypted_entry(VIDEO_PID, &SampleAesStream::avc()),
+        None => ElementaryStream { stream_type: stream_type::H264, pid: VIDEO_PID }.into(),
+    }
+}
+
+fn audio_entry(audio: &AudioInput<'_>) -> MapEntry {
+    if audio.encrypted {
+        encrypted_entry(AUDIO_PID, &SampleAesStream::aac(audio.config))
+    } else {
+        ElementaryStream { stream_type: stream_type::AAC_ADTS, pid: AUDIO_PID }.into()
+    }
+}
+
+fn encrypted_entry(pid: u16, encrypted: &SampleAesStream) -> MapEntry {
+    MapEntry {
+        stream: ElementaryStream { stream_type: encrypted.stream_type(), pid },
+        descriptors: encrypted.descriptors(),
+    }
+}
+
+/// Which picture is written to more packets than it needs.
+#[derive(Clone, Copy)]
+struct Spread {
+    picture: usize,
+    packets: usize,
+}
+
+impl Spread {
+    /// What brings the packets of encrypted pictures to the planned count, modulo 16. The largest
+    /// picture is the one whose packets get emptier by the smallest part; that it grew means that
+    /// it has more than 48 bytes, so there is always something to put into 15 packets more.
+    fn of(video: &VideoInput<'_>) -> Option<Self> {
+        let planned = video.encrypted?.planned_packets;
+        let missing = planned.wrapping_sub(video_packets(video.config, video.samples)) % 16;
+        let (picture, sample) =
+            video.samples.iter().enumerate().max_by_key(|(_, sample)| sample.size)?;
+        let packets = sample_packets(video.config, sample) + missing;
+        (missing > 0).then_some(Self { picture, packets: packets as usize })
+    }
+}
+
+fn sample_packets(config: &AvcConfig, sample: &Sample) -> u64 {
+    let config = sample.dependency.sync.then_some(config);
+    u64::from(picture_packets(config, sample.size, has_decode_time(sample)))
 }
 
 fn has_decode_time(sample: &Sample) -> bool {
@@ -211,6 +284,7 @@ fn write_picture(
     payload: &mut [u8],
     sample: &Sample,
     parameter_sets: &[u8],
+    at_least: usize,
 ) {
     let end = sample.offset + sample.size as usize;
     let bytes = payload.get_mut(sample.offset..end).unwrap_or_default();
@@ -232,7 +306,7 @@ fn write_picture(
     let sets = if sync { parameter_sets } else { &[] };
     let reference = sample.transport_decode_time.minus(Ticks(CLOCK_LEAD));
     let field = ClockField { reference, random_access: sync };
-    packets.write(out, Some(field), &[&header, sets, bytes]);
+    packets.write(out, Some(field), &[&header, sets, bytes], at_least);
     for tick in 1..=transport::clock_packets(i64::from(sample.duration)) {
         let later = Ticks(transport::CLOCK_INTERVAL * tick as i64);
         packets.write_clock(out, reference.plus(later));
@@ -270,207 +344,8 @@ fn write_audio_package(
     }
     let field = with_clock
         .then(|| ClockField { reference: start.minus(Ticks(CLOCK_LEAD)), random_access: true });
-    packets.write(out, field, &[&bytes]);
+    packets.write(out, field, &[&bytes], 0);
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::codec::h264::Framer;
-    use crate::model::codec::AacExtension;
-    use crate::model::sample::Dependency;
-    use crate::ts::packet::{Continuity, Packet, PacketReader};
-    use crate::ts::pes::PesReader;
-    use crate::ts::psi::Tables;
-    use proptest::prelude::*;
-
-    fn avc() -> AvcConfig {
-        AvcConfig {
-            profile_idc: 66,
-            constraints: 0,
-            level_idc: 30,
-            chroma_format_idc: 1,
-            bit_depth_luma: 8,
-            bit_depth_chroma: 8,
-            width: 16,
-            height: 16,
-            sample_aspect_ratio: (1, 1),
-            sequence_parameter_sets: vec![vec![0x67, 66, 0, 30, 0x80]],
-            picture_parameter_sets: vec![vec![0x68, 0x80]],
-        }
-    }
-
-    fn aac() -> AacConfig {
-        AacConfig {
-            object_type: 2,
-            sampling_frequency: 48_000,
-            frequency_index: 3,
-            channel_configuration: 2,
-            extension: AacExtension::None,
-        }
-    }
-
-    /// Pictures of one NAL unit each, 25 per second.
-    fn pictures(sizes: &[usize], duration: u32) -> (Vec<Sample>, Vec<u8>) {
-        let mut payload = Vec::new();
-        let samples = sizes
-            .iter()
-            .enumerate()
-            .map(|(index, &size)| {
-                let sync = index == 0;
-                let mut nal = vec![if sync { 0x65 } else { 0x01 }, 0x88, 0x80];
-                nal.resize(size.max(3), 0xAA);
-                let offset = payload.len();
-                payload.extend_from_slice(&(nal.len() as u32).to_be_bytes());
-                payload.extend_from_slice(&nal);
-                Sample {
-                    offset,
-                    size: 4 + nal.len() as u32,
-                    decode_time: Ticks(i64::from(duration) * index as i64),
-                    duration,
-                    composition_offset: if index % 3 == 1 { duration as i32 } else { 0 },
-                    transport_decode_time: Ticks(i64::from(duration) * (index as i64 - 1)),
-                    dependency: Dependency { sync, independent: sync, disposable: false },
-                }
-            })
-            .collect();
-        (samples, payload)
-    }
-
-    fn frames(sizes: &[u32]) -> (Vec<Sample>, Vec<u8>) {
-        let mut payload = Vec::new();
-        let samples = sizes
-            .iter()
-            .enumerate()
-            .map(|(index, &size)| {
-                let offset = payload.len();
-                payload.resize(offset + size as usize, index as u8);
-                Sample {
-                    offset,
-                    size,
-                    decode_time: Ticks(1024 * index as i64),
-                    duration: 1024,
-                    composition_offset: 0,
-                    transport_decode_time: Ticks(1024 * index as i64),
-                    dependency: Dependency::AUDIO,
-                }
-            })
-            .collect();
-        (samples, payload)
-    }
-
-    struct Read {
-        video: Vec<u8>,
-        audio: Vec<u8>,
-        continuity_errors: u64,
-        packets: u64,
-    }
-
-    fn read(segment: &[u8]) -> Read {
-        let mut tables = Tables::default();
-        let mut readers = [(VIDEO_PID, PesReader::waiting()), (AUDIO_PID, PesReader::waiting())];
-        let mut continuity = [Continuity::default(); 2];
-        let mut video = Framer::new(Vec::new());
-        let mut audio = crate::codec::aac::Framer::new(Vec::new());
-        let mut packets = 0;
-        PacketReader::at(0).push(segment, |offset, bytes| {
-            packets += 1;
-            let packet = Packet::parse(bytes).unwrap();
-            tables.push(&packet);
-            for (index, (pid, reader)) in readers.iter_mut().enumerate() {
-                if packet.pid != *pid {
-                    continue;
-                }
-                assert!(continuity[index].admits(&packet));
-                if let Some(part) = reader.push(&packet) {
-                    if index == 0 {
-                        if let Some(stamps) = part.begins {
-                            video.begin_packet(stamps);
-                        }
-                        video.push(part.payload, u128::from(offset));
-                    } else {
-                        audio.push(part.payload, u128::from(offset));
-                    }
-                }
-            }
-        });
-        assert!(tables.program_map().is_some());
-        video.finish();
-        audio.finish();
-        Read {
-            video: video.into_parts().0,
-            audio: audio.into_parts().0,
-            continuity_errors: continuity.iter().map(|c| c.errors).sum(),
-            packets,
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_muxed_is_read_back_and_has_the_announced_size(
-            pictures_of in proptest::collection::vec(3_usize..1200, 1..20),
-            frames_of in proptest::collection::vec(1_u32..900, 0..60),
-            duration in prop_oneof![Just(3_600_u32), Just(45_000)],
-        ) {
-            let (samples, mut payload) = pictures(&pictures_of, duration);
-            let (audio_samples, audio_payload) = frames(&frames_of);
-            let expected_video = payload.clone();
-            let half = audio_samples.len() / 2;
-            let config = avc();
-            let pictures: u32 = samples
-                .iter()
-                .map(|sample| {
-                    let config = sample.dependency.sync.then_some(&config);
-                    picture_packets(config, sample.size, has_decode_time(sample))
-                })
-                .sum();
-            let timescale = Timescale::new(48_000).unwrap();
-            let audio_count = audio_packets(&audio_samples[..half], timescale, false)
-                + audio_packets(&audio_samples[half..], timescale, false);
-            let mut out = Vec::new();
-            write_segment(
-                &mut out,
-                3,
-                Some(VideoInput {
-                    config: &avc(),
-                    samples: &samples,
-                    payload: &mut payload,
-                    packets_before: 5,
-                }),
-                Some(AudioInput {
-                    config: &aac(),
-                    timescale,
-                    groups: &[half as u32, (audio_samples.len() - half) as u32],
-                    samples: &audio_samples,
-                    payload: &audio_payload,
-                    packets_before: 9,
-                }),
-            );
-            let read = read(&out);
-            prop_assert_eq!(read.continuity_errors, 0);
-            prop_assert_eq!(read.packets, 2 + u64::from(pictures + clock_packets(&samples) + audio_count));
-            prop_assert_eq!(out.len() as u64, read.packets * 188);
-            prop_assert_eq!(read.video, expected_video);
-            prop_assert_eq!(read.audio, audio_payload);
-        }
-
-        #[test]
-        fn audio_alone_carries_the_clock(sizes in proptest::collection::vec(1_u32..900, 1..60)) {
-            let (samples, payload) = frames(&sizes);
-            let timescale = Timescale::new(48_000).unwrap();
-            let mut out = Vec::new();
-            write_segment(&mut out, 0, None, Some(AudioInput {
-                config: &aac(),
-                timescale,
-                groups: &[samples.len() as u32],
-                samples: &samples,
-                payload: &payload,
-                packets_before: 0,
-            }));
-            let count = audio_packets(&samples, timescale, true);
-            let read = read(&out);
-            prop_assert_eq!(read.packets, 2 + u64::from(count));
-            prop_assert_eq!(read.audio, payload);
-        }
-    }
-}
+mod tests;

@@ -67,9 +67,23 @@ impl PacketWriter {
         [SYNC_BYTE, start | high, low, control | (self.counter & 0x0F) as u8]
     }
 
-    /// Writes one PES packet, given in pieces; stuffs its last packet.
-    pub fn write(&mut self, out: &mut Vec<u8>, field: Option<ClockField>, pieces: &[&[u8]]) {
+    /// Writes one PES packet, given in pieces, and stuffs its last packet. Where it is to take at
+    /// least so many packets and needs fewer, all of them are stuffed alike, but the first piece
+    /// stays whole in the first packet, and each of the others holds a byte at least: more packets
+    /// than that allows cannot be had.
+    pub fn write(
+        &mut self,
+        out: &mut Vec<u8>,
+        field: Option<ClockField>,
+        pieces: &[&[u8]],
+        at_least: usize,
+    ) {
         let mut left: usize = pieces.iter().map(|piece| piece.len()).sum();
+        let head = pieces.first().map_or(0, |piece| piece.len());
+        let field_bytes = field.map_or(0, |_| transport::CLOCK_FIELD_BYTES);
+        let needed = transport::packets(left as u64, field_bytes) as usize;
+        let mut packets_left = at_least.min(1 + left - head);
+        let is_spread = packets_left > needed;
         let mut pieces = pieces.iter().copied();
         let mut piece: &[u8] = &[];
         let mut field = field;
@@ -77,7 +91,13 @@ impl PacketWriter {
         while left > 0 {
             let clock = field.take();
             let clock_bytes = clock.map_or(0, |_| transport::CLOCK_FIELD_BYTES as usize);
-            let take = left.min(PAYLOAD_BYTES - clock_bytes);
+            let room = PAYLOAD_BYTES - clock_bytes;
+            let share = match (is_spread, start) {
+                (false, _) => left,
+                (true, true) => left.div_ceil(packets_left).max(head),
+                (true, false) => left.div_ceil(packets_left),
+            };
+            let take = share.min(room);
             let stuffing = PAYLOAD_BYTES - clock_bytes - take;
             let has_field = clock.is_some() || stuffing > 0;
             out.extend_from_slice(&self.header(start, has_field, true));
@@ -102,6 +122,7 @@ impl PacketWriter {
                 piece = later;
             }
             left -= take;
+            packets_left = packets_left.saturating_sub(1);
             start = false;
         }
     }

@@ -15,6 +15,14 @@ pub mod stream_type {
     pub const METADATA: u8 = 0x15;
     /// SCTE-35 sections.
     pub const SCTE_35: u8 = 0x86;
+    /// AC-3 whose frames are encrypted by SAMPLE-AES.
+    pub const ENCRYPTED_AC3: u8 = 0xC1;
+    /// E-AC-3 whose frames are encrypted by SAMPLE-AES.
+    pub const ENCRYPTED_EAC3: u8 = 0xC2;
+    /// AAC in ADTS whose frames are encrypted by SAMPLE-AES.
+    pub const ENCRYPTED_AAC: u8 = 0xCF;
+    /// H.264 whose slices are encrypted by SAMPLE-AES.
+    pub const ENCRYPTED_H264: u8 = 0xDB;
 
     /// The name of a type for people, or "unknown".
     pub const fn name(value: u8) -> &'static str {
@@ -37,8 +45,10 @@ pub mod stream_type {
             0x82 => "DTS",
             SCTE_35 => "SCTE-35",
             0x87 => "E-AC-3",
-            0xCF => "encrypted AAC",
-            0xDB => "encrypted H.264",
+            ENCRYPTED_AC3 => "encrypted AC-3",
+            ENCRYPTED_EAC3 => "encrypted E-AC-3",
+            ENCRYPTED_AAC => "encrypted AAC",
+            ENCRYPTED_H264 => "encrypted H.264",
             0xEA => "VC-1",
             _ => "unknown",
         }
@@ -46,7 +56,7 @@ pub mod stream_type {
 
     /// Whether a type holds pictures.
     pub const fn is_video(value: u8) -> bool {
-        matches!(value, 0x01 | 0x02 | 0x10 | H264 | 0x21 | 0x24 | 0x33 | 0xDB | 0xEA)
+        matches!(value, 0x01 | 0x02 | 0x10 | H264 | 0x21 | 0x24 | 0x33 | ENCRYPTED_H264 | 0xEA)
     }
 
     /// Whether a type holds pictures or sound, so that leaving it out loses something.
@@ -69,6 +79,22 @@ pub struct ElementaryStream {
     pub stream_type: u8,
     /// `elementary_PID`.
     pub pid: u16,
+}
+
+/// One entry of a program map table, with its descriptors, to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MapEntry {
+    /// The elementary stream.
+    pub stream: ElementaryStream,
+    /// Its descriptors as they stand in the table.
+    pub descriptors: Vec<u8>,
+}
+
+/// Without descriptors.
+impl From<ElementaryStream> for MapEntry {
+    fn from(stream: ElementaryStream) -> Self {
+        Self { stream, descriptors: Vec::new() }
+    }
 }
 
 /// Collects the tables of a stream.
@@ -200,25 +226,29 @@ fn parse_map(section: &[u8]) -> Option<ProgramMap> {
 /// A program association section that points at one program map.
 pub fn association_section(program_map_pid: u16) -> Vec<u8> {
     let [high, low] = program_map_pid.to_be_bytes();
-    section(PAT_TABLE_ID, &[0x00, 0x01, 0xE0 | high, low])
+    section(PAT_TABLE_ID, 0, &[0x00, 0x01, 0xE0 | high, low])
 }
 
-/// A program map section.
-pub fn map_section(clock_pid: u16, streams: &[ElementaryStream]) -> Vec<u8> {
+/// A program map section. Players read a map anew where its `version` (5 bits) is another than that
+/// of the map before.
+pub fn map_section(clock_pid: u16, version: u8, entries: &[MapEntry]) -> Vec<u8> {
     let [high, low] = clock_pid.to_be_bytes();
     let mut body = vec![0xE0 | high, low, 0xF0, 0x00]; // PCR_PID, program_info_length
-    for stream in streams {
+    for MapEntry { stream, descriptors } in entries {
         let [high, low] = stream.pid.to_be_bytes();
-        body.extend_from_slice(&[stream.stream_type, 0xE0 | high, low, 0xF0, 0x00]);
+        body.extend_from_slice(&[stream.stream_type, 0xE0 | high, low]);
+        // ES_info_length, 12 bits
+        body.extend_from_slice(&[0xF0 | (descriptors.len() >> 8) as u8, descriptors.len() as u8]);
+        body.extend_from_slice(descriptors);
     }
-    section(PMT_TABLE_ID, &body)
+    section(PMT_TABLE_ID, version, &body)
 }
 
-fn section(table_id: u8, body: &[u8]) -> Vec<u8> {
+fn section(table_id: u8, version: u8, body: &[u8]) -> Vec<u8> {
     let length = 5 + body.len() + 4;
     let mut bytes = vec![table_id, 0xB0 | (length >> 8) as u8, length as u8];
-    // transport_stream_id or program_number 1, version 0, current, section 0 of 0
-    bytes.extend_from_slice(&[0x00, 0x01, 0xC1, 0x00, 0x00]);
+    // transport_stream_id or program_number 1, version, current, section 0 of 0
+    bytes.extend_from_slice(&[0x00, 0x01, 0xC1 | (version & 0x1F) << 1, 0x00, 0x00]);
     bytes.extend_from_slice(body);
     let checksum = crc32(&bytes);
     bytes.extend_from_slice(&checksum.to_be_bytes());
@@ -266,7 +296,8 @@ mod tests {
             ElementaryStream { stream_type: stream_type::H264, pid: 0x101 },
             ElementaryStream { stream_type: stream_type::AAC_ADTS, pid: 0x1FF0 },
         ];
-        let map = with_pointer(map_section(0x101, &streams));
+        let entries = streams.map(|stream| MapEntry { stream, descriptors: vec![0x52, 1, 9] });
+        let map = with_pointer(map_section(0x101, 31, &entries));
         for cut in 1..map.len() {
             let mut tables = Tables::default();
             assert!(!tables.push(&packet(0, true, &with_pointer(association_section(0x1000)))));

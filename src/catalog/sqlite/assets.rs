@@ -5,7 +5,7 @@ use sqlx::{QueryBuilder, SqliteConnection};
 use time::OffsetDateTime;
 
 use super::row::{self, column};
-use super::{database, group_exists, jobs, push_page};
+use super::{configurations, database, group_exists, jobs, push_page};
 use crate::catalog::asset::{Asset, AssetFilter, AssetPatch, AssetStatus, NewAsset};
 use crate::catalog::page::{Cursor, Page, PageRequest};
 use crate::catalog::{store, timestamp};
@@ -20,6 +20,9 @@ pub(super) async fn create(
 ) -> Result<Asset> {
     if !group_exists(&mut *connection, &new.group).await? {
         return Err(store::no_group(&new.group));
+    }
+    if new.content_id.is_none() {
+        check_unencrypted(&mut *connection, &new.group, &new.name).await?;
     }
     let done = sqlx::query(
         "INSERT INTO asset
@@ -109,6 +112,10 @@ pub(super) async fn update(
     patch: AssetPatch,
     now: OffsetDateTime,
 ) -> Result<Asset> {
+    if patch.content_id == Some(None) {
+        let group = one(&mut *connection, name).await?.group;
+        check_unencrypted(&mut *connection, &group, name).await?;
+    }
     sqlx::query(
         "UPDATE asset
          SET description = coalesce(?2, description),
@@ -135,6 +142,35 @@ pub(super) async fn delete(connection: &mut SqliteConnection, name: &Name) -> Re
         .await
         .map_err(database)?;
     if done.rows_affected() == 0 { Err(store::no_asset(name)) } else { Ok(()) }
+}
+
+/// The first by name of the assets of a group that have no content ID, and how many there are.
+pub(super) async fn without_content_id(
+    connection: &mut SqliteConnection,
+    group: &Name,
+) -> Result<Option<(Name, i64)>> {
+    sqlx::query(
+        "SELECT min(name) AS name, count(*) AS count FROM asset
+         WHERE group_name = ? AND content_id IS NULL HAVING count(*) > 0",
+    )
+    .bind(group.as_str())
+    .fetch_optional(connection)
+    .await
+    .map_err(database)?
+    .map(|row| Ok((row::name(&row, "name")?, column(&row, "count")?)))
+    .transpose()
+}
+
+/// Refuses an asset without content ID in a group in which keys are needed.
+async fn check_unencrypted(
+    connection: &mut SqliteConnection,
+    group: &Name,
+    asset: &Name,
+) -> Result<()> {
+    match configurations::first_encrypted(connection, group).await? {
+        None => Ok(()),
+        Some(configuration) => Err(store::content_id_needed(asset, group, &configuration)),
+    }
 }
 
 fn from_row(row: &SqliteRow) -> Result<Asset> {

@@ -5,14 +5,14 @@ use sqlx::{QueryBuilder, SqliteConnection};
 use time::OffsetDateTime;
 
 use super::row::{self, column};
-use super::{database, group_exists, push_page};
+use super::{assets, database, group_exists, push_page};
 use crate::catalog::configuration::{
     ConfigurationRecord, NewConfiguration, settings_from_text, settings_to_text,
 };
 use crate::catalog::page::{Cursor, Page, PageRequest};
 use crate::catalog::{store, timestamp};
 use crate::error::Result;
-use crate::model::policy::Name;
+use crate::model::policy::{Configuration, Name};
 
 pub(super) async fn create(
     connection: &mut SqliteConnection,
@@ -22,15 +22,17 @@ pub(super) async fn create(
     if !group_exists(&mut *connection, &new.group).await? {
         return Err(store::no_group(&new.group));
     }
+    check_content_ids(&mut *connection, &new).await?;
     let done = sqlx::query(
         "INSERT INTO configuration
-             (name, group_name, description, settings, revision, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?5) ON CONFLICT (name) DO NOTHING",
+             (name, group_name, description, settings, encrypted, revision, created_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?6) ON CONFLICT (name) DO NOTHING",
     )
     .bind(new.configuration.name.as_str())
     .bind(new.group.as_str())
     .bind(&new.description)
     .bind(settings_to_text(&new.configuration)?)
+    .bind(new.configuration.encryption.is_some())
     .bind(timestamp::to_text(now))
     .execute(connection)
     .await
@@ -88,9 +90,14 @@ pub(super) async fn page(
 pub(super) async fn replace(
     connection: &mut SqliteConnection,
     new: NewConfiguration,
+    from: Option<Configuration>,
     now: OffsetDateTime,
 ) -> Result<ConfigurationRecord> {
     let old = one(&mut *connection, &new.group, &new.configuration.name).await?;
+    if from.is_some_and(|from| from != old.configuration) {
+        return Err(store::configuration_changed(&new.configuration.name));
+    }
+    check_content_ids(&mut *connection, &new).await?;
     let mut revision = old.revision;
     if old.configuration != new.configuration {
         revision += 1;
@@ -106,11 +113,13 @@ pub(super) async fn replace(
     }
     sqlx::query(
         "UPDATE configuration
-         SET description = ?2, settings = ?3, revision = ?4, updated_at = ?5 WHERE name = ?1",
+         SET description = ?2, settings = ?3, encrypted = ?4, revision = ?5, updated_at = ?6
+         WHERE name = ?1",
     )
     .bind(new.configuration.name.as_str())
     .bind(&new.description)
     .bind(settings_to_text(&new.configuration)?)
+    .bind(new.configuration.encryption.is_some())
     .bind(revision)
     .bind(timestamp::to_text(now))
     .execute(connection)
@@ -138,6 +147,39 @@ pub(super) async fn delete(
         .await
         .map_err(database)?;
     Ok(())
+}
+
+/// The first by name of the configurations of a group that encrypt.
+pub(super) async fn first_encrypted(
+    connection: &mut SqliteConnection,
+    group: &Name,
+) -> Result<Option<Name>> {
+    sqlx::query(
+        "SELECT name FROM configuration WHERE group_name = ? AND encrypted ORDER BY name LIMIT 1",
+    )
+    .bind(group.as_str())
+    .fetch_optional(connection)
+    .await
+    .map_err(database)?
+    .map(|row| row::name(&row, "name"))
+    .transpose()
+}
+
+/// Refuses a configuration that encrypts beside assets for which no key can be had.
+async fn check_content_ids(
+    connection: &mut SqliteConnection,
+    new: &NewConfiguration,
+) -> Result<()> {
+    if new.configuration.encryption.is_none() {
+        return Ok(());
+    }
+    match assets::without_content_id(connection, &new.group).await? {
+        None => Ok(()),
+        Some((asset, count)) => {
+            let configuration = &new.configuration.name;
+            Err(store::content_ids_missing(configuration, &new.group, &asset, count))
+        }
+    }
 }
 
 fn from_row(row: &SqliteRow) -> Result<ConfigurationRecord> {

@@ -34,7 +34,7 @@ use super::timestamp;
 use super::view::AssetView;
 use crate::error::{Error, Kind, Result};
 use crate::model::ingest::{IngestFailure, Progress};
-use crate::model::policy::Name;
+use crate::model::policy::{Configuration, Name};
 
 /// A catalog store in one SQLite database.
 #[derive(Clone, Debug)]
@@ -167,10 +167,11 @@ impl CatalogStore for SqliteStore {
     async fn replace_configuration(
         &self,
         new: NewConfiguration,
+        from: Option<Configuration>,
         now: OffsetDateTime,
     ) -> Result<ConfigurationRecord> {
         let mut write = self.write().await?;
-        let record = configurations::replace(&mut write, new, now).await?;
+        let record = configurations::replace(&mut write, new, from, now).await?;
         commit(write, record).await
     }
 

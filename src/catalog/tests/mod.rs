@@ -2,6 +2,7 @@
 //!
 //! They drive [`Catalog`], so the store, the views and the clock are tested as they are used.
 
+mod encryption;
 mod history;
 mod jobs;
 mod lists;
@@ -16,7 +17,7 @@ use super::clock::manual::ManualClock;
 use super::*;
 use crate::error::Kind;
 use crate::model::ingest::{FailureCode, Report};
-use crate::model::policy::{Configuration, PackageType, SegmentDuration, StreamSelection};
+use crate::model::policy::{PackageType, SegmentDuration, StreamSelection};
 
 const GRACE: Duration = Duration::hours(6);
 

@@ -105,7 +105,11 @@ forward! {
     fn create_configuration(new: NewConfiguration, now: OffsetDateTime) -> ConfigurationRecord;
     fn configuration(group: &Name, name: &Name) -> ConfigurationRecord;
     fn configurations(group: &Name, page: &PageRequest) -> Page<ConfigurationRecord>;
-    fn replace_configuration(new: NewConfiguration, now: OffsetDateTime) -> ConfigurationRecord;
+    fn replace_configuration(
+        new: NewConfiguration,
+        from: Option<Configuration>,
+        now: OffsetDateTime
+    ) -> ConfigurationRecord;
     fn delete_configuration(group: &Name, name: &Name) -> ();
     fn create_assets(new: Vec<NewAsset>, now: OffsetDateTime) -> Vec<Result<Asset>>;
     fn asset(name: &Name) -> Asset;

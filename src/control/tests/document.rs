@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::catalog::AssetStatus;
+use crate::model::encryption::SpekeVersion;
 use crate::model::ingest::{FailureCode, IngestFailure, Progress, StreamReport, Warning};
 use crate::model::policy::{PackageType, StreamOrder};
+use crate::model::protection::{ProtectionScheme, TrackType};
 
 fn document() -> Value {
     serde_json::to_value(openapi()).unwrap()
@@ -153,6 +155,19 @@ fn described_values_are_the_ones_that_are_written() {
         serde_json::from_value::<StreamOrder>(json!(word)).unwrap();
     }
     assert_eq!(words("StreamOrder").len(), 3);
+    assert_eq!(words("TrackType"), TrackType::ALL_TYPES.map(TrackType::as_str));
+    let versions = [SpekeVersion::V1, SpekeVersion::V2, SpekeVersion::V2_1];
+    assert_eq!(words("SpekeVersion"), versions.map(SpekeVersion::as_str));
+    let schemes = [ProtectionScheme::Cenc, ProtectionScheme::Cbcs];
+    assert_eq!(words("EncryptionScheme"), schemes.map(|scheme| scheme.four_cc().unwrap()));
+    assert_eq!(words("EncryptionMethod"), ["AES_128", "SAMPLE_AES"]);
+    for (name, start, presets) in
+        [("VideoPreset", "PRESET-VIDEO-", 8), ("AudioPreset", "PRESET-AUDIO-", 3)]
+    {
+        let mut expected = vec!["SHARED".to_owned(), "UNENCRYPTED".to_owned()];
+        expected.extend((1..=presets).map(|number| format!("{start}{number}")));
+        assert_eq!(words(name), expected);
+    }
     assert_eq!(words("AssetStatus"), AssetStatus::ALL.map(AssetStatus::as_str));
     let values = [
         ("IngestReport", serde_json::to_value(Report::default())),
@@ -201,6 +216,11 @@ fn requests_admit_no_other_fields() {
         "PatchGroup",
         "SetConfiguration",
         "SetStreamSelection",
+        "Encryption",
+        "KeyServer",
+        "BasicAuth",
+        "ContentKeyEncryption",
+        "StaticKey",
         "CreateAsset",
         "CreateBatch",
         "BatchItem",

@@ -2,6 +2,7 @@
 
 mod assets;
 mod document;
+mod encryption;
 mod groups;
 mod problems;
 
@@ -12,6 +13,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::catalog::{CatalogSettings, IngestJob, Ingested, SqliteStore, SystemClock};
+use crate::config::{SealingKey, Secrets};
 use crate::model::ingest::Report;
 use crate::telemetry::Metrics;
 
@@ -34,7 +36,14 @@ async fn api() -> Api {
 
 /// An API over an empty catalog. Configurations called `nothing` leave no stream.
 async fn with_token(token: Option<&str>) -> Api {
-    let store = SqliteStore::in_memory().await.unwrap();
+    over(SqliteStore::in_memory().await.unwrap(), token)
+}
+
+fn over(store: SqliteStore, token: Option<&str>) -> Api {
+    built(store, token, EgressPolicy::default())
+}
+
+fn built(store: SqliteStore, token: Option<&str>, egress: EgressPolicy) -> Api {
     let settings = CatalogSettings::default();
     let catalog = Arc::new(Catalog::new(Arc::new(store.clone()), Arc::new(SystemClock), settings));
     let state = ControlState {
@@ -42,6 +51,8 @@ async fn with_token(token: Option<&str>) -> Api {
         sources: ["default", "archive"].map(str::to_owned).into(),
         public_base_url: "https://cdn.example.com/".to_owned(),
         access_token: token.map(|token| AccessToken::new(token).unwrap()),
+        vault: vault(),
+        egress,
         endpoint_check: EndpointCheck::new(|view, configuration| {
             Box::pin(async move {
                 assert!(view.current_version().is_some(), "only asked of playable assets");
@@ -55,6 +66,13 @@ async fn with_token(token: Option<&str>) -> Api {
         counters: Arc::new(Metrics::new().unwrap()),
     };
     Api { router: router(state), catalog, store }
+}
+
+fn vault() -> Arc<Vault> {
+    let key = Some(SealingKey::new(zeroize::Zeroizing::new([7; 32])));
+    let directory = Some("/nowhere".into());
+    let secrets = Secrets { key, directory, ..Secrets::default() };
+    Arc::new(Vault::new(&secrets, std::path::Path::new("/nowhere")).unwrap())
 }
 
 /// An API with the group `web` and in it the configuration `dash`.
