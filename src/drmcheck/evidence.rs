@@ -54,8 +54,17 @@ pub struct Segment {
     pub number: u64,
     /// The keys in force; none in DASH.
     pub keys: Vec<KeyLine>,
+    /// Whether the keys in force say if it is encrypted: in HLS they do.
+    pub is_listed: bool,
     /// As players get it.
     pub bytes: Vec<u8>,
     /// The same segment packaged without encryption, where the caller has it.
     pub clear: Option<Vec<u8>>,
+}
+
+impl Segment {
+    /// Whether a playlist says that it is encrypted; MPDs say nothing of single segments.
+    pub fn expects_encryption(&self) -> Option<bool> {
+        self.is_listed.then_some(!self.keys.is_empty())
+    }
 }
