@@ -68,7 +68,7 @@ pub(super) async fn drm(command: DrmCommand) -> Result<ExitCode> {
     })?;
     let library = &parts.playback.library;
     let keys = library.key_set(&view, &chosen, encryption).await?;
-    let clear = Configuration { encryption: None, ..chosen.clone() };
+    let clear = Configuration { encryption: None, ..(*chosen).clone() };
     let clear = library.current(&view, &clear).await?;
     let visitor = Visitor { config: &config, playback: &parts.playback, view: &view, clear };
     let evidence = visitor.evidence(&chosen).await?;

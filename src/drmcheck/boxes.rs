@@ -461,7 +461,11 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn find<'a>(within: Reader<'a>, kind: &[u8; 4], what: &'static str) -> Result<Reader<'a>, BoxError> {
+fn find<'a>(
+    within: Reader<'a>,
+    kind: &[u8; 4],
+    what: &'static str,
+) -> Result<Reader<'a>, BoxError> {
     let found = within.boxes()?.into_iter().find(|found| found.kind == *kind);
     found.map(|found| found.body).ok_or(BoxError::Missing { what })
 }
@@ -516,8 +520,7 @@ pub(super) mod tests {
         )
         .unwrap();
         let saiz = hex::decode("000000117361697a000000001600000001").unwrap();
-        let saio =
-            boxed(b"saio", &[&[0, 0, 0, 0, 0, 0, 0, 1], &offset.to_be_bytes()[..]]);
+        let saio = boxed(b"saio", &[&[0, 0, 0, 0, 0, 0, 0, 1], &offset.to_be_bytes()[..]]);
         let tfhd = boxed(b"tfhd", &[&[0, 2, 0, 0, 0, 0, 0, 1]]);
         let around = |data_offset: u32| {
             let size = payload.len() as u32;

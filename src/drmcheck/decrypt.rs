@@ -274,7 +274,7 @@ mod tests {
         let mut encrypted = nal.clone();
         encrypted[32..48].copy_from_slice(&bytes("ec5ab2fbaf10000002510ab5756d35b7"));
         encrypted[192..208].copy_from_slice(&bytes("76b12b4331d394cf2d7abe2ccccd0f63"));
-        assert_eq!(encrypted[37..41], [0x10, 0, 0, 0]);
+        assert_eq!(encrypted[37..41], [0x10, 0, 0, 2]);
         encrypted.insert(40, 3);
         assert_eq!(encrypted.len(), 241);
         let iv = bytes("50aa925fc1bc75ff390f57099321dc89").try_into().unwrap();

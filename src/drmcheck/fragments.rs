@@ -202,7 +202,8 @@ fn judge_segment(
         let samples = plain.iter().flat_map(|fragment| &fragment.samples);
         let samples = samples.map(|(at, size)| bytes.get(*at..at.saturating_add(*size)));
         let expected: Vec<&[u8]> = samples.map(Option::unwrap_or_default).collect();
-        let same = expected.len() == clear.len() && expected.iter().zip(&clear).all(|(a, b)| a == b);
+        let same =
+            expected.len() == clear.len() && expected.iter().zip(&clear).all(|(a, b)| a == b);
         (!same).then(|| difference(&expected, &clear))
     });
     let suffix = if segment.clear.is_some() { ", compared with clear packaging" } else { "" };
@@ -262,9 +263,11 @@ fn judge_auxiliary(
         (None, None) => {}
         _ => reasons.push("one of saiz and saio is there and not the other".to_owned()),
     }
-    for (index, (sample, (_, size))) in auxiliary.samples.iter().zip(&fragment.samples).enumerate() {
+    for (index, (sample, (_, size))) in auxiliary.samples.iter().zip(&fragment.samples).enumerate()
+    {
         let Some(list) = &sample.subsamples else { continue };
-        let sum: u64 = list.iter().map(|(clear, hidden)| u64::from(*clear) + u64::from(*hidden)).sum();
+        let sum: u64 =
+            list.iter().map(|(clear, hidden)| u64::from(*clear) + u64::from(*hidden)).sum();
         if sum != *size as u64 {
             reasons.push(format!("subsamples of sample {index} cover {sum} bytes of {size}"));
             break;
@@ -289,7 +292,8 @@ fn note_ivs(
     let mut reason = None;
     for iv in &own {
         if let Some(other) = ivs.insert((key, iv.to_vec()), place.to_owned()) {
-            reason = Some(format!("{} is used twice under {key}, also in {other}", hex::encode(iv)));
+            reason =
+                Some(format!("{} is used twice under {key}, also in {other}", hex::encode(iv)));
         }
     }
     findings.judge(place, What::Iv, value, reason);

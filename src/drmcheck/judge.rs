@@ -168,9 +168,8 @@ fn judge_master(master: &Master, evidence: &Evidence, keys: &KeySet, findings: &
     // Whoever's key is in use and has something for master playlists must stand in this one.
     for entry in &keys.keys {
         let used = entry.signalling.iter().flat_map(|signalling| &signalling.hls_media);
-        let is_used = used
-            .clone()
-            .any(|key| media_lines().any(|line| line.uri.as_deref() == Some(&key.uri)));
+        let is_used =
+            used.clone().any(|key| media_lines().any(|line| line.uri.as_deref() == Some(&key.uri)));
         let wanted = entry.signalling.iter().flat_map(|signalling| &signalling.hls_session);
         for key in wanted.filter(|_| is_used) {
             if !master.session_keys.iter().any(|line| line.uri.as_deref() == Some(&key.uri)) {

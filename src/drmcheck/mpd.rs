@@ -166,7 +166,9 @@ impl Attributes {
             let value = attribute.normalized_value(XmlVersion::Implicit1_0).ok()?.into_owned();
             let (namespace, name) = reader.resolver().resolve_attribute(attribute.key);
             let name = match namespace {
-                ResolveResult::Bound(namespace) => format!("{} {}", namespace.as_ref(), name.as_ref()),
+                ResolveResult::Bound(namespace) => {
+                    format!("{} {}", namespace.as_ref(), name.as_ref())
+                }
                 _ => attribute.key.as_ref().to_owned(),
             };
             all.push((name, value));
@@ -352,13 +354,19 @@ mod tests {
         let [first, second] = &set.representations[..] else { panic!("{set:?}") };
         assert_eq!(first.init.as_deref(), Some("s/v0/init.mp4"));
         assert_eq!(first.segments, ["s/v0/5.m4s", "s/v0/15.m4s", "s/v0/25.m4s", "s/v0/40.m4s"]);
-        assert_eq!((second.init.as_deref(), &second.segments[..]), (None, &["own/0".to_owned()][..]));
+        assert_eq!(
+            (second.init.as_deref(), &second.segments[..]),
+            (None, &["own/0".to_owned()][..])
+        );
     }
 
     #[test]
     fn other_documents_are_refused() {
         assert_eq!(read("<MPD/>"), Err(MpdError::OtherRoot));
-        assert!(matches!(read(&TEXT.replace("xmlns:cenc=", "xmlns:y=")), Err(MpdError::Malformed { .. })));
+        assert!(matches!(
+            read(&TEXT.replace("xmlns:cenc=", "xmlns:y=")),
+            Err(MpdError::Malformed { .. })
+        ));
         assert!(matches!(read(&TEXT[..TEXT.len() - 7]), Err(MpdError::Malformed { .. })));
         assert_eq!(read(&TEXT.replace("r=\"1\"", "r=\"1000000\"")), Err(MpdError::TooLong));
     }

@@ -61,7 +61,8 @@ impl Seen {
     ) -> Result<(), Implausible> {
         let mut rest = sample;
         while !rest.is_empty() {
-            let (length, behind) = rest.split_at_checked(length_bytes).ok_or(Implausible::Lengths)?;
+            let (length, behind) =
+                rest.split_at_checked(length_bytes).ok_or(Implausible::Lengths)?;
             let length = length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
             let (nal, behind) = behind.split_at_checked(length).ok_or(Implausible::Lengths)?;
             self.nal(syntax, nal)?;

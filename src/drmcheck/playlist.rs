@@ -157,7 +157,12 @@ pub fn read_media(text: &str) -> Result<Media, PlaylistError> {
         } else if !text.starts_with('#') {
             if !gap {
                 let keys = in_force.clone();
-                media.segments.push(Listing { uri: text.to_owned(), number, map: map.clone(), keys });
+                media.segments.push(Listing {
+                    uri: text.to_owned(),
+                    number,
+                    map: map.clone(),
+                    keys,
+                });
             }
             gap = false;
             number += 1;
@@ -228,12 +233,10 @@ mod tests {
             let keys = media.segments[index].keys.iter();
             keys.map(|key| key.uri.as_deref().unwrap_or_default()).collect()
         };
-        assert_eq!([uris(0), uris(1), uris(2), uris(3)], [
-            vec![],
-            vec!["skd://a", "w"],
-            vec!["w", "skd://b"],
-            vec![]
-        ]);
+        assert_eq!(
+            [uris(0), uris(1), uris(2), uris(3)],
+            [vec![], vec!["skd://a", "w"], vec!["w", "skd://b"], vec![]]
+        );
         let numbers: Vec<_> = media.segments.iter().map(|segment| segment.number).collect();
         assert_eq!(numbers, [5, 6, 7, 9]);
         assert_eq!(media.segments[3].map.as_deref(), Some("a,b.mp4"));
@@ -253,8 +256,7 @@ mod tests {
         assert_eq!((key.key_format.as_str(), key.names_format), ("identity", false));
         assert_eq!(key.uri.as_deref(), Some("https://k/?a=b,c"));
         let listed = |uri: &str, pixels, channels| Listed { uri: uri.to_owned(), pixels, channels };
-        let expected =
-            [listed("a0.m3u8", None, Some(6)), listed("v0.m3u8", Some(640 * 360), None)];
+        let expected = [listed("a0.m3u8", None, Some(6)), listed("v0.m3u8", Some(640 * 360), None)];
         assert_eq!(master.playlists, expected);
     }
 

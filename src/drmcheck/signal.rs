@@ -153,13 +153,7 @@ impl Signals<'_> {
     }
 
     /// A `pssh` box: that of the key set, and what is in it.
-    pub fn pssh(
-        &self,
-        place: &str,
-        bytes: &[u8],
-        of: Option<DrmSystem>,
-        findings: &mut Findings,
-    ) {
+    pub fn pssh(&self, place: &str, bytes: &[u8], of: Option<DrmSystem>, findings: &mut Findings) {
         let value = STANDARD.encode(bytes);
         let boxes = match PsshBox::parse(bytes) {
             Ok(boxes) => boxes,
@@ -206,8 +200,9 @@ impl Signals<'_> {
         // Absent is cenc.
         let scheme = data.protection_scheme.or(protection_scheme(ProtectionScheme::Cenc));
         let text = scheme.map(|code| String::from_utf8_lossy(&code.to_be_bytes()).into_owned());
-        let reason = (scheme != protection_scheme(self.scheme()))
-            .then(|| "protection_scheme of the Widevine pssh box is not that of the keys".to_owned());
+        let reason = (scheme != protection_scheme(self.scheme())).then(|| {
+            "protection_scheme of the Widevine pssh box is not that of the keys".to_owned()
+        });
         findings.judge(place, What::Scheme, text.unwrap_or_default(), reason);
     }
 

@@ -98,7 +98,8 @@ fn program_map(payload: &[u8]) -> Vec<(u16, u8, Option<[u8; 4]>)> {
     let mut found = Vec::new();
     let Some(section) = section(payload) else { return found };
     let length_at = |bytes: &[u8], at| pid_at(bytes, at).map(|bits| usize::from(bits & 0xFFF));
-    let Some(mut rest) = length_at(section, 10).and_then(|length| section.get(12 + length..)) else {
+    let Some(mut rest) = length_at(section, 10).and_then(|length| section.get(12 + length..))
+    else {
         return found;
     };
     while let (Some(&stream_type), Some(pid), Some(length)) =
