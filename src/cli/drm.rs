@@ -126,6 +126,7 @@ impl Visitor<'_> {
                 }
                 let mut segments = Vec::new();
                 let count = representation.segments.len();
+                some_segments(base, &name, count)?;
                 // The first, the first that is encrypted, the last: an MPD does not tell which.
                 let mut seen_encrypted = false;
                 for (at, uri) in representation.segments.iter().enumerate() {
@@ -162,6 +163,7 @@ impl Visitor<'_> {
             let media = playlist::read_media(&text).map_err(|error| unreadable(&url, error))?;
             let file = url.path().rsplit('/').next().unwrap_or_default();
             let name = file.trim_end_matches(".m3u8").to_owned();
+            some_segments(&url, &name, media.segments.len())?;
             let mut maps: Vec<String> =
                 media.segments.iter().filter_map(|segment| segment.map.clone()).collect();
             maps.dedup();
@@ -236,6 +238,12 @@ fn wanted(segments: &[Listing]) -> Vec<usize> {
     wanted.sort_unstable();
     wanted.dedup();
     wanted
+}
+
+/// What has no segments cannot be judged, and must not pass for good.
+fn some_segments(url: &Url, name: &str, count: usize) -> Result<()> {
+    let message = || format!("{} names no segments of {name}", url.path());
+    if count == 0 { Err(Error::internal(message())) } else { Ok(()) }
 }
 
 fn join(base: &Url, uri: &str) -> Result<Url> {

@@ -55,6 +55,19 @@ pub(super) fn judge_fragments(
         let Some(Some(init)) = segment.init.and_then(|index| inits.get(index)) else { continue };
         judge_segment(segment, init, keys, ivs, findings);
     }
+    // Playlists say it themselves; of an MPD's track only the segments can.
+    let init = inits.iter().flatten().next();
+    let form = init.and_then(|init| init.entries.first()).map(|entry| entry.form);
+    let is_covered = form.is_some_and(|form| key_for(keys, form).is_some());
+    let bytes = |segment: &Segment| {
+        let (_, init) = track.inits.get(segment.init?)?;
+        is_encrypted(init, &segment.bytes)
+    };
+    let all_clear = track.segments.iter().all(|segment| bytes(segment) == Some(false));
+    if is_covered && all_clear && !track.segments.is_empty() {
+        let reason = "a key covers the track, and none of its segments is encrypted";
+        findings.missing(&format!("segments of {}", track.name), What::Decryption, reason);
+    }
 }
 
 fn judge_init(place: &str, init: &Init, keys: &KeySet, findings: &mut Findings) {
@@ -193,7 +206,7 @@ fn judge_segment(
             }
         }
     }
-    let value = format!("{value}: {} slices, {} frames of sound", seen.slices, seen.frames);
+    let value = seen.counted(&value, segment.clear.is_some());
     let reason = segment.clear.as_ref().and_then(|bytes| {
         let plain = match read_fragments(bytes, |_| 0) {
             Ok(plain) => plain,
@@ -206,8 +219,7 @@ fn judge_segment(
             expected.len() == clear.len() && expected.iter().zip(&clear).all(|(a, b)| a == b);
         (!same).then(|| difference(&expected, &clear))
     });
-    let suffix = if segment.clear.is_some() { ", compared with clear packaging" } else { "" };
-    findings.judge(&place, What::Decryption, value + suffix, reason);
+    findings.judge(&place, What::Decryption, value, reason);
 }
 
 /// The first sample that is not as it should be.

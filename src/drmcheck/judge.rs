@@ -23,6 +23,9 @@ pub fn judge(evidence: &Evidence, keys: &KeySet) -> Findings {
         let reason = leaks.then(|| "its IV is the key itself, which everybody can read".to_owned());
         findings.judge("key set", What::Key, value, reason);
     }
+    if evidence.tracks.is_empty() {
+        findings.missing("manifest", What::Syntax, "it names no media");
+    }
     let mut ivs = UsedIvs::default();
     for track in &evidence.tracks {
         judge_announcement(evidence, track, keys, &mut findings);

@@ -52,6 +52,12 @@ pub enum Syntax {
 }
 
 impl Seen {
+    /// The counts for people; `how` they came to be seen, and whether clear packaging was at hand.
+    pub fn counted(self, how: &str, compared: bool) -> String {
+        let suffix = if compared { ", compared with clear" } else { "" };
+        format!("{} slices, {} frames, {how}{suffix}", self.slices, self.frames)
+    }
+
     /// A sample of NAL units, each behind a length of `length_bytes`.
     pub fn picture(
         &mut self,

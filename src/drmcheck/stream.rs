@@ -40,11 +40,7 @@ pub(super) fn judge_stream(track: &Track, keys: &KeySet, findings: &mut Findings
 fn judge_clear(place: &str, segment: &Segment, findings: &mut Findings) {
     let mut seen = Seen::default();
     let reason = elementary(&segment.bytes, None, &mut seen).err();
-    findings.judge(place, What::Decryption, counted("clear", seen), reason);
-}
-
-fn counted(how: &str, seen: Seen) -> String {
-    format!("{how}: {} slices, {} frames of sound", seen.slices, seen.frames)
+    findings.judge(place, What::Decryption, seen.counted("clear", false), reason);
 }
 
 fn judge_encrypted(
@@ -71,8 +67,8 @@ fn judge_encrypted(
         "SAMPLE-AES" => samples(segment, &cipher, &iv, &mut seen).err(),
         other => Some(format!("METHOD {other} does not go with transport streams")),
     };
-    let suffix = if segment.clear.is_some() { ", compared with clear packaging" } else { "" };
-    let value = counted(&format!("decrypted with {}", key.key.id), seen) + suffix;
+    let how = format!("decrypted with {}", key.key.id);
+    let value = seen.counted(&how, segment.clear.is_some());
     findings.judge(place, What::Decryption, value, reason);
 }
 

@@ -166,6 +166,32 @@ fn an_mpd_that_fits_agrees() {
 }
 
 #[test]
+fn an_encrypted_presentation_whose_segments_are_clear_is_found() {
+    let mut dash = Dash::agreeing();
+    let clear_entry = {
+        let avcc = boxed(b"avcC", &[&[1, 0x64, 0, 0x1F, 0xFF]]);
+        let mut fixed = [0; 78];
+        fixed[24..28].copy_from_slice(&[5, 0, 2, 0xD0]);
+        boxed(b"avc1", &[&fixed, &avcc])
+    };
+    let stsd = boxed(b"stsd", &[&[0, 0, 0, 0, 0, 0, 0, 1], &clear_entry]);
+    let minf = boxed(b"minf", &[&boxed(b"stbl", &[&stsd])]);
+    dash.init = boxed(b"moov", &[&boxed(b"trak", &[&boxed(b"mdia", &[&minf])])]);
+    dash.segment = dash.clear.clone();
+    let wrong = wrong(&dash.findings());
+    let kinds: Vec<_> = wrong.iter().map(|(place, what, _)| (place.as_str(), *what)).collect();
+    assert_eq!(kinds, [("init v0", What::Scheme), ("segments of v0", What::Decryption)]);
+}
+
+#[test]
+fn nothing_to_judge_is_not_good() {
+    let dash = Dash::agreeing();
+    let entry = Entry::Mpd(mpd::read(&dash.mpd).unwrap());
+    let findings = judge(&Evidence { entry, tracks: Vec::new() }, &dash.keys);
+    assert_only(&findings, "manifest", What::Syntax, "no media");
+}
+
+#[test]
 fn a_spoiled_key_id_is_found_in_the_mpd() {
     let mut dash = Dash::agreeing();
     dash.mpd = dash.mpd.replace("default_KID=\"01", "default_KID=\"02");
@@ -423,7 +449,7 @@ fn sample_aes() -> Hls {
 fn a_transport_stream_that_fits_agrees() {
     let findings = sample_aes().findings();
     assert_eq!(wrong(&findings), []);
-    let expected = format!("decrypted with {KEY_ID}: 1 slices, 1 frames of sound");
+    let expected = format!("1 slices, 1 frames, decrypted with {KEY_ID}");
     assert!(findings.all().iter().any(|finding| finding.value == expected));
 }
 
