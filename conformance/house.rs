@@ -60,6 +60,12 @@ const ROOMS: &[Room] = &[
     room("plan", 5, &["ts", "mp4"], &["async", "tokio", "std::fs", "std::net", "std::io"]),
     room("catalog", 6, &["playback", "package", "cache"], &[]),
     room("package", 6, &["playback", "catalog", "cache"], &[]),
+    room(
+        "drmcheck",
+        7,
+        &["plan", "package", "mp4", "hls", "dash", "cenc", "ts"],
+        &["tokio", "async"],
+    ),
     room("playback", 7, &["ts", "mp4", "cenc"], &[]),
     room("control", 7, &["ts", "mp4", "cenc", "package"], &[]),
     // Checks the origin's idea of keys from outside, so it may know none of the rooms that use them.

@@ -14,6 +14,7 @@ pub mod codec;
 pub mod config;
 pub mod control;
 pub mod dash;
+pub mod drmcheck;
 pub mod egress;
 pub mod error;
 pub mod hls;

@@ -2,6 +2,7 @@
 
 mod demo;
 mod demo_drm;
+mod drm;
 mod export;
 mod inspect;
 mod key_server;
@@ -70,6 +71,9 @@ enum Command {
         #[command(flatten)]
         place: DataArguments,
     },
+    /// Look into the encryption of packaged presentations.
+    #[command(subcommand)]
+    Drm(drm::DrmCommand),
     /// Print the OpenAPI 3.1 document of the control API.
     Openapi,
 }
@@ -144,6 +148,7 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
             let config = place.config(None, None)?;
             export::export(config, &asset, &configuration, &to).await?;
         }
+        Command::Drm(command) => return drm::drm(command).await,
         Command::Openapi => print_openapi()?,
     }
     Ok(ExitCode::SUCCESS)

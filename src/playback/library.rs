@@ -134,7 +134,7 @@ impl Library {
     }
 
     /// The keys of an asset under a configuration.
-    async fn key_set(
+    pub async fn key_set(
         &self,
         view: &AssetView,
         configuration: &Configuration,

@@ -24,4 +24,5 @@ pub use handler::Playback;
 pub(crate) use handler::{entry_manifest, media_playlist};
 pub use library::Library;
 pub use respond::ResponsePolicy;
+pub(crate) use route::Route;
 pub use server::serve;
