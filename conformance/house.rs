@@ -334,7 +334,7 @@ fn read_project(top: &Path) -> std::io::Result<Tree> {
             let extension = path.extension().unwrap_or_default().to_string_lossy().into_owned();
             if path.is_dir() {
                 // What the players' packages and Python leave behind is not ours.
-                if !matches!(name.as_str(), "node_modules" | "__pycache__" | "out") {
+                if !matches!(name.as_str(), ".venv" | "node_modules" | "__pycache__" | "out") {
                     folders.push(path);
                 }
             } else if JUDGED_EXTENSIONS.contains(&extension.as_str()) {
