@@ -247,3 +247,67 @@ fn a_key_server_that_changes_its_mind_changes_urls_and_never_bytes() {
     assert!(origin.get(&other).body != before);
     assert!(origin.get(&url).body == before, "bytes under a URL change");
 }
+
+#[test]
+fn the_check_finds_nothing_wrong_with_any_kind_of_configuration() {
+    let port = free_port();
+    let server = KeyServer::start(port, "one");
+    let data_dir = tempfile::tempdir().unwrap();
+    let origin = start(&data_dir, &[]);
+    origin.set_up(6);
+    let keys = |more: Value| {
+        let mut encryption = json!({ "keyServer": { "url": format!("{}/speke", server.url) } });
+        let fields = more.as_object().unwrap().clone();
+        for (name, value) in fields {
+            match encryption[&name].as_object_mut() {
+                Some(known) => known.extend(value.as_object().unwrap().clone()),
+                None => encryption[&name] = value,
+            }
+        }
+        encryption
+    };
+    let presets = json!({ "videoPreset": "PRESET-VIDEO-3", "audioPreset": "PRESET-AUDIO-2" });
+    let kinds = [
+        ("dash-cenc", "DASH", keys(json!({ "systemIds": [WIDEVINE, PLAYREADY] }))),
+        (
+            "dash-lead",
+            "DASH",
+            keys(json!({ "systemIds": [WIDEVINE], "scheme": "cbcs", "clearLeadSegments": 2 })),
+        ),
+        (
+            "cmaf-keys",
+            "HLS_CMAF",
+            keys(json!({ "systemIds": [WIDEVINE, PLAYREADY, FAIRPLAY], "keyServer": presets })),
+        ),
+        (
+            "cmaf-lead",
+            "HLS_CMAF",
+            keys(json!({ "systemIds": [WIDEVINE], "scheme": "cenc", "clearLeadSegments": 1 })),
+        ),
+        ("aes", "HLS", with_key_server(&server.url)),
+        ("fairplay", "HLS", keys(json!({ "systemIds": [FAIRPLAY], "clearLeadSegments": 1 }))),
+        ("sample-aes", "HLS", keys(json!({ "systemIds": [PLAIN_KEY], "method": "SAMPLE_AES" }))),
+    ];
+    for (name, package_type, encryption) in &kinds {
+        configure(&origin, name, package_type, encryption.clone());
+    }
+    register(&origin, "ladder", "ladder/master.m3u8");
+    register(&origin, "change", "codecs-change/master.m3u8");
+    assert_eq!(origin.terminate(), Some(0));
+    for asset in ["ladder", "change"] {
+        for (name, ..) in &kinds {
+            let checked = program()
+                .args(["drm", "check", "--json", "--asset", asset, "--configuration", name])
+                .args(["--source", &format!("default=file://{}", testdata().display())])
+                .arg("--data-dir")
+                .arg(data_dir.path())
+                .env("PACKORIGIN_EGRESS_ALLOW_HOSTS", "127.0.0.1")
+                .output()
+                .unwrap();
+            let text = String::from_utf8_lossy(&checked.stdout);
+            let told = String::from_utf8_lossy(&checked.stderr);
+            assert!(checked.status.success(), "{asset} {name}: {text}{told}");
+            assert!(text.contains("compared with clear"), "{asset} {name}: {text}");
+        }
+    }
+}

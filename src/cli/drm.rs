@@ -20,7 +20,7 @@ use crate::drmcheck::{
 use crate::error::{Error, Kind, Result};
 use crate::model::policy::{Configuration, Name, PackageType};
 use crate::package;
-use crate::plan::{Packaging, Target};
+use crate::plan::{Packaging, SegmentPlan, Target};
 use crate::playback::{Playback, Route};
 
 /// What to do about DRM.
@@ -70,7 +70,9 @@ pub(super) async fn drm(command: DrmCommand) -> Result<ExitCode> {
     let keys = library.key_set(&view, &chosen, encryption).await?;
     let clear = Configuration { encryption: None, ..(*chosen).clone() };
     let clear = library.current(&view, &clear).await?;
-    let visitor = Visitor { config: &config, playback: &parts.playback, view: &view, clear };
+    let clear_lead = u64::from(encryption.clear_lead_segments);
+    let playback = &parts.playback;
+    let visitor = Visitor { config: &config, playback, view: &view, clear, clear_lead };
     let evidence = visitor.evidence(&chosen).await?;
     let findings = drmcheck::judge(&evidence, &keys);
     let text = if json {
@@ -91,6 +93,8 @@ struct Visitor<'a> {
     playback: &'a Arc<Playback>,
     view: &'a Arc<AssetView>,
     clear: Arc<Packaging>,
+    /// How many segments of each rendition the configuration leaves clear.
+    clear_lead: u64,
 }
 
 impl Visitor<'_> {
@@ -140,6 +144,7 @@ impl Visitor<'_> {
                         keys: Vec::new(),
                         is_listed: false,
                         bytes: self.get(&join(base, uri)?).await?,
+                        in_clear_lead: self.is_in_clear_lead(&join(base, uri)?),
                         clear: self.clear(&join(base, uri)?).await?,
                     };
                     let init = inits.first().map(|(_, bytes)| bytes.as_slice());
@@ -183,6 +188,7 @@ impl Visitor<'_> {
                     keys: listing.keys.clone(),
                     is_listed: true,
                     bytes: self.get(&address).await?,
+                    in_clear_lead: self.is_in_clear_lead(&address),
                     clear: self.clear(&address).await?,
                 });
             }
@@ -219,11 +225,19 @@ impl Visitor<'_> {
         Err(Error::not_found(format!("{} answers {status}: {problem}", url.path())))
     }
 
-    /// The same segment without encryption, if the address is that of a segment.
+    /// The plan of the same segment without encryption, if the address is that of a segment.
+    fn clear_plan(&self, url: &Url) -> Option<SegmentPlan> {
+        let Route::Fixed { target, .. } = Route::parse(url.path())? else { return None };
+        let Target::Segment { rendition, period, time } = target else { return None };
+        self.clear.segment(rendition, period, time)
+    }
+
+    fn is_in_clear_lead(&self, url: &Url) -> bool {
+        self.clear_plan(url).is_some_and(|plan| plan.number <= self.clear_lead)
+    }
+
     async fn clear(&self, url: &Url) -> Result<Option<Vec<u8>>> {
-        let Some(Route::Fixed { target, .. }) = Route::parse(url.path()) else { return Ok(None) };
-        let Target::Segment { rendition, period, time } = target else { return Ok(None) };
-        let Some(plan) = self.clear.segment(rendition, period, time) else { return Ok(None) };
+        let Some(plan) = self.clear_plan(url) else { return Ok(None) };
         let source = self.playback.source_reader(self.view)?;
         Ok(Some(package::segment(&source, &plan).await?.bytes.to_vec()))
     }

@@ -58,6 +58,8 @@ pub struct Segment {
     pub is_listed: bool,
     /// As players get it.
     pub bytes: Vec<u8>,
+    /// Whether the configuration leaves it clear.
+    pub in_clear_lead: bool,
     /// The same segment packaged without encryption, where the caller has it.
     pub clear: Option<Vec<u8>>,
 }

@@ -63,8 +63,9 @@ pub(super) fn judge_fragments(
         let (_, init) = track.inits.get(segment.init?)?;
         is_encrypted(init, &segment.bytes)
     };
-    let all_clear = track.segments.iter().all(|segment| bytes(segment) == Some(false));
-    if is_covered && all_clear && !track.segments.is_empty() {
+    let mut behind_lead = track.segments.iter().filter(|segment| !segment.in_clear_lead).peekable();
+    let has_some = behind_lead.peek().is_some();
+    if is_covered && has_some && behind_lead.all(|segment| bytes(segment) == Some(false)) {
         let reason = "a key covers the track, and none of its segments is encrypted";
         findings.missing(&format!("segments of {}", track.name), What::Decryption, reason);
     }

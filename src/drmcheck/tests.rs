@@ -115,6 +115,7 @@ impl Dash {
             number: 0,
             keys: Vec::new(),
             is_listed: false,
+            in_clear_lead: false,
             bytes: self.segment.clone(),
             clear: Some(self.clear.clone()),
         };
@@ -276,6 +277,7 @@ fn an_iv_that_comes_twice_is_found() {
                 number: 0,
                 keys: Vec::new(),
                 is_listed: false,
+                in_clear_lead: false,
                 bytes: dash.segment.clone(),
                 clear: None,
             }],
@@ -352,6 +354,7 @@ impl Hls {
             number: 0,
             keys: media.segments[0].keys.clone(),
             is_listed: true,
+            in_clear_lead: false,
             bytes: bytes.clone(),
             clear: None,
         });
