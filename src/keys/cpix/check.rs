@@ -5,6 +5,7 @@
 
 use super::answer::base64;
 use super::error::SystemFault;
+use super::markup::Markup;
 use super::namespace::{CENC, CPIX, PLAYREADY, SPEKE};
 use super::xml::{Element, XmlError};
 use crate::keys::hls_line::{KeyLine, parse_lines};
@@ -190,8 +191,11 @@ fn protection_data(element: &Element) -> Result<ProtectionData, SystemFault> {
         element.and_then(Element::text).map(str::to_owned)
     };
     let elements = root.elements();
-    let stands_alone =
-        root.text().is_none() && !elements.is_empty() && elements.iter().all(Element::is_resolved);
+    let stands_alone = match Markup::of(row) {
+        Markup::StandsAlone => root.text().is_none() && !elements.is_empty(),
+        Markup::NotForManifests => false,
+        Markup::Malformed => return Err(SystemFault::MalformedContentProtection),
+    };
     Ok(ProtectionData {
         pssh: found(CENC, "pssh"),
         object: found(PLAYREADY, "pro"),

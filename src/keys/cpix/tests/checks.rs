@@ -304,7 +304,14 @@ fn protection_data_must_hold_the_same_box() {
     let row = |text: &str| format!("<c:pssh xmlns:c='urn:mpeg:cenc:2013'>{text}</c:pssh>");
     let differs = with_bytes(Widevine, CPD, row(&common));
     assert_eq!(system_fault(&differs), (Widevine, SystemFault::PsshDiffers));
-    for broken in ["<a>", "<a xmlns='b'/></row><row>", "<!DOCTYPE a><a xmlns='b'/>"] {
+    for broken in [
+        "<a>",
+        "<a xmlns='b'/></row><row>",
+        "<!DOCTYPE a><a xmlns='b'/>",
+        "<a xmlns='b' c='<'/>",
+        "<a xmlns='b'>\u{1}</a>",
+        "<a xmlns='b' c:d='1'/>",
+    ] {
         let fault = system_fault(&with_bytes(Widevine, CPD, broken));
         assert_eq!(fault, (Widevine, SystemFault::MalformedContentProtection), "{broken}");
     }
@@ -325,6 +332,9 @@ fn protection_data_is_kept_only_if_it_can_stand_alone() {
     assert_eq!(kept("<a/>"), None, "no namespace at all");
     assert_eq!(kept("<a xmlns='b'><c xmlns=''/></a>"), None, "none inside");
     assert_eq!(kept("text"), None);
+    assert_eq!(kept("<?p?><a xmlns='b'/>"), None, "an instruction");
+    let of_mpd = "<a xmlns='b'/><BaseURL xmlns='urn:mpeg:dash:schema:mpd:2011'>//x</BaseURL>";
+    assert_eq!(kept(of_mpd), None, "part of the MPD itself");
     let declared = "<?xml version='1.0'?>\n<a xmlns='b'/>";
     assert_eq!(kept(declared).as_deref(), Some("<a xmlns='b'/>"));
     let missing = without_protection_data(RESPONSE_2, Widevine);
