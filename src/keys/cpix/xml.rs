@@ -146,6 +146,16 @@ impl Element {
         self.children.iter().find(|child| child.is(namespace, name))
     }
 
+    /// Adds all elements of this name below it, at any depth.
+    pub fn find_all<'a>(&'a self, namespace: &str, name: &str, found: &mut Vec<&'a Self>) {
+        for child in &self.children {
+            if child.is(namespace, name) {
+                found.push(child);
+            }
+            child.find_all(namespace, name, found);
+        }
+    }
+
     /// The first element of this name below it, at any depth.
     pub fn descendant(&self, namespace: &str, name: &str) -> Option<&Self> {
         self.children.iter().find_map(|child| {

@@ -320,6 +320,37 @@ fn protection_data_must_hold_the_same_box() {
     assert_eq!(system_fault(&text), (Widevine, SystemFault::NotBase64 { element }));
 }
 
+/// The first box fits; players may take the second.
+#[test]
+fn every_box_and_object_must_name_the_key() {
+    use DrmSystem::{PlayReady, Widevine};
+    let other = KeyId::parse(OTHER).unwrap();
+    let data = |id| WidevineData::of(id, ProtectionScheme::Cbcs).to_bytes();
+    let encoded = |id| STANDARD.encode(PsshBox::around(system::WIDEVINE, data(id)).to_bytes());
+    let tag = |text: &str| format!("<c:pssh xmlns:c='urn:mpeg:cenc:2013'>{text}</c:pssh>");
+    let fault = |element| SystemFault::OtherKey { element };
+    let two = tag(&encoded(KEY_ID)) + &tag(&encoded(other));
+    let inside = tag(&encoded(KEY_ID)) + &format!("<a xmlns='b'>{}</a>", tag(&encoded(other)));
+    for row in [two, inside] {
+        let document = with_bytes(Widevine, CPD, row);
+        assert_eq!(system_fault(&document), (Widevine, fault("ContentProtectionData")));
+    }
+    let key = ContentKey::new(other, Zeroizing::new(SECRET), None);
+    let object = STANDARD.encode(playready_object(&key, ProtectionScheme::Cbcs, None).unwrap());
+    // The bare object beside it is ours.
+    let row = format!("<m:pro xmlns:m='urn:microsoft:playready'>{object}</m:pro>");
+    let document = with_bytes(PlayReady, CPD, row);
+    assert_eq!(system_fault(&document), (PlayReady, fault("ContentProtectionData")));
+
+    let line = |head: &str, data: &str| {
+        format!("#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"data:{head};base64,{data}\"")
+    };
+    let widevine = with_bytes(Widevine, MEDIA, line("text/plain", &encoded(other)));
+    assert_eq!(system_fault(&widevine), (Widevine, fault("HLSSignalingData")));
+    let playready = with_bytes(PlayReady, MEDIA, line("text/plain;charset=UTF-16", &object));
+    assert_eq!(system_fault(&playready), (PlayReady, fault("HLSSignalingData")));
+}
+
 /// What an MPD could not take over is written anew instead.
 #[test]
 fn protection_data_is_kept_only_if_it_can_stand_alone() {
