@@ -91,7 +91,9 @@ impl Expected {
             return Err(SystemFault::OtherSystem);
         }
         boxes.iter().try_for_each(|one| self.check_box(element, one))?;
-        Ok(bytes.to_vec())
+        // Written anew: a box may say that it reaches to the end of the file, which is true where
+        // it stands alone, and in an initialization segment would swallow what follows.
+        Ok(boxes.iter().flat_map(PsshBox::to_bytes).collect())
     }
 
     fn check_box(&self, element: &'static str, one: &PsshBox) -> Result<(), SystemFault> {

@@ -320,6 +320,18 @@ fn protection_data_must_hold_the_same_box() {
     assert_eq!(system_fault(&text), (Widevine, SystemFault::NotBase64 { element }));
 }
 
+#[test]
+fn a_box_without_an_end_gets_one() {
+    use DrmSystem::Widevine;
+    let data = WidevineData::of(KEY_ID, ProtectionScheme::Cbcs).to_bytes();
+    let whole = PsshBox::around(system::WIDEVINE, data).to_bytes();
+    let mut endless = whole.clone();
+    endless[..4].fill(0);
+    let document = without_protection_data(&with_bytes(Widevine, PSSH, endless), Widevine);
+    let set = read(&document, &request(SpekeVersion::V2)).unwrap();
+    assert_eq!(set.keys[0].signalling[0].pssh.as_ref(), Some(&whole));
+}
+
 /// The first box fits; players may take the second.
 #[test]
 fn every_box_and_object_must_name_the_key() {
