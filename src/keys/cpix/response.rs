@@ -47,7 +47,12 @@ pub fn read_response(
             rule_key(&answer, request, requested, id, key, secret)
         })
         .collect::<Result<_, _>>()?;
-    Ok(KeySet { scheme: request.scheme, keys })
+    let set = KeySet { scheme: request.scheme, keys };
+    // Also where the IV is ours and not the server's, and between keys.
+    match set.exposed() {
+        Some((key_id, by)) => Err(ResponseError::Key { key_id, fault: KeyFault::Exposed { by } }),
+        None => Ok(set),
+    }
 }
 
 fn check_root(root: &Element, request: &KeyRequest) -> Result<(), DocumentFault> {

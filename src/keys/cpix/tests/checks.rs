@@ -320,6 +320,37 @@ fn protection_data_must_hold_the_same_box() {
     assert_eq!(system_fault(&text), (Widevine, SystemFault::NotBase64 { element }));
 }
 
+/// Whoever chose the IV, and whichever key it belongs to.
+#[test]
+fn keys_that_everybody_can_read_are_refused() {
+    let mut ours = request(SpekeVersion::V2);
+    ours.keys[0].iv = Some(SECRET);
+    let exposed = |by| KeyFault::Exposed { by };
+    let fault = |result: Result<KeySet, ResponseError>| match result.unwrap_err() {
+        ResponseError::Key { fault, .. } => fault,
+        other => panic!("{other}"),
+    };
+    assert_eq!(fault(read(&with(EXPLICIT_IV, ""), &ours)), exposed(KEY_ID));
+    let id = STANDARD.encode(KEY_ID.0);
+    let document = with(PLAIN, &format!("<pskc:PlainValue>{id}</pskc:PlainValue>"));
+    assert_eq!(key_fault(&document), exposed(KEY_ID));
+
+    let [one, two] = [1u128, 2].map(|number| KeyId(number.to_be_bytes()));
+    let rules = KeyRule::of(&[TrackType::Video, TrackType::Audio]);
+    let key = |(rule, id): (&KeyRule, KeyId)| RequestedKey { rule: *rule, id, iv: None };
+    let keys = rules.iter().zip([one, two]).map(key).collect();
+    let asked = KeyRequest { keys, ..request(SpekeVersion::V2) };
+    let both = [(&*one.to_string(), TrackType::Video), (&*two.to_string(), TrackType::Audio)];
+    // The second key has another value, and the first has it as its IV.
+    let document = answer_of(&both).replace(
+        &format!("ContentKey kid='{one}'"),
+        &format!("ContentKey kid='{one}' explicitIV='EBESExQVFhcYGRobHB0eHw=='"),
+    );
+    let at = document.rfind("ABEiM0RVZneImaq7zN3u/w==").unwrap();
+    let document = format!("{}EBESExQVFhcYGRobHB0eHw=={}", &document[..at], &document[at + 24..]);
+    assert_eq!(fault(read(&document, &asked)), exposed(one));
+}
+
 #[test]
 fn a_box_without_an_end_gets_one() {
     use DrmSystem::Widevine;
