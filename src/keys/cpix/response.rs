@@ -91,7 +91,14 @@ fn match_keys<'r>(
     let mut matched: Vec<(&RequestedKey, KeyId)> = Vec::new();
     for requested in &request.keys {
         let track_type = requested.rule.track_type;
-        let ruled = answer.rules.iter().find(|(_, found)| *found == Some(track_type));
+        let mut rules = answer.rules.iter().filter(|(_, found)| *found == Some(track_type));
+        let ruled = rules.next();
+        // The last rule that fits wins (SPEKE 2, encryption contract), and players of the first
+        // one would be lost: what such an answer means nobody can say.
+        if let Some(&(other, _)) = rules.find(|rule| Some(*rule) != ruled) {
+            let fault = KeyFault::ChangedRule { track_type, other };
+            return Err(ResponseError::Key { key_id: requested.id, fault });
+        }
         let by_id = answer.key(requested.id).is_some();
         let id = match (by_id, ruled) {
             (true, Some(&(other, _))) if other != requested.id => {

@@ -213,6 +213,14 @@ fn rules_say_which_of_the_servers_keys_is_which() {
     let swapped = fault(&answer_of(&[(two, Video), (one, Audio)]));
     let other = KeyId::parse(two).unwrap();
     assert_eq!(swapped, KeyFault::ChangedRule { track_type: Video, other });
+    let also = answer_of(&[(one, Video), (two, Audio)]).replace(
+        "</ContentKeyUsageRuleList>",
+        &format!(
+            "<ContentKeyUsageRule kid='{two}' intendedTrackType='VIDEO'/>\
+             </ContentKeyUsageRuleList>"
+        ),
+    );
+    assert_eq!(fault(&also), KeyFault::ChangedRule { track_type: Video, other });
     let missing = fault(&answer_of(&[(one, Video)]));
     assert_eq!(missing, KeyFault::Missing { track_type: Audio });
     let unruled = answer_of(&[(one, Video), (three, TrackType::Sd)]);
