@@ -34,7 +34,14 @@ pub(super) fn key_set(
             .map_err(|error| context(unusable(error.to_string())))?;
         Ok(RuleKey { rule, key: Arc::new(key), signalling: signalling.into() })
     });
-    Ok(KeySet { scheme: encryption.scheme, keys: keys.collect::<Result<_>>()? })
+    let set = KeySet { scheme: encryption.scheme, keys: keys.collect::<Result<_>>()? };
+    match set.exposed() {
+        Some((key, by)) => Err(unusable(format!(
+            "the static key {key} is also the ID or the IV of key {by}, which everybody can read; \
+             make a new key"
+        ))),
+        None => Ok(set),
+    }
 }
 
 fn content_key(vault: &Vault, encryption: &Encryption, fixed: &StaticKey) -> Result<ContentKey> {

@@ -427,6 +427,19 @@ impl KeySet {
     pub fn key_for(&self, medium: Medium, size: u64) -> Option<&RuleKey> {
         self.keys.iter().rev().find(|entry| entry.rule.covers(medium, size))
     }
+
+    /// A key that everybody can read, because it is the ID or the constant IV of some key of the
+    /// set: those stand in segments and manifests. Given with the one that shows it.
+    pub fn exposed(&self) -> Option<(KeyId, KeyId)> {
+        let shows = |key: &ContentKey, secret: &[u8; 16]| {
+            key.id.0 == *secret || key.iv.as_ref() == Some(secret)
+        };
+        self.keys.iter().find_map(|entry| {
+            let secret = entry.key.expose();
+            let shown = self.keys.iter().find(|other| shows(&other.key, secret))?;
+            Some((entry.key.id, shown.key.id))
+        })
+    }
 }
 
 #[cfg(test)]
@@ -442,6 +455,29 @@ mod tests {
             ["", "01234567-89ab-cdef-0123-456789abcde", "012345678-9ab-cdef-0123-456789abcdef"]
         {
             assert_eq!(KeyId::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn ids_and_ivs_of_all_keys_expose_a_key() {
+        let set = |keys: [(u8, u8, Option<u8>); 2]| {
+            let keys = keys.map(|(id, secret, iv)| {
+                let secret = Zeroizing::new([secret; 16]);
+                let key = ContentKey::new(KeyId([id; 16]), secret, iv.map(|iv| [iv; 16]));
+                let rule = KeyRule { track_type: TrackType::All, maximum: None };
+                RuleKey { rule, key: Arc::new(key), signalling: Arc::new([]) }
+            });
+            KeySet { scheme: ProtectionScheme::Cbcs, keys: keys.into() }
+        };
+        let [one, two] = [1, 2].map(|id| KeyId([id; 16]));
+        for (keys, expected) in [
+            ([(1, 3, Some(5)), (2, 4, None)], None),
+            ([(1, 3, Some(3)), (2, 4, None)], Some((one, one))),
+            ([(1, 3, Some(4)), (2, 4, None)], Some((two, one))),
+            ([(1, 2, None), (2, 4, None)], Some((one, two))),
+            ([(1, 3, None), (2, 2, None)], Some((two, two))),
+        ] {
+            assert_eq!(set(keys).exposed(), expected, "{keys:?}");
         }
     }
 

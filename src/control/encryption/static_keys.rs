@@ -34,6 +34,7 @@ pub(super) fn checked(
         secrets.push(secret);
         keys.push(key);
     }
+    check_exposed(&keys, &secrets)?;
     let types: Vec<TrackType> = keys.iter().map(|key| key.track_type).collect();
     check_types(&types, purpose.package_type)?;
     Ok(keys)
@@ -101,6 +102,18 @@ fn check_iv(
         return Err(refused(index, if iv.is_some() { "iv" } else { "key" }, wrong));
     }
     Ok(())
+}
+
+/// IDs and IVs of all keys are public, so no key may be one of them.
+fn check_exposed(keys: &[StaticKey], secrets: &[Option<Zeroizing<[u8; 16]>>]) -> Result<()> {
+    let shows = |secret: &[u8; 16]| {
+        keys.iter().any(|key| key.key_id.0 == *secret || key.iv.as_ref() == Some(secret))
+    };
+    let exposed = secrets.iter().position(|secret| secret.as_deref().is_some_and(shows));
+    exposed.map_or(Ok(()), |index| {
+        let wrong = "is also a keyId or an iv here, which everybody can read; make a new key";
+        Err(refused(index, "key", wrong))
+    })
 }
 
 fn check_uri(index: usize, uri: Option<&str>, systems: &[DrmSystem]) -> Result<()> {

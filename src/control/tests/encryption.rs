@@ -479,6 +479,12 @@ async fn static_keys_are_taken_or_refused_with_reasons() {
     tried(&api, "DASH", &two(OTHER_KEY_ID, OTHER_KEY)).await.expect_status(201);
     refused(&api, "DASH", &two(KEY_ID, OTHER_KEY), ".staticKeys[1].keyId", "twice").await;
     refused(&api, "DASH", &two(OTHER_KEY_ID, KEY), ".staticKeys[1].key", "another keyId").await;
+    let public = ".staticKeys[1].key";
+    let id = KEY_ID.replace('-', "");
+    refused(&api, "DASH", &two(OTHER_KEY_ID, &id), public, "everybody can read").await;
+    let mut crossed = two(OTHER_KEY_ID, OTHER_KEY);
+    crossed["staticKeys"][0]["iv"] = json!(OTHER_KEY);
+    refused(&api, "HLS_CMAF", &crossed, public, "everybody can read").await;
     let mut both = with(FAIRPLAY, json!([key()]));
     both["constantInitializationVector"] = json!(KEY);
     refused(&api, "HLS", &both, ".staticKeys[0].key", "everybody can read").await;

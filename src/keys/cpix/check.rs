@@ -5,6 +5,7 @@
 
 use super::answer::base64;
 use super::error::SystemFault;
+use super::markup::Markup;
 use super::namespace::{CENC, CPIX, PLAYREADY, SPEKE};
 use super::xml::{Element, XmlError};
 use crate::keys::hls_line::{KeyLine, parse_lines};
@@ -37,12 +38,20 @@ pub fn read_system(
     {
         return Err(SystemFault::PsshDiffers);
     }
-    let pssh =
-        pssh_text.or(data.pssh.as_deref()).map(|text| expected.read_pssh(text)).transpose()?;
+    let pssh = match (pssh_text, data.pssh.as_deref()) {
+        (Some(text), _) => Some(expected.read_pssh("PSSH", text)?),
+        (None, Some(text)) => Some(expected.read_pssh(PROTECTION_DATA, text)?),
+        (None, None) => None,
+    };
+    // They are copied into the MPD with all that is in them.
+    data.boxes.iter().try_for_each(|text| expected.read_pssh(PROTECTION_DATA, text).map(|_| ()))?;
+    data.objects
+        .iter()
+        .try_for_each(|text| expected.read_object(PROTECTION_DATA, text).map(|_| ()))?;
     let playready_object = match (drm, named_object(element), &data.object) {
         (DrmSystem::PlayReady, Some((name, text)), _) => Some(expected.read_object(name, text)?),
         (DrmSystem::PlayReady, None, Some(text)) => {
-            Some(expected.read_object("ContentProtectionData", text)?)
+            Some(expected.read_object(PROTECTION_DATA, text)?)
         }
         _ => None,
     };
@@ -73,20 +82,21 @@ struct Expected {
 }
 
 impl Expected {
-    fn read_pssh(&self, text: &str) -> Result<Vec<u8>, SystemFault> {
-        let bytes = base64(text).ok_or(SystemFault::NotBase64 { element: "PSSH" })?;
+    fn read_pssh(&self, element: &'static str, text: &str) -> Result<Vec<u8>, SystemFault> {
+        let bytes = base64(text).ok_or(SystemFault::NotBase64 { element })?;
         let boxes = PsshBox::parse(&bytes).map_err(SystemFault::Pssh)?;
         let own = KeyId::parse(self.drm.system_id());
         let others = boxes.iter().any(|one| Some(KeyId(one.system_id)) != own);
         if boxes.is_empty() || others {
             return Err(SystemFault::OtherSystem);
         }
-        boxes.iter().try_for_each(|one| self.check_box(one))?;
-        Ok(bytes.to_vec())
+        boxes.iter().try_for_each(|one| self.check_box(element, one))?;
+        // Written anew: a box may say that it reaches to the end of the file, which is true where
+        // it stands alone, and in an initialization segment would swallow what follows.
+        Ok(boxes.iter().flat_map(PsshBox::to_bytes).collect())
     }
 
-    fn check_box(&self, one: &PsshBox) -> Result<(), SystemFault> {
-        let element = "PSSH";
+    fn check_box(&self, element: &'static str, one: &PsshBox) -> Result<(), SystemFault> {
         if !one.key_ids.is_empty() && !one.key_ids.contains(&self.key_id) {
             return Err(SystemFault::OtherKey { element });
         }
@@ -140,11 +150,28 @@ impl Expected {
             KeyId::parse(digits.trim_start_matches("0X")) != Some(self.key_id)
         });
         if says_other {
-            return Err(SystemFault::OtherKey { element: "HLSSignalingData" });
+            return Err(SystemFault::OtherKey { element: SIGNALING_DATA });
         }
-        Ok(())
+        self.check_data(&line.key.uri)
+    }
+
+    /// What a `data:` URI holds, if it is what we know of the system. Players of HLS go by it and
+    /// see no other box.
+    fn check_data(&self, uri: &str) -> Result<(), SystemFault> {
+        let data = uri.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"));
+        let Some(bytes) = data.and_then(|(_, data)| base64(data)) else { return Ok(()) };
+        if let Ok(boxes) = PsshBox::parse(&bytes) {
+            return boxes.iter().try_for_each(|one| self.check_box(SIGNALING_DATA, one));
+        }
+        match (self.drm, PlayReadyHeader::parse(&bytes)) {
+            (DrmSystem::PlayReady, Ok(_)) => self.check_object(SIGNALING_DATA, &bytes),
+            _ => Ok(()),
+        }
     }
 }
+
+const PROTECTION_DATA: &str = "ContentProtectionData";
+const SIGNALING_DATA: &str = "HLSSignalingData";
 
 /// The PlayReady object under the names that the two dialects have for it.
 fn named_object(element: &Element) -> Option<(&'static str, &str)> {
@@ -163,11 +190,15 @@ struct ProtectionData {
     pssh: Option<String>,
     /// Text of `mspr:pro`.
     object: Option<String>,
+    /// Text of each `cenc:pssh`, however deep.
+    boxes: Vec<String>,
+    /// Text of each `mspr:pro`, however deep.
+    objects: Vec<String>,
 }
 
 /// The data is a row of elements, not a document: a root is put around it for reading.
 fn protection_data(element: &Element) -> Result<ProtectionData, SystemFault> {
-    let name = "ContentProtectionData";
+    let name = PROTECTION_DATA;
     let Some(text) = element.child(CPIX, name).and_then(Element::text) else {
         return Ok(ProtectionData::default());
     };
@@ -189,12 +220,22 @@ fn protection_data(element: &Element) -> Result<ProtectionData, SystemFault> {
         let element: Option<&Element> = root.child(namespace, name);
         element.and_then(Element::text).map(str::to_owned)
     };
+    let everywhere = |namespace, name| {
+        let mut found = Vec::new();
+        root.find_all(namespace, name, &mut found);
+        found.into_iter().filter_map(Element::text).map(str::to_owned).collect()
+    };
     let elements = root.elements();
-    let stands_alone =
-        root.text().is_none() && !elements.is_empty() && elements.iter().all(Element::is_resolved);
+    let stands_alone = match Markup::of(row) {
+        Markup::StandsAlone => root.text().is_none() && !elements.is_empty(),
+        Markup::NotForManifests => false,
+        Markup::Malformed => return Err(SystemFault::MalformedContentProtection),
+    };
     Ok(ProtectionData {
         pssh: found(CENC, "pssh"),
         object: found(PLAYREADY, "pro"),
+        boxes: everywhere(CENC, "pssh"),
+        objects: everywhere(PLAYREADY, "pro"),
         children: stands_alone.then(|| row.to_owned()),
     })
 }
@@ -217,7 +258,7 @@ struct HlsLines {
 }
 
 fn hls_lines(element: &Element, expected: &Expected) -> Result<HlsLines, SystemFault> {
-    let name = "HLSSignalingData";
+    let name = SIGNALING_DATA;
     let not_base64 = SystemFault::NotBase64 { element: name };
     let mut lines = HlsLines::default();
     for data in element.all(CPIX, name) {

@@ -148,6 +148,15 @@ pub enum KeyFault {
          the key away: derive IVs from something else"
     )]
     IvIsKey,
+    /// The key is public.
+    #[error(
+        "it is also the kid or the IV of key {by}; these are published in segments and playlists, \
+         so this would give it away: make keys of random bytes, and IVs apart from them"
+    )]
+    Exposed {
+        /// The key whose ID or IV it is.
+        by: KeyId,
+    },
     /// We asked for another one.
     #[error("its commonEncryptionScheme is not the requested one; servers must not change it")]
     ChangedScheme,

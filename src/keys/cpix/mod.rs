@@ -16,6 +16,7 @@ mod certificate;
 mod check;
 pub mod error;
 pub mod key_wrap;
+mod markup;
 mod request;
 mod response;
 mod xml;
@@ -141,6 +142,8 @@ mod namespace {
     pub const XMLENC: &str = "http://www.w3.org/2001/04/xmlenc#";
     pub const CENC: &str = "urn:mpeg:cenc:2013";
     pub const PLAYREADY: &str = "urn:microsoft:playready";
+    pub const MPD: &str = "urn:mpeg:dash:schema:mpd:2011";
+    pub const XLINK: &str = "http://www.w3.org/1999/xlink";
 }
 
 #[cfg(test)]

@@ -47,7 +47,12 @@ pub fn read_response(
             rule_key(&answer, request, requested, id, key, secret)
         })
         .collect::<Result<_, _>>()?;
-    Ok(KeySet { scheme: request.scheme, keys })
+    let set = KeySet { scheme: request.scheme, keys };
+    // Also where the IV is ours and not the server's, and between keys.
+    match set.exposed() {
+        Some((key_id, by)) => Err(ResponseError::Key { key_id, fault: KeyFault::Exposed { by } }),
+        None => Ok(set),
+    }
 }
 
 fn check_root(root: &Element, request: &KeyRequest) -> Result<(), DocumentFault> {
@@ -86,7 +91,14 @@ fn match_keys<'r>(
     let mut matched: Vec<(&RequestedKey, KeyId)> = Vec::new();
     for requested in &request.keys {
         let track_type = requested.rule.track_type;
-        let ruled = answer.rules.iter().find(|(_, found)| *found == Some(track_type));
+        let mut rules = answer.rules.iter().filter(|(_, found)| *found == Some(track_type));
+        let ruled = rules.next();
+        // The last rule that fits wins (SPEKE 2, encryption contract), and players of the first
+        // one would be lost: what such an answer means nobody can say.
+        if let Some(&(other, _)) = rules.find(|rule| Some(*rule) != ruled) {
+            let fault = KeyFault::ChangedRule { track_type, other };
+            return Err(ResponseError::Key { key_id: requested.id, fault });
+        }
         let by_id = answer.key(requested.id).is_some();
         let id = match (by_id, ruled) {
             (true, Some(&(other, _))) if other != requested.id => {

@@ -213,6 +213,14 @@ fn rules_say_which_of_the_servers_keys_is_which() {
     let swapped = fault(&answer_of(&[(two, Video), (one, Audio)]));
     let other = KeyId::parse(two).unwrap();
     assert_eq!(swapped, KeyFault::ChangedRule { track_type: Video, other });
+    let also = answer_of(&[(one, Video), (two, Audio)]).replace(
+        "</ContentKeyUsageRuleList>",
+        &format!(
+            "<ContentKeyUsageRule kid='{two}' intendedTrackType='VIDEO'/>\
+             </ContentKeyUsageRuleList>"
+        ),
+    );
+    assert_eq!(fault(&also), KeyFault::ChangedRule { track_type: Video, other });
     let missing = fault(&answer_of(&[(one, Video)]));
     assert_eq!(missing, KeyFault::Missing { track_type: Audio });
     let unruled = answer_of(&[(one, Video), (three, TrackType::Sd)]);
@@ -304,13 +312,94 @@ fn protection_data_must_hold_the_same_box() {
     let row = |text: &str| format!("<c:pssh xmlns:c='urn:mpeg:cenc:2013'>{text}</c:pssh>");
     let differs = with_bytes(Widevine, CPD, row(&common));
     assert_eq!(system_fault(&differs), (Widevine, SystemFault::PsshDiffers));
-    for broken in ["<a>", "<a xmlns='b'/></row><row>", "<!DOCTYPE a><a xmlns='b'/>"] {
+    for broken in [
+        "<a>",
+        "<a xmlns='b'/></row><row>",
+        "<!DOCTYPE a><a xmlns='b'/>",
+        "<a xmlns='b' c='<'/>",
+        "<a xmlns='b'>\u{1}</a>",
+        "<a xmlns='b' c:d='1'/>",
+    ] {
         let fault = system_fault(&with_bytes(Widevine, CPD, broken));
         assert_eq!(fault, (Widevine, SystemFault::MalformedContentProtection), "{broken}");
     }
     let element = "ContentProtectionData";
     let text = with_text(RESPONSE_2, Widevine, CPD, "?");
     assert_eq!(system_fault(&text), (Widevine, SystemFault::NotBase64 { element }));
+}
+
+/// Whoever chose the IV, and whichever key it belongs to.
+#[test]
+fn keys_that_everybody_can_read_are_refused() {
+    let mut ours = request(SpekeVersion::V2);
+    ours.keys[0].iv = Some(SECRET);
+    let exposed = |by| KeyFault::Exposed { by };
+    let fault = |result: Result<KeySet, ResponseError>| match result.unwrap_err() {
+        ResponseError::Key { fault, .. } => fault,
+        other => panic!("{other}"),
+    };
+    assert_eq!(fault(read(&with(EXPLICIT_IV, ""), &ours)), exposed(KEY_ID));
+    let id = STANDARD.encode(KEY_ID.0);
+    let document = with(PLAIN, &format!("<pskc:PlainValue>{id}</pskc:PlainValue>"));
+    assert_eq!(key_fault(&document), exposed(KEY_ID));
+
+    let [one, two] = [1u128, 2].map(|number| KeyId(number.to_be_bytes()));
+    let rules = KeyRule::of(&[TrackType::Video, TrackType::Audio]);
+    let key = |(rule, id): (&KeyRule, KeyId)| RequestedKey { rule: *rule, id, iv: None };
+    let keys = rules.iter().zip([one, two]).map(key).collect();
+    let asked = KeyRequest { keys, ..request(SpekeVersion::V2) };
+    let both = [(&*one.to_string(), TrackType::Video), (&*two.to_string(), TrackType::Audio)];
+    // The second key has another value, and the first has it as its IV.
+    let document = answer_of(&both).replace(
+        &format!("ContentKey kid='{one}'"),
+        &format!("ContentKey kid='{one}' explicitIV='EBESExQVFhcYGRobHB0eHw=='"),
+    );
+    let at = document.rfind("ABEiM0RVZneImaq7zN3u/w==").unwrap();
+    let document = format!("{}EBESExQVFhcYGRobHB0eHw=={}", &document[..at], &document[at + 24..]);
+    assert_eq!(fault(read(&document, &asked)), exposed(one));
+}
+
+#[test]
+fn a_box_without_an_end_gets_one() {
+    use DrmSystem::Widevine;
+    let data = WidevineData::of(KEY_ID, ProtectionScheme::Cbcs).to_bytes();
+    let whole = PsshBox::around(system::WIDEVINE, data).to_bytes();
+    let mut endless = whole.clone();
+    endless[..4].fill(0);
+    let document = without_protection_data(&with_bytes(Widevine, PSSH, endless), Widevine);
+    let set = read(&document, &request(SpekeVersion::V2)).unwrap();
+    assert_eq!(set.keys[0].signalling[0].pssh.as_ref(), Some(&whole));
+}
+
+/// The first box fits; players may take the second.
+#[test]
+fn every_box_and_object_must_name_the_key() {
+    use DrmSystem::{PlayReady, Widevine};
+    let other = KeyId::parse(OTHER).unwrap();
+    let data = |id| WidevineData::of(id, ProtectionScheme::Cbcs).to_bytes();
+    let encoded = |id| STANDARD.encode(PsshBox::around(system::WIDEVINE, data(id)).to_bytes());
+    let tag = |text: &str| format!("<c:pssh xmlns:c='urn:mpeg:cenc:2013'>{text}</c:pssh>");
+    let fault = |element| SystemFault::OtherKey { element };
+    let two = tag(&encoded(KEY_ID)) + &tag(&encoded(other));
+    let inside = tag(&encoded(KEY_ID)) + &format!("<a xmlns='b'>{}</a>", tag(&encoded(other)));
+    for row in [two, inside] {
+        let document = with_bytes(Widevine, CPD, row);
+        assert_eq!(system_fault(&document), (Widevine, fault("ContentProtectionData")));
+    }
+    let key = ContentKey::new(other, Zeroizing::new(SECRET), None);
+    let object = STANDARD.encode(playready_object(&key, ProtectionScheme::Cbcs, None).unwrap());
+    // The bare object beside it is ours.
+    let row = format!("<m:pro xmlns:m='urn:microsoft:playready'>{object}</m:pro>");
+    let document = with_bytes(PlayReady, CPD, row);
+    assert_eq!(system_fault(&document), (PlayReady, fault("ContentProtectionData")));
+
+    let line = |head: &str, data: &str| {
+        format!("#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"data:{head};base64,{data}\"")
+    };
+    let widevine = with_bytes(Widevine, MEDIA, line("text/plain", &encoded(other)));
+    assert_eq!(system_fault(&widevine), (Widevine, fault("HLSSignalingData")));
+    let playready = with_bytes(PlayReady, MEDIA, line("text/plain;charset=UTF-16", &object));
+    assert_eq!(system_fault(&playready), (PlayReady, fault("HLSSignalingData")));
 }
 
 /// What an MPD could not take over is written anew instead.
@@ -325,6 +414,9 @@ fn protection_data_is_kept_only_if_it_can_stand_alone() {
     assert_eq!(kept("<a/>"), None, "no namespace at all");
     assert_eq!(kept("<a xmlns='b'><c xmlns=''/></a>"), None, "none inside");
     assert_eq!(kept("text"), None);
+    assert_eq!(kept("<?p?><a xmlns='b'/>"), None, "an instruction");
+    let of_mpd = "<a xmlns='b'/><BaseURL xmlns='urn:mpeg:dash:schema:mpd:2011'>//x</BaseURL>";
+    assert_eq!(kept(of_mpd), None, "part of the MPD itself");
     let declared = "<?xml version='1.0'?>\n<a xmlns='b'/>";
     assert_eq!(kept(declared).as_deref(), Some("<a xmlns='b'/>"));
     let missing = without_protection_data(RESPONSE_2, Widevine);
