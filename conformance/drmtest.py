@@ -131,7 +131,7 @@ CMAF = [
     ("plain", None, "decrypt", "every encrypted sample is changed"),
     ("init", in_box(ENTRY + "/sinf/schm", 4, lambda d: b"cens"), "decrypt", "init: the scheme is cenc or cbcs"),
     ("init", in_box(ENTRY + "/sinf/frma", 0, lambda d: b"avc3"), "decrypt", "init: frma"),
-    ("init", in_box(TENC, 8, lambda d: bytes([d[0] ^ 1])), "decrypt", "can be read"),
+    ("init", in_box(TENC, 8, lambda d: bytes([d[0] ^ 1])), "decrypt", ""),
     ("init", in_box(TENC, 8, lambda d: bytes([d[0] ^ 1])), "signalling", ""),
     ("init", in_box("moov/mvhd", 12, lambda d: bytes([d[0] ^ 1])), "decrypt", "init: is the clear one but for"),
     ("init", in_box("moov/pssh", 4, lambda d: bytes([d[0] ^ 1])), "signalling", "init segments carry pssh boxes of known systems"),

@@ -209,16 +209,23 @@ async function lowest(target) {
   return { ...(await seek(target)), switched };
 }
 
-/** Stops at a time and waits until its picture is shown, for a screenshot. */
+/**
+ * Stops at a time and waits until its picture is shown, for a screenshot. dash.js takes a new MediaSource when a seek
+ * leads to another period, and may play on a little from there; then it is asked again.
+ */
 async function still(target) {
-  excuse(10);
-  video.pause();
-  const picture = new Promise((r) => video.requestVideoFrameCallback((_, metadata) => r(metadata.mediaTime)));
-  video.currentTime = target;
-  const done = await until(() => !video.seeking && video.readyState >= 2, 10);
-  const mediaTime = await Promise.race([picture, sleep(2)]);
+  excuse(30);
+  const there = () => video.paused && !video.seeking && video.readyState >= 2 && Math.abs(video.currentTime - target) < 0.01;
+  let done = false;
+  for (let attempt = 0; attempt < 5 && !done && !watch.errors.length; attempt++) {
+    video.pause();
+    video.currentTime = target;
+    await until(there, 6);
+    await sleep(0.3);
+    done = there();
+  }
   for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame);
-  return { ...state(), done, mediaTime: mediaTime ?? null };
+  return { ...state(), done };
 }
 
 /** Share of the pixels of two PNG files (base64) that differ by more than `tolerance`, and how much the first one's pixels vary. */
