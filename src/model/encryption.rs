@@ -23,7 +23,8 @@ pub struct Encryption {
     pub keys: KeyProvider,
     /// The IV of everything, where the scheme allows a constant one.
     pub constant_iv: Option<[u8; 16]>,
-    /// So many segments at the start of each rendition stay clear.
+    /// So many segments at the start of each rendition stay clear; of one that is not there from
+    /// the start of the title, none.
     pub clear_lead_segments: u32,
     /// Where players of a system find licences.
     pub license_urls: BTreeMap<DrmSystem, String>,

@@ -32,6 +32,11 @@ struct Title {
 
 impl Title {
     fn new(segments: &[Vec<u8>]) -> Self {
+        Self::joined(segments, "")
+    }
+
+    /// The same with a line between the segments.
+    fn joined(segments: &[Vec<u8>], between: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, bytes: &[u8]| {
             std::fs::write(folder.path().join(name), bytes).unwrap();
@@ -40,6 +45,7 @@ impl Title {
         let mut playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:9\n".to_owned();
         for (index, segment) in segments.iter().enumerate() {
             write(&format!("{index}.ts"), segment);
+            playlist += if index > 0 { between } else { "" };
             playlist += &format!("#EXTINF:6,\n{index}.ts\n");
         }
         write("media.m3u8", (playlist + "#EXT-X-ENDLIST\n").as_bytes());
@@ -207,4 +213,34 @@ async fn a_clock_that_jumps_by_hours_is_told_and_not_filled() {
     let failure = Title::new(&[whole, later]).ingest().await.unwrap_err();
     assert_eq!(failure.code, FailureCode::CorruptSegment);
     assert!(failure.detail.contains("EXT-X-DISCONTINUITY"), "{}", failure.detail);
+}
+
+/// The lead is that of the title: sound that sets in later has none.
+#[tokio::test]
+async fn a_rendition_that_begins_later_has_no_clear_lead() {
+    let silent = sample("video-only/000.ts");
+    let title = Title::joined(&[silent, sample("midgop/000.ts")], "#EXT-X-DISCONTINUITY\n");
+    let presentation = Arc::new(title.ingest().await.unwrap().presentation);
+    assert_eq!(presentation.periods.len(), 2);
+    let scheme = ProtectionScheme::Cbcs;
+    let configuration = Configuration {
+        name: Name::new("test").unwrap(),
+        package_type: PackageType::HlsCmaf,
+        segment_duration: SegmentDuration::new(1).unwrap(),
+        manifest_name: Name::default_manifest(),
+        stream_selection: StreamSelection::default(),
+        encryption: Some(encryption(scheme)),
+    };
+    let keys = Some(Arc::new(keys(scheme)));
+    let packaging = Packaging::new(presentation, "1", &configuration, keys).unwrap();
+    let clear: Vec<String> = packaging
+        .targets()
+        .into_iter()
+        .filter_map(|target| {
+            let Target::Segment { rendition, period, time } = target else { return None };
+            let plan = packaging.segment(rendition, period, time).unwrap();
+            plan.protection.is_none().then(|| format!("{rendition} of period {period}"))
+        })
+        .collect();
+    assert_eq!(clear, ["video-1 of period 0"]);
 }

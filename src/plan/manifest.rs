@@ -162,7 +162,7 @@ impl Resolver<'_> {
         // A playlist has one entry for a period that the rendition is not in.
         let first_number = counts().map(|count| count.unwrap_or(1) as u64).sum();
         let protection = self.protection.and_then(|protection| {
-            protection.of_rendition(lead, counts().flatten().sum(), first_number)
+            protection.of_rendition(lead, counts().sum::<Option<usize>>(), first_number)
         });
         let segments = match self.container {
             Container::Cmaf => self.fragments(lead, id.stream, period, protection.as_deref()),

@@ -144,13 +144,16 @@ impl Protection {
     }
 
     /// What a manifest says of a rendition. `segments_before` counts its segments in earlier
-    /// periods, `first_number` is the media sequence number of its first segment.
+    /// periods, `None` if it is not in all of them; `first_number` is the media sequence number of its first segment.
     pub fn of_rendition(
         &self,
         lead: &Track,
-        segments_before: usize,
+        segments_before: Option<usize>,
         first_number: u64,
     ) -> Option<Arc<RenditionProtection>> {
+        // The lead is the start of the title: a rendition that sets in later has none.
+        let clear_segments =
+            segments_before.map_or(0, |before| self.clear_lead_segments.saturating_sub(before));
         let entry = self.key_for(lead)?;
         let scheme = self.scheme();
         let is_plain = entry.signalling.iter().any(|s| s.system == DrmSystem::PlainKey);
@@ -161,7 +164,7 @@ impl Protection {
             // FairPlay hands the IV out with the key; players of plain keys must be told.
             shows_iv: is_plain,
             signalling: entry.signalling.clone(),
-            clear_segments: self.clear_lead_segments.saturating_sub(segments_before),
+            clear_segments,
             has_clear_entry: self.clear_lead_segments > 0,
             first_number,
         }))

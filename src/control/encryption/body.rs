@@ -44,7 +44,8 @@ pub(in crate::control) struct EncryptionBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(pattern = "^[0-9A-Fa-f]{32}$")]
     pub(super) constant_initialization_vector: Option<String>,
-    /// So many segments at the start of each rendition stay clear.
+    /// So many segments at the start of each rendition stay clear; of one that is not there from
+    /// the start of the title, none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 1000, default = 0)]
     pub(super) clear_lead_segments: Option<i64>,
