@@ -247,3 +247,27 @@ fn a_key_server_that_changes_its_mind_changes_urls_and_never_bytes() {
     assert!(origin.get(&other).body != before);
     assert!(origin.get(&url).body == before, "bytes under a URL change");
 }
+
+/// After a restart a URL has to be found among all settings that it may come from.
+#[test]
+fn nobody_is_asked_for_keys_of_settings_that_are_no_longer_in_force_without_need() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    silent.set_nonblocking(true).unwrap();
+    let server = KeyServer::start(free_port(), "one");
+    let data_dir = tempfile::tempdir().unwrap();
+    let origin = start(&data_dir, &[]);
+    origin.set_up(6);
+    let silent_url = format!("http://{}", silent.local_addr().unwrap());
+    configure(&origin, "aes", "HLS", with_key_server(&silent_url));
+    let path = "/v1/packaging-groups/web/packaging-configurations/aes";
+    let encryption = with_key_server(&server.url);
+    let body = json!({ "name": "aes", "packageType": "HLS", "encryption": encryption });
+    assert_eq!(origin.call("PUT", path, Some(body)).status, 200);
+    register(&origin, "ladder", "ladder/master.m3u8");
+    let url = first_segment(&origin, "ladder", "aes");
+    drop(origin);
+    let origin = start(&data_dir, &[]);
+    assert_eq!(origin.get(&url).status, 200);
+    let asked = silent.accept().map(|_| ()).map_err(|error| error.kind());
+    assert_eq!(asked, Err(std::io::ErrorKind::WouldBlock));
+}
