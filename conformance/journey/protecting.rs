@@ -248,6 +248,26 @@ fn a_key_server_that_changes_its_mind_changes_urls_and_never_bytes() {
     assert!(origin.get(&url).body == before, "bytes under a URL change");
 }
 
+#[test]
+fn what_plays_goes_on_when_the_content_id_is_corrected() {
+    let server = KeyServer::start(free_port(), "one");
+    let data_dir = tempfile::tempdir().unwrap();
+    let origin = start(&data_dir, &[]);
+    origin.set_up(6);
+    configure(&origin, "aes", "HLS", with_key_server(&server.url));
+    register(&origin, "ladder", "ladder/master.m3u8");
+    let url = first_segment(&origin, "ladder", "aes");
+    let before = origin.get(&url).body;
+    let patch = json!({ "contentId": "another" });
+    assert_eq!(origin.call("PATCH", "/v1/assets/ladder", Some(patch)).status, 200);
+    assert_ne!(first_segment(&origin, "ladder", "aes"), url);
+    assert!(origin.get(&url).body == before);
+    // Also where nothing is in memory.
+    drop(origin);
+    let origin = start(&data_dir, &[]);
+    assert!(origin.get(&url).body == before);
+}
+
 /// After a restart a URL has to be found among all settings that it may come from.
 #[test]
 fn nobody_is_asked_for_keys_of_settings_that_are_no_longer_in_force_without_need() {

@@ -162,14 +162,16 @@ impl Library {
         // one that is slow holds up nothing but its own configurations.
         for entry in &view.configurations {
             let configuration = &entry.configuration;
-            let key_sets = match (&configuration.encryption, &view.content_id) {
-                (None, _) => vec![None],
-                (Some(_), None) => continue,
-                (Some(encryption), Some(content_id)) => {
-                    let package_type = configuration.package_type;
-                    let known = self.keys.known_key_sets(content_id, package_type, encryption);
-                    known.into_iter().map(Some).collect()
-                }
+            let key_sets = match &configuration.encryption {
+                None => vec![None],
+                Some(encryption) => view
+                    .content_ids()
+                    .flat_map(|(content_id, _)| {
+                        let package_type = configuration.package_type;
+                        self.keys.known_key_sets(content_id, package_type, encryption)
+                    })
+                    .map(Some)
+                    .collect(),
             };
             for keys in key_sets {
                 self.find(view, configuration, keys, fingerprint, &mut found, &mut failure).await;
@@ -185,9 +187,12 @@ impl Library {
             for entry in &view.configurations {
                 let configuration = &entry.configuration;
                 let Some(encryption) = &configuration.encryption else { continue };
-                if entry.retired_at.is_none() == in_force {
-                    let keys = self.key_set(view, configuration, encryption);
-                    questions.push(async move { (configuration, keys.await) }.boxed());
+                for (content_id, is_current) in view.content_ids() {
+                    if in_force == (is_current && entry.retired_at.is_none()) {
+                        let package_type = configuration.package_type;
+                        let keys = self.keys.key_set(content_id, package_type, encryption);
+                        questions.push(async move { (configuration, keys.await) }.boxed());
+                    }
                 }
             }
             let asked: Vec<_> = stream::iter(questions).buffered(ASKED_AT_ONCE).collect().await;
