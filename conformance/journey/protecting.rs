@@ -311,3 +311,47 @@ fn the_check_finds_nothing_wrong_with_any_kind_of_configuration() {
         }
     }
 }
+
+#[test]
+fn what_plays_goes_on_when_the_content_id_is_corrected() {
+    let server = KeyServer::start(free_port(), "one");
+    let data_dir = tempfile::tempdir().unwrap();
+    let origin = start(&data_dir, &[]);
+    origin.set_up(6);
+    configure(&origin, "aes", "HLS", with_key_server(&server.url));
+    register(&origin, "ladder", "ladder/master.m3u8");
+    let url = first_segment(&origin, "ladder", "aes");
+    let before = origin.get(&url).body;
+    let patch = json!({ "contentId": "another" });
+    assert_eq!(origin.call("PATCH", "/v1/assets/ladder", Some(patch)).status, 200);
+    assert_ne!(first_segment(&origin, "ladder", "aes"), url);
+    assert!(origin.get(&url).body == before);
+    // Also where nothing is in memory.
+    drop(origin);
+    let origin = start(&data_dir, &[]);
+    assert!(origin.get(&url).body == before);
+}
+
+/// After a restart a URL has to be found among all settings that it may come from.
+#[test]
+fn nobody_is_asked_for_keys_of_settings_that_are_no_longer_in_force_without_need() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    silent.set_nonblocking(true).unwrap();
+    let server = KeyServer::start(free_port(), "one");
+    let data_dir = tempfile::tempdir().unwrap();
+    let origin = start(&data_dir, &[]);
+    origin.set_up(6);
+    let silent_url = format!("http://{}", silent.local_addr().unwrap());
+    configure(&origin, "aes", "HLS", with_key_server(&silent_url));
+    let path = "/v1/packaging-groups/web/packaging-configurations/aes";
+    let encryption = with_key_server(&server.url);
+    let body = json!({ "name": "aes", "packageType": "HLS", "encryption": encryption });
+    assert_eq!(origin.call("PUT", path, Some(body)).status, 200);
+    register(&origin, "ladder", "ladder/master.m3u8");
+    let url = first_segment(&origin, "ladder", "aes");
+    drop(origin);
+    let origin = start(&data_dir, &[]);
+    assert_eq!(origin.get(&url).status, 200);
+    let asked = silent.accept().map(|_| ()).map_err(|error| error.kind());
+    assert_eq!(asked, Err(std::io::ErrorKind::WouldBlock));
+}

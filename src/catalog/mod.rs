@@ -52,7 +52,7 @@ pub use self::page::{
 pub use self::sqlite::SqliteStore;
 pub use self::store::CatalogStore;
 use self::view::ViewCache;
-pub use self::view::{AssetView, ConfigurationView};
+pub use self::view::{AssetView, ConfigurationView, RetiredContentId};
 use crate::error::{Error, Result};
 use crate::model::ingest::{IngestFailure, Progress};
 use crate::model::policy::{Configuration, Name};

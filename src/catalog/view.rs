@@ -36,6 +36,8 @@ pub struct AssetView {
     pub path: String,
     /// What key servers know the title by.
     pub content_id: Option<ContentId>,
+    /// What they knew it by before, in its grace time; the last retired first.
+    pub retired_content_ids: Vec<RetiredContentId>,
     /// Why the last ingest failed.
     pub failure: Option<IngestFailure>,
     /// The current version first, then those in their grace time, the last retired first. Without
@@ -64,8 +66,24 @@ impl AssetView {
     fn oldest_retirement(&self) -> Option<OffsetDateTime> {
         let versions = self.versions.iter().filter_map(|version| version.retired_at);
         let configurations = self.configurations.iter().filter_map(|view| view.retired_at);
-        versions.chain(configurations).min()
+        let content_ids = self.retired_content_ids.iter().map(|retired| retired.retired_at);
+        versions.chain(configurations).chain(content_ids).min()
     }
+
+    /// All content IDs that URLs may be made with, and whether each is in force.
+    pub fn content_ids(&self) -> impl Iterator<Item = (&ContentId, bool)> {
+        let retired = self.retired_content_ids.iter().map(|retired| (&retired.content_id, false));
+        self.content_id.iter().map(|id| (id, true)).chain(retired)
+    }
+}
+
+/// A content ID in its grace time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetiredContentId {
+    /// The ID.
+    pub content_id: ContentId,
+    /// When another one took its place.
+    pub retired_at: OffsetDateTime,
 }
 
 /// Settings of a configuration, in force or in their grace time.

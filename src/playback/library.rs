@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use futures_util::{FutureExt, StreamExt, stream};
+
 use crate::cache::{Cache, Weight};
 use crate::catalog::{AssetVersion, AssetView};
 use crate::error::{Error, Kind, Result};
@@ -17,6 +19,9 @@ use crate::model::presentation::{Group, Presentation};
 use crate::model::protection::KeySet;
 use crate::plan::{Fingerprint, Packaging};
 use crate::telemetry::Metrics;
+
+/// Configurations whose keys are asked for at the same time. Each may ask a server of its own.
+const ASKED_AT_ONCE: usize = 8;
 
 /// A loaded index in the cache.
 #[derive(Clone)]
@@ -157,14 +162,16 @@ impl Library {
         // one that is slow holds up nothing but its own configurations.
         for entry in &view.configurations {
             let configuration = &entry.configuration;
-            let key_sets = match (&configuration.encryption, &view.content_id) {
-                (None, _) => vec![None],
-                (Some(_), None) => continue,
-                (Some(encryption), Some(content_id)) => {
-                    let package_type = configuration.package_type;
-                    let known = self.keys.known_key_sets(content_id, package_type, encryption);
-                    known.into_iter().map(Some).collect()
-                }
+            let key_sets = match &configuration.encryption {
+                None => vec![None],
+                Some(encryption) => view
+                    .content_ids()
+                    .flat_map(|(content_id, _)| {
+                        let package_type = configuration.package_type;
+                        self.keys.known_key_sets(content_id, package_type, encryption)
+                    })
+                    .map(Some)
+                    .collect(),
             };
             for keys in key_sets {
                 self.find(view, configuration, keys, fingerprint, &mut found, &mut failure).await;
@@ -173,21 +180,37 @@ impl Library {
         if !found.is_empty() {
             return Ok(found);
         }
-        for entry in &view.configurations {
-            let Some(encryption) = &entry.configuration.encryption else { continue };
-            match self.key_set(view, &entry.configuration, encryption).await {
-                Ok(keys) => {
-                    let (keys, configuration) = (Some(keys), &entry.configuration);
-                    self.find(view, configuration, keys, fingerprint, &mut found, &mut failure)
-                        .await;
+        // Then those that have to be asked for, side by side: a server that is slow is waited for
+        // once. For settings that are no longer in force nobody is asked without need.
+        for in_force in [true, false] {
+            let mut questions = Vec::new();
+            for entry in &view.configurations {
+                let configuration = &entry.configuration;
+                let Some(encryption) = &configuration.encryption else { continue };
+                for (content_id, is_current) in view.content_ids() {
+                    if in_force == (is_current && entry.retired_at.is_none()) {
+                        let package_type = configuration.package_type;
+                        let keys = self.keys.key_set(content_id, package_type, encryption);
+                        questions.push(async move { (configuration, keys.await) }.boxed());
+                    }
                 }
-                Err(error) => failure = Some(error),
+            }
+            let asked: Vec<_> = stream::iter(questions).buffered(ASKED_AT_ONCE).collect().await;
+            for (configuration, keys) in asked {
+                match keys {
+                    Ok(keys) => {
+                        let keys = Some(keys);
+                        self.find(view, configuration, keys, fingerprint, &mut found, &mut failure)
+                            .await;
+                    }
+                    Err(error) => failure = Some(error),
+                }
+            }
+            if !found.is_empty() {
+                return Ok(found);
             }
         }
-        match failure {
-            Some(failure) if found.is_empty() => Err(failure),
-            _ => Ok(found),
-        }
+        failure.map_or(Ok(found), Err)
     }
 
     /// Adds to `found` the plans of a configuration for all versions that have this name.

@@ -116,6 +116,9 @@ pub(super) async fn update(
         let group = one(&mut *connection, name).await?.group;
         check_unencrypted(&mut *connection, &group, name).await?;
     }
+    if let Some(content_id) = &patch.content_id {
+        retire_content_id(&mut *connection, name, content_id.as_ref(), now).await?;
+    }
     sqlx::query(
         "UPDATE asset
          SET description = coalesce(?2, description),
@@ -132,6 +135,33 @@ pub(super) async fn update(
     .await
     .map_err(database)?;
     one(connection, name).await
+}
+
+/// What players have goes on with the keys of the content ID that they were made with.
+async fn retire_content_id(
+    connection: &mut SqliteConnection,
+    name: &Name,
+    successor: Option<&ContentId>,
+    now: OffsetDateTime,
+) -> Result<()> {
+    sqlx::query(
+        "INSERT OR REPLACE INTO retired_content_id (asset, content_id, retired_at)
+         SELECT name, content_id, ?3 FROM asset
+         WHERE name = ?1 AND content_id IS NOT NULL AND content_id IS NOT ?2",
+    )
+    .bind(name.as_str())
+    .bind(successor.map(ContentId::as_str))
+    .bind(timestamp::to_text(now))
+    .execute(&mut *connection)
+    .await
+    .map_err(database)?;
+    sqlx::query("DELETE FROM retired_content_id WHERE asset = ?1 AND content_id = ?2")
+        .bind(name.as_str())
+        .bind(successor.map(ContentId::as_str))
+        .execute(connection)
+        .await
+        .map_err(database)?;
+    Ok(())
 }
 
 pub(super) async fn delete(connection: &mut SqliteConnection, name: &Name) -> Result<()> {

@@ -10,9 +10,12 @@ use super::{assets, database};
 use crate::catalog::asset::AssetVersion;
 use crate::catalog::configuration::settings_from_text;
 use crate::catalog::timestamp;
-use crate::catalog::view::{AssetView, ConfigurationView};
+use crate::catalog::view::{AssetView, ConfigurationView, RetiredContentId};
 use crate::error::Result;
 use crate::model::policy::Name;
+
+/// Replaced content IDs that a view has: each multiplies the keys that a URL may be made with.
+const MAX_CONTENT_IDS: u32 = 4;
 
 pub(super) async fn one(
     connection: &mut SqliteConnection,
@@ -34,6 +37,7 @@ pub(super) async fn one(
         source: column(&asset, "source")?,
         path: column(&asset, "path")?,
         content_id: assets::content_id(&asset)?,
+        retired_content_ids: content_ids(&mut *connection, name, retired_since).await?,
         failure: row::optional_json(&asset, "failure")?,
         versions: versions(&mut *connection, name, retired_since).await?,
         configurations: configurations(connection, &group, retired_since).await?,
@@ -65,6 +69,32 @@ async fn versions(
             })
         })
         .collect()
+}
+
+async fn content_ids(
+    connection: &mut SqliteConnection,
+    asset: &Name,
+    retired_since: OffsetDateTime,
+) -> Result<Vec<RetiredContentId>> {
+    let rows = sqlx::query(
+        "SELECT content_id, retired_at FROM retired_content_id
+         WHERE asset = ?1 AND retired_at > ?2
+         ORDER BY retired_at DESC, content_id LIMIT ?3",
+    )
+    .bind(asset.as_str())
+    .bind(timestamp::to_text(retired_since))
+    .bind(MAX_CONTENT_IDS)
+    .fetch_all(connection)
+    .await
+    .map_err(database)?;
+    let mut retired = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let (id, at) = (assets::content_id(row)?, row::optional_time(row, "retired_at")?);
+        retired.extend(
+            id.zip(at).map(|(content_id, retired_at)| RetiredContentId { content_id, retired_at }),
+        );
+    }
+    Ok(retired)
 }
 
 async fn configurations(
@@ -106,6 +136,7 @@ pub(super) async fn purge(
     for statement in [
         "DELETE FROM retired_configuration WHERE retired_at <= ?",
         "DELETE FROM asset_version WHERE retired_at <= ?",
+        "DELETE FROM retired_content_id WHERE retired_at <= ?",
     ] {
         sqlx::query(statement)
             .bind(&retired_until)

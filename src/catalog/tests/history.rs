@@ -1,6 +1,7 @@
 //! What a change or a re-ingest replaced, and its grace time.
 
 use super::*;
+use crate::model::policy::ContentId;
 
 /// Segment durations of the settings in a view, those in force with `!`.
 fn durations(view: &AssetView) -> Vec<String> {
@@ -132,4 +133,32 @@ async fn what_outlived_its_grace_is_purged_at_the_next_change() {
     assert_eq!(kept().await, ("v2! v1".to_owned(), "4! 6".to_owned()));
     replace(2).await;
     assert_eq!(kept().await, ("v2!".to_owned(), "2! 4".to_owned()));
+}
+
+#[tokio::test]
+async fn a_replaced_content_id_answers_for_the_grace_time() {
+    let fixture = fixture().await;
+    fixture.asset("bbb").await;
+    let set = async |id: &str| {
+        let content_id = Some(Some(ContentId::new(id).unwrap()));
+        let patch = AssetPatch { content_id, ..AssetPatch::default() };
+        fixture.catalog.update_asset(&name("bbb"), patch).await.unwrap();
+        fixture.clock.advance(Duration::hours(1));
+    };
+    let retired = async || -> Vec<String> {
+        let view = fixture.view("bbb").await.unwrap();
+        let ids = view.retired_content_ids.iter();
+        ids.map(|retired| retired.content_id.to_string()).collect()
+    };
+    set("one").await;
+    assert!(retired().await.is_empty());
+    set("one").await;
+    assert!(retired().await.is_empty(), "nothing changed");
+    set("two").await;
+    set("three").await;
+    assert_eq!(retired().await, ["two", "one"]);
+    set("two").await;
+    assert_eq!(retired().await, ["three", "one"], "in force again");
+    fixture.clock.advance(GRACE);
+    assert!(retired().await.is_empty());
 }
