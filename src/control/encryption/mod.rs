@@ -50,6 +50,7 @@ pub(super) fn checked(
     let vault = &state.vault;
     let keys = match (body.key_server, body.static_keys) {
         (Some(server), None) => {
+            systems::check_asked(&systems)?;
             let stored = match stored.map(|stored| &stored.keys) {
                 Some(KeyProvider::Server(stored)) => Some(&**stored),
                 _ => None,
