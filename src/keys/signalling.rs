@@ -26,6 +26,7 @@ use crate::model::protection::{
 pub const FAIRPLAY_KEY_FORMAT: &str = "com.apple.streamingkeydelivery";
 /// `KEYFORMAT` of a URL that gives 16 raw bytes (RFC 8216 4.3.2.4).
 pub const IDENTITY_KEY_FORMAT: &str = "identity";
+const WIDEVINE_KEY_FORMAT: &str = "urn:uuid:edef8ba9-79d6-4ace-a3c8-27dcd51d21ed";
 const PLAYREADY_KEY_FORMAT: &str = "com.microsoft.playready";
 const CLEAR_KEY_FORMAT: &str = "org.w3.clearkey";
 /// The one version that each key format has.
@@ -125,8 +126,24 @@ pub fn completed(
     if all.hls_session.is_empty() {
         all.hls_session = all.hls_media.clone();
     }
+    // Without the attribute it is identity, which sends players for the bare key.
+    let format = key_format(all.system);
+    for line in all.hls_media.iter_mut().chain(&mut all.hls_session) {
+        line.key_format.get_or_insert_with(|| format.to_owned());
+    }
     all.license_url = all.license_url.or_else(|| license_url.map(str::to_owned));
     Ok(all)
+}
+
+/// `KEYFORMAT` of a system.
+const fn key_format(system: DrmSystem) -> &'static str {
+    match system {
+        DrmSystem::Widevine => WIDEVINE_KEY_FORMAT,
+        DrmSystem::PlayReady => PLAYREADY_KEY_FORMAT,
+        DrmSystem::FairPlay => FAIRPLAY_KEY_FORMAT,
+        DrmSystem::ClearKey => CLEAR_KEY_FORMAT,
+        DrmSystem::PlainKey => IDENTITY_KEY_FORMAT,
+    }
 }
 
 /// Whether `system` can deliver keys for `scheme`.
@@ -175,38 +192,32 @@ fn hls_key(
 ) -> Result<HlsKey, SignallingError> {
     let system = all.system;
     let mut others = Vec::new();
-    let (key_format, uri) = match system {
+    let uri = match system {
         DrmSystem::Widevine => {
             others.push(("KEYID".to_owned(), format!("0x{}", key_id.to_hex())));
             let pssh = all.pssh.as_deref().unwrap_or_default();
-            let uri = format!("data:text/plain;base64,{}", STANDARD.encode(pssh));
-            (format!("urn:uuid:{}", system.system_id()), uri)
+            format!("data:text/plain;base64,{}", STANDARD.encode(pssh))
         }
         DrmSystem::PlayReady => {
             let object = STANDARD.encode(all.playready_object.as_deref().unwrap_or_default());
-            let uri = format!("data:text/plain;charset=UTF-16;base64,{object}");
-            (PLAYREADY_KEY_FORMAT.to_owned(), uri)
+            format!("data:text/plain;charset=UTF-16;base64,{object}")
         }
         DrmSystem::FairPlay => {
             let own = || format!("skd://{content_id}/{key_id}");
-            (FAIRPLAY_KEY_FORMAT.to_owned(), uri.map_or_else(own, str::to_owned))
+            uri.map_or_else(own, str::to_owned)
         }
         DrmSystem::ClearKey => {
             // hls.js takes the first 16 bytes of what the URI holds for the key ID.
-            let uri = format!("data:application/octet-stream;base64,{}", STANDARD.encode(key_id.0));
-            (CLEAR_KEY_FORMAT.to_owned(), uri)
+            format!("data:application/octet-stream;base64,{}", STANDARD.encode(key_id.0))
         }
-        DrmSystem::PlainKey => {
-            let uri = uri.ok_or(SignallingError::NoUri { system, key_id })?;
-            (IDENTITY_KEY_FORMAT.to_owned(), uri.to_owned())
-        }
+        DrmSystem::PlainKey => uri.ok_or(SignallingError::NoUri { system, key_id })?.to_owned(),
     };
     if !quotable(&uri) {
         return Err(SignallingError::UnquotableUri { system, key_id });
     }
     Ok(HlsKey {
         uri,
-        key_format: Some(key_format),
+        key_format: Some(key_format(system).to_owned()),
         key_format_versions: Some(KEY_FORMAT_VERSIONS.to_owned()),
         others,
     })
@@ -359,5 +370,21 @@ mod tests {
         said.hls_media.clear();
         let all = completed(said, &key(), ProtectionScheme::Cbcs, "asset-1", None, None).unwrap();
         assert_eq!(all.hls_media[0].uri, "skd://session");
+    }
+
+    #[test]
+    fn a_line_without_key_format_gets_that_of_its_system() {
+        let own = |system| {
+            let key = key();
+            own_signalling(system, &key, ProtectionScheme::Cbcs, "asset-1", None, None).unwrap()
+        };
+        for system in [DrmSystem::Widevine, DrmSystem::PlayReady, DrmSystem::FairPlay] {
+            let whole = own(system);
+            let mut said = whole.clone();
+            said.hls_media[0].key_format = None;
+            said.hls_session[0].key_format = None;
+            let scheme = ProtectionScheme::Cbcs;
+            assert_eq!(completed(said, &key(), scheme, "asset-1", None, None).unwrap(), whole);
+        }
     }
 }

@@ -49,13 +49,8 @@ pub(super) fn checked(
     };
     let vault = &state.vault;
     let keys = match (body.key_server, body.static_keys) {
-        (Some(_), None) if systems.iter().all(|system| *system == DrmSystem::ClearKey) => {
-            let message = "encryption.systemIds: key servers do not know ClearKey, so there is \
-                           nothing to ask one for; add a system that it knows, or give staticKeys \
-                           instead of keyServer";
-            return Err(Error::invalid("encryption.systemIds", message));
-        }
         (Some(server), None) => {
+            systems::check_asked(&systems)?;
             let stored = match stored.map(|stored| &stored.keys) {
                 Some(KeyProvider::Server(stored)) => Some(&**stored),
                 _ => None,

@@ -108,6 +108,19 @@ pub(super) fn check_package(package_type: PackageType, systems: &[DrmSystem]) ->
     Ok(())
 }
 
+/// Refuses systems of which a key server is told nothing: no provider has Clear Key, and a request
+/// that names no system is refused there.
+pub(super) fn check_asked(systems: &[DrmSystem]) -> Result<()> {
+    if systems.iter().any(|system| *system != DrmSystem::ClearKey) {
+        return Ok(());
+    }
+    let message = format!(
+        "{SYSTEM_IDS} must name a system beside ClearKey with keyServer: key servers are not asked \
+         for ClearKey, and refuse a request without any system; name one, or use staticKeys"
+    );
+    Err(Error::invalid(SYSTEM_IDS, message))
+}
+
 /// What is done to the media, as `scheme` or `method` says or as goes with the systems.
 pub(super) fn choose_scheme(
     package_type: PackageType,

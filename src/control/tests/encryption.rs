@@ -76,7 +76,8 @@ async fn clear_key_alone_has_no_key_server_to_ask() {
 
 #[tokio::test]
 async fn systems_go_with_package_types_and_schemes() {
-    // Who is let in where, and which schemes; `None` is the default and what it means.
+    // Who is let in where, and which schemes; `None` is the default and what it means. Clear Key
+    // alone is nothing that a key server can be asked for.
     let names =
         [("W", WIDEVINE), ("P", PLAYREADY), ("F", FAIRPLAY), ("C", CLEARKEY), ("K", PLAIN_V2)];
     let allowed: &[(&str, &str, &[&str], &str)] = &[

@@ -144,6 +144,10 @@ impl Expected {
         if line.method != expected && !synonym {
             return Err(SystemFault::Method { expected });
         }
+        let is_bare = line.key.key_format.as_deref() == Some(IDENTITY_KEY_FORMAT);
+        if is_bare && self.drm != DrmSystem::PlainKey {
+            return Err(SystemFault::BareKey);
+        }
         let key_id = line.key.others.iter().find(|(name, _)| name == "KEYID");
         let says_other = key_id.is_some_and(|(_, value)| {
             let digits = value.trim_matches('"').trim_start_matches("0x");

@@ -218,6 +218,12 @@ pub enum SystemFault {
         /// What it must be.
         expected: &'static str,
     },
+    /// A line that tells players to fetch the bare key.
+    #[error(
+        "HLSSignalingData has KEYFORMAT identity, with which players fetch the key in the clear; \
+         the system has a KEYFORMAT of its own"
+    )]
+    BareKey,
     /// The lines for the two kinds of playlist differ in what they must share.
     #[error(
         "HLSSignalingData for media and for master playlists differ in KEYFORMAT or \

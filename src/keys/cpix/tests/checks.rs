@@ -443,6 +443,8 @@ fn playlist_lines_must_fit() {
         fairplay("#EXT-X-KEY:METHOD=SAMPLE-AES"),
         SystemFault::Line(KeyLineError::Missing { name: "URI" })
     );
+    let bare = "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"https://a\",KEYFORMAT=\"identity\"";
+    assert_eq!(fairplay(bare), SystemFault::BareKey);
     assert_eq!(fairplay("nothing"), SystemFault::Line(KeyLineError::NoLine));
     let disagree = "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"skd://a\",KEYFORMATVERSIONS=\"2\"";
     assert_eq!(fairplay(disagree), SystemFault::LinesDisagree);
