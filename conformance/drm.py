@@ -31,7 +31,7 @@ from walkers.cenc import CLEARKEY, FAIRPLAY, PLAIN_KEY_1, PLAIN_KEY_2, PLAYREADY
 GROUP, SECONDS = "drm", 4
 CLEAR = {"clear-dash": ("DASH", SECONDS), "clear-cmaf": ("HLS_CMAF", SECONDS), "clear-hls": ("HLS", SECONDS)}
 CLEAR_OF = {"DASH": "clear-dash", "HLS_CMAF": "clear-cmaf", "HLS": "clear-hls"}
-# The titles that every configuration is tried on, and those that decryptors and players see.
+# The titles that every configuration is tried on, and those that players see.
 FEW = {"sliced", "codecs-change", "video-only"}
 SLICED = "sliced"
 SEED = "5b" * 32
@@ -207,7 +207,7 @@ def judge_title(title, titles, taken, keys, expected):
             boxes.judge_boxes(report, subject, encrypted)
         if title in FEW and title in titles.masters and c.encryption.get("method") != "AES_128":
             manifests.judge_manifests(report, subject, encrypted, presentation.load(titles.masters[title]), SECONDS)
-        if title in FEW and (c.wide or c.lead or not c.keys) and not (c.package_type == "HLS" and FAIRPLAY in c.encryption["systemIds"]):
+        if (c.wide or c.lead or not c.keys) and not (c.package_type == "HLS" and FAIRPLAY in c.encryption["systemIds"]):
             decryptors.judge_decryptors(report, subject, encrypted, clear, keys)
         if title == SLICED:
             delivery.judge_delivery(report, subject, encrypted, thorough=False)
@@ -288,7 +288,7 @@ def run(report, binary, chosen, sources, asked, scratch, out):
     if {"drm", "drmplayers"} & asked and not os.path.isdir(os.path.join(scratch, "made", SLICED)):
         os.makedirs(os.path.join(scratch, "made", SLICED))
         make_sliced(os.path.join(scratch, "made", SLICED))
-    wanted = {s.name: (s.source, s.path) for s in chosen if s.source == "default" and ("drm" in asked or s.name in FEW)}
+    wanted = {s.name: (s.source, s.path) for s in chosen if "drm" in asked or s.name in FEW}
     wanted[SLICED] = ("made", f"{SLICED}/master.m3u8")
     keys = Keys()
     serving = key_server(binary, os.path.join(out, "key-server.log")) if has_key_server(binary) else nullcontext()
