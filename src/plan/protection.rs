@@ -144,7 +144,8 @@ impl Protection {
     }
 
     /// What a manifest says of a rendition. `segments_before` counts its segments in earlier
-    /// periods, `None` if it is not in all of them; `first_number` is the media sequence number of its first segment.
+    /// periods, `None` if it is not in all of them; `first_number` is the media sequence number of
+    /// its first segment.
     pub fn of_rendition(
         &self,
         lead: &Track,
