@@ -8,6 +8,7 @@ use http::Request;
 use http_body_util::BodyExt as _;
 use url::Url;
 
+use super::choice::choose;
 use super::{DataArguments, print_line};
 use crate::app::Parts;
 use crate::catalog::AssetView;
@@ -18,7 +19,7 @@ use crate::drmcheck::{
     self, Announced, Entry, Evidence, Segment, Track, document, is_encrypted, mpd, table,
 };
 use crate::error::{Error, Kind, Result};
-use crate::model::policy::{Configuration, Name, PackageType};
+use crate::model::policy::{Configuration, PackageType};
 use crate::package;
 use crate::plan::{Packaging, SegmentPlan, Target};
 use crate::playback::{Playback, Route};
@@ -50,18 +51,7 @@ pub(super) async fn drm(command: DrmCommand) -> Result<ExitCode> {
     let config = place.config(None, None)?;
     let (telemetry, metrics) = super::telemetry(&config)?;
     let parts = Parts::open(&config, &metrics).await?;
-    let name = |field: &str, text: &str| {
-        Name::new(text).map_err(|error| Error::invalid(field, format!("{text:?} {error}")))
-    };
-    let asset = name("asset", &asset)?;
-    let configuration = name("configuration", &configuration)?;
-    let view = parts.catalog.asset_view(&asset).await?;
-    let view = view.ok_or_else(|| Error::not_found(format!("there is no asset {asset}")))?;
-    let chosen = view.current_configurations().find(|known| known.name == configuration).cloned();
-    let chosen = chosen.ok_or_else(|| {
-        let group = &view.group;
-        Error::not_found(format!("packaging group {group} has no configuration {configuration}"))
-    })?;
+    let (view, chosen) = choose(&parts, &asset, &configuration).await?;
     let encryption = chosen.encryption.as_ref().ok_or_else(|| {
         let message = format!("configuration {configuration} does not encrypt");
         Error::new(Kind::FailedPrecondition, message)

@@ -11,12 +11,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::choice::choose;
 use super::progress;
 use crate::app::Parts;
 use crate::catalog::AssetView;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::model::policy::{Name, PackageType};
+use crate::model::policy::PackageType;
 use crate::package;
 use crate::plan::{INIT_NAME, Packaging, Target};
 use crate::playback::{Playback, entry_manifest, media_playlist};
@@ -30,18 +31,7 @@ pub(super) async fn export(
 ) -> Result<()> {
     let (telemetry, metrics) = super::telemetry(&config)?;
     let parts = Parts::open(&config, &metrics).await?;
-    let name = |field: &str, text: &str| {
-        Name::new(text).map_err(|error| Error::invalid(field, format!("{text:?} {error}")))
-    };
-    let asset = name("asset", asset)?;
-    let configuration = name("configuration", configuration)?;
-    let view = parts.catalog.asset_view(&asset).await?;
-    let view = view.ok_or_else(|| Error::not_found(format!("there is no asset {asset}")))?;
-    let chosen = view.current_configurations().find(|known| known.name == configuration).cloned();
-    let chosen = chosen.ok_or_else(|| {
-        let group = &view.group;
-        Error::not_found(format!("packaging group {group} has no configuration {configuration}"))
-    })?;
+    let (view, chosen) = choose(&parts, asset, configuration).await?;
     let packaging = parts.playback.library.current(&view, &chosen).await?;
 
     let file = format!(

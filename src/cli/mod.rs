@@ -1,5 +1,6 @@
 //! The command line (INTERFACE.md section 1): arguments, terminal, exit codes.
 
+mod choice;
 mod demo;
 mod demo_drm;
 mod drm;

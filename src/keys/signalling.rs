@@ -82,16 +82,7 @@ pub fn own_signalling(
     if !fits(system, scheme) {
         return Err(SignallingError::SystemDoesNotFit { system });
     }
-    let nothing = SystemSignalling {
-        system,
-        pssh: None,
-        playready_object: None,
-        content_protection: None,
-        hls_media: Vec::new(),
-        hls_session: Vec::new(),
-        license_url: None,
-    };
-    completed(nothing, key, scheme, content_id, uri, license_url)
+    completed(SystemSignalling::of(system), key, scheme, content_id, uri, license_url)
 }
 
 /// Fills what `from_server` lacks. Boxes and objects that it has are the ones that its playlist

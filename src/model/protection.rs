@@ -401,6 +401,21 @@ pub struct SystemSignalling {
     pub license_url: Option<String>,
 }
 
+impl SystemSignalling {
+    /// A system of which nothing is said yet.
+    pub const fn of(system: DrmSystem) -> Self {
+        Self {
+            system,
+            pssh: None,
+            playready_object: None,
+            content_protection: None,
+            hls_media: Vec::new(),
+            hls_session: Vec::new(),
+            license_url: None,
+        }
+    }
+}
+
 /// A key, the tracks that it is for, and what is said about it.
 #[derive(Clone, Debug)]
 pub struct RuleKey {

@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 
+use crate::cenc::aes128;
 use crate::cenc::iv::IvBase;
 use crate::model::codec::CodecConfig;
 use crate::model::encryption::Encryption;
@@ -182,7 +183,7 @@ impl Protection {
         media_sequence: u64,
     ) -> Option<SegmentProtection> {
         let key = key.clone();
-        let sequence_iv = u128::from(media_sequence).to_be_bytes();
+        let sequence_iv = aes128::sequence_iv(media_sequence);
         Some(match self.scheme() {
             ProtectionScheme::Cenc => {
                 let of_tracks = self.samples_before.get(stream)?.get(period)?;

@@ -18,7 +18,7 @@ use super::{KeyRequest, RequestedKey, derived_iv};
 use crate::keys::signalling::completed;
 use crate::model::encryption::SpekeVersion;
 use crate::model::protection::{
-    ContentKey, DrmSystem, KeyId, KeySet, ProtectionScheme, RuleKey, SystemSignalling,
+    ContentKey, KeyId, KeySet, ProtectionScheme, RuleKey, SystemSignalling,
 };
 
 /// Reads and checks the answer to `request`. `private_key` opens keys that came encrypted for the
@@ -247,7 +247,7 @@ fn rule_key(
         let checked = match answer.system(key_id, system) {
             Some(entry) => read_system(entry, system, key_id, request.scheme)
                 .map_err(|fault| system_fault(system, fault))?,
-            None => Checked { signalling: nothing(system), ivs: Vec::new() },
+            None => Checked { signalling: SystemSignalling::of(system), ivs: Vec::new() },
         };
         for found in checked.ivs {
             if found == *secret {
@@ -283,16 +283,4 @@ fn explicit_iv(key: &Element) -> Result<Option<[u8; 16]>, KeyFault> {
     let Some(text) = key.attribute("explicitIV") else { return Ok(None) };
     let iv = base64(text).and_then(|bytes| bytes.as_slice().try_into().ok());
     iv.map(Some).ok_or(KeyFault::MalformedIv)
-}
-
-fn nothing(system: DrmSystem) -> SystemSignalling {
-    SystemSignalling {
-        system,
-        pssh: None,
-        playready_object: None,
-        content_protection: None,
-        hls_media: Vec::new(),
-        hls_session: Vec::new(),
-        license_url: None,
-    }
 }
