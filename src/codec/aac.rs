@@ -6,7 +6,7 @@
 
 use super::{AccessUnit, ConfigError, Damage, Timestamps};
 use crate::model::codec::{AacConfig, AacExtension};
-use crate::model::sample::Dependency;
+use crate::model::sample::{Dependency, RandomAccess};
 
 /// Hertz by `sampling_frequency_index` (ISO/IEC 14496-3:2019 table 1.18).
 const FREQUENCIES: [u32; 13] = [
@@ -294,6 +294,8 @@ impl Framer {
             tag: self.origins[0].0,
             skip: self.origins[0].1,
             dependency: Dependency::AUDIO,
+            access: RandomAccess::Instant,
+            config: 0,
         });
         self.state = State::Header;
     }

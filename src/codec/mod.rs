@@ -14,6 +14,8 @@ pub mod h264;
 pub mod h265;
 pub mod timing;
 
+use crate::model::sample::{Dependency, RandomAccess};
+
 /// An access unit or audio frame as a framer found it in its elementary stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccessUnit {
@@ -28,7 +30,11 @@ pub struct AccessUnit {
     /// Bytes of that chunk that precede it.
     pub skip: u8,
     /// How it depends on others.
-    pub dependency: crate::model::sample::Dependency,
+    pub dependency: Dependency,
+    /// Whether decoding can begin here.
+    pub access: RandomAccess,
+    /// Which of the framer's decoder configurations it goes with, counted from 0.
+    pub config: u32,
 }
 
 /// PTS and DTS of a PES packet: 90 kHz, 33 bits. DTS equals PTS where the packet has none.

@@ -177,7 +177,7 @@ pub fn uniform_duration(samples: &[Sample]) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::sample::Dependency;
+    use crate::model::sample::{Dependency, RandomAccess};
 
     fn unit() -> AccessUnit {
         AccessUnit {
@@ -187,6 +187,8 @@ mod tests {
             tag: 0,
             skip: 0,
             dependency: Dependency::AUDIO,
+            access: RandomAccess::Instant,
+            config: 0,
         }
     }
 

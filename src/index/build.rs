@@ -18,12 +18,12 @@ use super::scan::{
 use crate::codec::AccessUnit;
 use crate::codec::timing::place_frames;
 use crate::hls::read::StreamEntry;
-use crate::model::codec::{AacConfig, AacExtension, AvcConfig, CodecConfig};
+use crate::model::codec::{AacConfig, AacExtension, AvcConfig, CodecConfig, StreamSyntax};
 use crate::model::ingest::{FailureCode, IngestFailure, Report, StreamReport, Warning};
 use crate::model::presentation::{
     Group, Medium, Period, Presentation, SourceObject, Stream, StreamPeriod, Track,
 };
-use crate::model::sample::Dependency;
+use crate::model::sample::{Dependency, RandomAccess};
 use crate::time::{Ticks, Timescale, bits_per_second};
 use crate::ts::mux;
 
@@ -264,6 +264,7 @@ fn place_video(video: &VideoScan, clock_offset: Ticks) -> Track {
     let span = groups.first().map_or(0, |first| end.minus(first.time).0);
     Track {
         pid: video.pid,
+        syntax: StreamSyntax::H264,
         codec: CodecConfig::Avc(video.config.clone()),
         timescale: Timescale::MPEG,
         sample_duration: u32::try_from((span + samples / 2) / samples.max(1)).unwrap_or(0),
@@ -357,6 +358,7 @@ fn place_audio(
     }
     Some(Track {
         pid: audio.pid,
+        syntax: StreamSyntax::Adts,
         codec: CodecConfig::Aac(config),
         timescale,
         sample_duration: AacConfig::FRAME_SAMPLES,
@@ -435,6 +437,8 @@ fn run_of(
             tag: 0,
             skip: frame.skip,
             dependency: Dependency::AUDIO,
+            access: RandomAccess::Instant,
+            config: 0,
         })
         .collect();
     let samples = place_frames(&units, &group, AacConfig::FRAME_SAMPLES, next_time);
@@ -525,10 +529,9 @@ fn stream_report(stream: &Stream, periods: &[Period]) -> StreamReport {
         measured_peak_bandwidth: peak_bandwidth(stream),
         measured_average_bandwidth: bits_per_second(bytes, Ticks(duration), Timescale::MPEG),
         codecs,
-        resolution: first_video.and_then(|track| match &track.codec {
-            CodecConfig::Avc(avc) => Some(format!("{}x{}", avc.width, avc.height)),
-            CodecConfig::Aac(_) => None,
-        }),
+        resolution: first_video
+            .and_then(|track| track.codec.picture())
+            .map(|picture| format!("{}x{}", picture.width, picture.height)),
         frame_rate: first_video.map(|track| {
             let second = i64::from(track.timescale.hertz());
             let step = Timescale::new(track.sample_duration.max(1)).unwrap_or(track.timescale);

@@ -279,7 +279,7 @@ async fn open_segment(
         .await
         .map_err(|error| error.to_ingest_failure())?;
     Ok(OpenSegment {
-        object: SourceObject { path: path.to_stored(), start, size },
+        object: SourceObject { path: path.to_stored(), start, size, packet_bytes: 188 },
         first,
         discontinuity: segment.discontinuity,
         path,

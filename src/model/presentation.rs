@@ -13,7 +13,8 @@
 //! All times lie on one timeline over the whole presentation, in the track's timescale. It starts
 //! at 0 with whichever track starts first; the first video picture is at [`Period::start`].
 
-use super::codec::CodecConfig;
+use super::codec::{CodecConfig, StreamSyntax};
+use super::sample::RandomAccess;
 use crate::time::{Ticks, Timescale};
 
 /// An ingested title. Immutable; shared in an `Arc`.
@@ -97,6 +98,9 @@ pub struct SourceObject {
     pub start: u64,
     /// Bytes of the segment when it was ingested.
     pub size: u64,
+    /// Bytes from one transport packet to the next: 188, or 192 with time codes in front, or 204
+    /// with parity behind.
+    pub packet_bytes: u8,
 }
 
 /// One stream during one period.
@@ -122,6 +126,8 @@ pub enum Medium {
 pub struct Track {
     /// Packet identifier in the source.
     pub pid: u16,
+    /// How the source writes it.
+    pub syntax: StreamSyntax,
     /// What a decoder needs.
     pub codec: CodecConfig,
     /// Unit of all times in this track.
@@ -163,7 +169,7 @@ pub struct Group {
     /// Payload that is to come, from the first packet on, of the PES packet that it begins in the
     /// middle of, if the source says.
     pub pes_left: Option<u32>,
-    /// When its first sample is shown, in the track's timescale.
+    /// When the first of its samples is shown, in the track's timescale.
     pub time: Ticks,
     /// How much earlier the source decodes its first sample, in the track's timescale.
     pub decode_delay: u32,
@@ -179,6 +185,13 @@ pub struct Group {
     pub ts_clock_packets: u32,
     /// Stretches of clear and encrypted bytes in all its pictures.
     pub subsamples: SubsampleCounts,
+    /// How decoding can begin with its first sample.
+    pub access: RandomAccess,
+    /// How much later than [`Group::time`] its first sample is shown, in the track's timescale:
+    /// leading pictures are decoded after it and shown before.
+    pub lead: u32,
+    /// Its leading pictures are left out, because what they refer to is not there.
+    pub drops_leading: bool,
 }
 
 /// How many subsamples pictures have, which decides the size of encrypted fragments. All 0 for
@@ -233,7 +246,7 @@ mod tests {
 
     #[test]
     fn spans_run_over_objects() {
-        let object = |size| SourceObject { path: String::new(), start: 0, size };
+        let object = |size| SourceObject { path: String::new(), start: 0, size, packet_bytes: 188 };
         let objects = [object(1000), object(500), object(800)];
         let at = |object, offset| SourcePosition { object, offset };
         assert_eq!(

@@ -5,7 +5,7 @@ use crate::codec::timing::{ContinuousTimestamps, TrackClock, place_frames, place
 use crate::codec::{AccessUnit, aac, h264};
 use crate::error::{Error, Result};
 use crate::model::codec::CodecConfig;
-use crate::model::presentation::{Group, Track};
+use crate::model::presentation::{Group, Medium, Track};
 use crate::model::sample::Sample;
 use crate::plan::{SegmentPlan, TrackPart};
 use crate::time::Ticks;
@@ -47,6 +47,7 @@ pub(super) fn gather(
             framer.finish();
             framer.into_parts()
         }
+        _ => return Err(Error::internal("no framer reads the codec")),
     };
     let wanted: usize = groups.iter().map(|group| group.samples as usize).sum();
     if units.len() < wanted {
@@ -115,8 +116,8 @@ fn place(track: &Track, part: &TrackPart, groups: &[Group], units: &[AccessUnit]
         let (of_group, behind) = rest.split_at((group.samples as usize).min(rest.len()));
         rest = behind;
         let end = track.group_end(part.groups.start + index);
-        match track.codec {
-            CodecConfig::Avc(_) => {
+        match track.codec.medium() {
+            Medium::Video => {
                 let stamps = timestamps(track, group, of_group);
                 samples.extend(place_pictures(
                     of_group,
@@ -126,7 +127,7 @@ fn place(track: &Track, part: &TrackPart, groups: &[Group], units: &[AccessUnit]
                     track.transport_delay,
                 ));
             }
-            CodecConfig::Aac(_) => {
+            Medium::Audio => {
                 samples.extend(place_frames(of_group, group, track.sample_duration, end));
             }
         }

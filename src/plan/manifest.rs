@@ -289,7 +289,7 @@ pub(super) fn fragment_layout(
     FragmentLayout {
         samples: groups.iter().map(|group| group.samples).sum(),
         uniform_duration: first.filter(|_| agree),
-        video: matches!(track.codec, CodecConfig::Avc(_)),
+        video: track.codec.medium() == Medium::Video,
         protection: encrypted.and_then(|protection| {
             SegmentProtection::of_fragment(protection.scheme, track, groups)
         }),
@@ -345,8 +345,9 @@ fn linked(set: &AdaptationSet, sets: &[AdaptationSet]) -> Vec<usize> {
 /// decoder and its output stay the same.
 fn switchable(a: &ManifestRendition, b: &ManifestRendition) -> bool {
     match (a.codecs.first(), b.codecs.first()) {
-        (Some(CodecConfig::Aac(a)), Some(CodecConfig::Aac(b))) => a == b,
-        (Some(CodecConfig::Avc(_)), Some(CodecConfig::Avc(_))) => true,
+        (Some(CodecConfig::Avc(_)), Some(CodecConfig::Avc(_)))
+        | (Some(CodecConfig::Hevc(_)), Some(CodecConfig::Hevc(_))) => true,
+        (Some(a), Some(b)) => a.medium() == Medium::Audio && a == b,
         _ => false,
     }
 }
