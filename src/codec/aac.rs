@@ -296,6 +296,8 @@ impl Framer {
             dependency: Dependency::AUDIO,
             access: RandomAccess::Instant,
             config: 0,
+            order: None,
+            skipped_at_access: false,
         });
         self.state = State::Header;
     }

@@ -12,16 +12,15 @@
 
 use sha2::{Digest, Sha256};
 
-use super::scan::{
-    self, AudioScan, RawFrame, RawGroup, RawPicture, StreamScan, Stretch, VideoScan,
-};
+use super::periods::{self, Stretch};
+use super::scan::{self, AudioSection, RawFrame, RawGroup, RawPicture, StreamScan, VideoSection};
 use crate::codec::AccessUnit;
 use crate::codec::timing::place_frames;
 use crate::hls::read::StreamEntry;
-use crate::model::codec::{AacConfig, AacExtension, AvcConfig, CodecConfig, StreamSyntax};
+use crate::model::codec::{AacExtension, CodecConfig};
 use crate::model::ingest::{FailureCode, IngestFailure, Report, StreamReport, Warning};
 use crate::model::presentation::{
-    Group, Medium, Period, Presentation, SourceObject, Stream, StreamPeriod, Track,
+    Group, Medium, Period, Presentation, SourceObject, SourcePosition, Stream, StreamPeriod, Track,
 };
 use crate::model::sample::{Dependency, RandomAccess};
 use crate::time::{Ticks, Timescale, bits_per_second};
@@ -41,22 +40,28 @@ pub(super) struct ReadStream {
 const UNRELATED_CLOCKS: i64 = 10 * 90_000;
 /// 33-bit clocks repeat after this.
 const CLOCK_PERIOD: i64 = 1 << 33;
+/// Where IDR pictures are never further apart than this, recovery points between them do not count:
+/// twelve seconds.
+const OFTEN_ENOUGH: Ticks = Ticks(12 * 90_000);
 /// Runs of audio without pictures are cut at this distance, 90 kHz.
 const AUDIO_ONLY_RUN: i64 = 90_000;
 
 /// Puts the streams together.
 pub(super) fn presentation(
-    streams: Vec<ReadStream>,
+    mut streams: Vec<ReadStream>,
 ) -> Result<(Presentation, Report), IngestFailure> {
-    let period_count = common_period_count(&streams)?;
+    require_same_discontinuities(&streams)?;
     require_media(&streams)?;
+    let scans = streams.iter_mut().map(|stream| std::mem::take(&mut stream.scan.stretches));
+    let aligned = periods::align(scans.collect());
+    let period_count = aligned.begins.len();
     let mut warnings = Vec::new();
     let mut periods = Vec::with_capacity(period_count);
     let mut built: Vec<Vec<StreamPeriod>> = streams.iter().map(|_| Vec::new()).collect();
     let mut start = None;
     for index in 0..period_count {
         let stretches: Vec<&Stretch> =
-            streams.iter().filter_map(|stream| stream.scan.stretches.get(index)).collect();
+            aligned.streams.iter().filter_map(|stream| stream.get(index)).collect();
         let clock = PeriodClock::of(&stretches, index, &streams, &mut warnings);
         let start_of_period = *start.get_or_insert(clock.audio_lead);
         let placed: Vec<StreamPeriod> = stretches
@@ -77,11 +82,13 @@ pub(super) fn presentation(
     }
     let mut report = Report::default();
     let mut finished = Vec::with_capacity(streams.len());
-    for (read, periods_of_stream) in streams.into_iter().zip(built) {
+    for ((read, stretches), periods_of_stream) in
+        streams.into_iter().zip(&aligned.streams).zip(built)
+    {
         warn_of_damage(&read, &mut warnings);
         let stream = Stream {
             source_identity: read.scan.identity,
-            audio_identity: audio_identity(&read.scan.stretches, &periods_of_stream),
+            audio_identity: audio_identity(stretches, &periods_of_stream),
             uri: read.declared.uri.clone(),
             declared_bandwidth: read.declared.bandwidth,
             objects: read.objects,
@@ -106,7 +113,7 @@ pub(super) fn presentation(
 /// Tables that announce tracks are not enough.
 fn require_media(streams: &[ReadStream]) -> Result<(), IngestFailure> {
     let mut stretches = streams.iter().flat_map(|stream| &stream.scan.stretches);
-    if stretches.any(|stretch| stretch.video.is_some() || stretch.audio.is_some()) {
+    if stretches.any(|stretch| !stretch.video.is_empty() || !stretch.audio.is_empty()) {
         return Ok(());
     }
     Err(IngestFailure::new(
@@ -119,11 +126,11 @@ fn require_media(streams: &[ReadStream]) -> Result<(), IngestFailure> {
     ))
 }
 
-fn common_period_count(streams: &[ReadStream]) -> Result<usize, IngestFailure> {
+fn require_same_discontinuities(streams: &[ReadStream]) -> Result<(), IngestFailure> {
     let count = |stream: &ReadStream| stream.scan.stretches.len();
     let first = streams.first().map_or(0, count);
     match streams.iter().find(|stream| count(stream) != first) {
-        None => Ok(first),
+        None => Ok(()),
         Some(other) => Err(IngestFailure::new(
             FailureCode::CorruptSegment,
             format!(
@@ -201,7 +208,7 @@ impl PeriodClock {
 fn first_time(stretch: &Stretch) -> Option<Ticks> {
     let picture = stretch.video.as_ref().and_then(|video| video.groups.first());
     let sound = stretch.audio.as_ref().and_then(|audio| audio.anchors.first());
-    picture.map(|group| group.first.presentation).or(sound.map(|(_, at)| *at))
+    picture.map(|group| group.time).or(sound.map(|(_, at)| *at))
 }
 
 /// `time` moved by whole wraps of the clock to within half a wrap of `reference`.
@@ -224,10 +231,10 @@ fn place(
     let cuts = video.as_ref().map(|track| group_times(&track.groups)).or_else(|| {
         all.iter().find_map(|other| {
             let video = other.video.as_ref()?;
-            let first = video.groups.first()?.first.presentation;
+            let first = video.groups.first()?.time;
             let offset = moved_near(first, zero).minus(first);
             let shift = offset.minus(clock_offset);
-            Some(video.groups.iter().map(|g| g.first.presentation.plus(shift)).collect())
+            Some(video.groups.iter().map(|group| group.time.plus(shift)).collect())
         })
     });
     let audio = stretch.audio.as_ref().and_then(|audio| {
@@ -241,12 +248,12 @@ fn group_times(groups: &[Group]) -> Vec<Ticks> {
     groups.iter().map(|group| group.time).collect()
 }
 
-fn place_video(video: &VideoScan, clock_offset: Ticks) -> Track {
+fn place_video(video: &VideoSection, clock_offset: Ticks) -> Track {
     let transport_delay =
         video.pictures.iter().map(|picture| picture.composition_offset.min(0).unsigned_abs()).max();
     let transport_delay = transport_delay.unwrap_or(0);
     let mut pictures = &video.pictures[..];
-    let groups: Vec<Group> = video
+    let mut groups: Vec<Group> = video
         .groups
         .iter()
         .map(|raw| {
@@ -260,12 +267,13 @@ fn place_video(video: &VideoScan, clock_offset: Ticks) -> Track {
         })
         .collect();
     let end = video.end.minus(clock_offset);
+    prefer_better_access(&mut groups, end);
     let samples: i64 = groups.iter().map(|group| i64::from(group.samples)).sum();
     let span = groups.first().map_or(0, |first| end.minus(first.time).0);
     Track {
         pid: video.pid,
-        syntax: StreamSyntax::H264,
-        codec: CodecConfig::Avc(video.config.clone()),
+        syntax: video.syntax,
+        codec: video.config.clone(),
         timescale: Timescale::MPEG,
         sample_duration: u32::try_from((span + samples / 2) / samples.max(1)).unwrap_or(0),
         clock_offset: Ticks(clock_offset.0.rem_euclid(CLOCK_PERIOD)),
@@ -275,8 +283,34 @@ fn place_video(video: &VideoScan, clock_offset: Ticks) -> Track {
     }
 }
 
+/// Random access that is worse than others of the track are is no place to cut, as long as the
+/// better ones come often enough.
+fn prefer_better_access(groups: &mut [Group], end: Ticks) {
+    for accepted in [RandomAccess::Instant, RandomAccess::Recovery] {
+        let is_better = |group: &Group| match accepted {
+            RandomAccess::Instant => group.access == RandomAccess::Instant,
+            _ => matches!(group.access, RandomAccess::Instant | RandomAccess::Recovery),
+        };
+        let mut last = groups.first().map_or(end, |group| group.time);
+        let times = groups.iter().filter(|group| is_better(group)).map(|group| group.time);
+        let longest = times.chain([end]).map(|time| {
+            let distance = time.minus(last);
+            last = time;
+            distance
+        });
+        if longest.max().is_some_and(|longest| longest <= OFTEN_ENOUGH) {
+            for group in groups.iter_mut().skip(1).filter(|group| !is_better(group)) {
+                group.access = RandomAccess::None;
+            }
+            return;
+        }
+    }
+}
+
 /// Packets with payload of a group, whose first picture is the random access point.
-fn payload_packets(config: &AvcConfig, pictures: &[RawPicture], transport_delay: u32) -> u32 {
+fn payload_packets(config: &CodecConfig, pictures: &[RawPicture], transport_delay: u32) -> u32 {
+    // Nothing else is put into our transport streams.
+    let CodecConfig::Avc(config) = config else { return 0 };
     let delay = i64::from(transport_delay);
     let packets = pictures.iter().enumerate().map(|(index, picture)| {
         // Shown when decoded: one timestamp is enough.
@@ -293,7 +327,10 @@ fn place_group(raw: &RawGroup, clock_offset: Ticks) -> Group {
         end: raw.end,
         skip: raw.skip,
         pes_left: raw.pes_left,
-        time: raw.first.presentation.minus(clock_offset),
+        time: raw.time.minus(clock_offset),
+        lead: u32::try_from(raw.first.presentation.minus(raw.time).0).unwrap_or(0),
+        left_out: raw.left_out,
+        access: raw.access,
         decode_delay: u32::try_from(delay).unwrap_or(0),
         samples: raw.samples,
         payload_bytes: raw.payload_bytes,
@@ -306,15 +343,15 @@ fn place_group(raw: &RawGroup, clock_offset: Ticks) -> Group {
 
 /// The frames of a stretch on the timeline, cut into runs.
 fn place_audio(
-    audio: &AudioScan,
+    audio: &AudioSection,
     clock_offset: Ticks,
     cuts: Option<&[Ticks]>,
     has_video: bool,
     extension: AacExtension,
 ) -> Option<Track> {
-    let timescale = Timescale::new(audio.config.sampling_frequency)?;
-    let frame = i64::from(AacConfig::FRAME_SAMPLES);
-    let times = frame_times(audio, clock_offset, timescale);
+    let timescale = audio.timescale;
+    let frame = i64::from(audio.format.frame_samples);
+    let times = frame_times(audio, clock_offset);
     let cuts: Vec<Ticks> = match cuts {
         Some(cuts) => cuts.to_vec(),
         None => regular_cuts(&times, timescale),
@@ -327,11 +364,14 @@ fn place_audio(
         while cuts.next_if(|cut| begins_at(time, *cut, frame)).is_some() {
             is_cut = true;
         }
-        let follows = index
-            .checked_sub(1)
+        let before = index.checked_sub(1);
+        let follows = before
             .and_then(|before| times.get(before))
             .is_none_or(|before| before.plus(Ticks(frame)) == time);
-        if is_cut || !follows {
+        let repeats = before
+            .and_then(|before| audio.frames.get(before))
+            .is_some_and(|before| before.left_out > 0);
+        if is_cut || !follows || repeats {
             starts.push(index);
         }
     }
@@ -348,20 +388,22 @@ fn place_audio(
                 .map_or(audio.end, |next| scan::end_before(next.place, next.skip));
             let frames = audio.frames.get(first..behind)?;
             let time = *times.get(first)?;
-            Some(run_of(frames, time, next_time, run_end, timescale, !has_video))
+            Some(run_of(audio, frames, time, next_time, run_end, !has_video))
         })
         .collect();
-    let mut config = audio.config.clone();
+    let mut codec = audio.config.clone();
     // Only cores up to 24 kHz carry the extension in practice; a claim beyond that is an error.
-    if config.sampling_frequency <= 24_000 {
-        config.extension = extension;
+    if let CodecConfig::Aac(aac) = &mut codec
+        && aac.sampling_frequency <= 24_000
+    {
+        aac.extension = extension;
     }
     Some(Track {
         pid: audio.pid,
-        syntax: StreamSyntax::Adts,
-        codec: CodecConfig::Aac(config),
+        syntax: audio.syntax,
+        codec,
         timescale,
-        sample_duration: AacConfig::FRAME_SAMPLES,
+        sample_duration: audio.format.frame_samples,
         clock_offset: Ticks(clock_offset.0.rem_euclid(CLOCK_PERIOD)),
         transport_delay: 0,
         groups,
@@ -376,8 +418,8 @@ fn begins_at(time: Ticks, cut: Ticks, frame: i64) -> bool {
 }
 
 /// When each frame begins, in its own timescale.
-fn frame_times(audio: &AudioScan, clock_offset: Ticks, timescale: Timescale) -> Vec<Ticks> {
-    let frame = i64::from(AacConfig::FRAME_SAMPLES);
+fn frame_times(audio: &AudioSection, clock_offset: Ticks) -> Vec<Ticks> {
+    let frame = i64::from(audio.format.frame_samples);
     let reference = audio.anchors.first().map_or(Ticks::ZERO, |(_, at)| *at);
     let wraps = moved_near(reference, clock_offset).minus(reference);
     let mut anchors = audio.anchors.iter().peekable();
@@ -386,7 +428,7 @@ fn frame_times(audio: &AudioScan, clock_offset: Ticks, timescale: Timescale) -> 
         .map(|index| {
             if let Some((first, at)) = anchors.next_if(|(first, _)| *first == index) {
                 let at = at.plus(wraps).minus(clock_offset);
-                anchor = (*first, at.rescale(Timescale::MPEG, timescale));
+                anchor = (*first, at.rescale(Timescale::MPEG, audio.timescale));
             }
             anchor.1.plus(Ticks(frame * (index - anchor.0) as i64))
         })
@@ -409,17 +451,18 @@ fn regular_cuts(times: &[Ticks], timescale: Timescale) -> Vec<Ticks> {
 }
 
 fn run_of(
+    audio: &AudioSection,
     frames: &[RawFrame],
     time: Ticks,
     next_time: Ticks,
-    end: crate::model::presentation::SourcePosition,
-    timescale: Timescale,
+    end: SourcePosition,
     with_clock: bool,
 ) -> Group {
     let mut group = Group {
         end,
         time,
         samples: frames.len() as u32,
+        left_out: frames.last().map_or(0, |frame| u32::from(frame.left_out)),
         payload_bytes: frames.iter().map(|frame| u32::from(frame.size)).sum(),
         ..Group::default()
     };
@@ -439,11 +482,13 @@ fn run_of(
             dependency: Dependency::AUDIO,
             access: RandomAccess::Instant,
             config: 0,
+            order: None,
+            skipped_at_access: false,
         })
         .collect();
-    let samples = place_frames(&units, &group, AacConfig::FRAME_SAMPLES, next_time);
+    let samples = place_frames(&units, &group, audio.format.frame_samples, next_time);
     group.uniform_duration = crate::codec::timing::uniform_duration(&samples);
-    group.ts_payload_packets = mux::audio_packets(&samples, timescale, with_clock);
+    group.ts_payload_packets = mux::audio_packets(&samples, audio.timescale, with_clock);
     group
 }
 
@@ -472,7 +517,7 @@ fn audio_identity(stretches: &[Stretch], periods: &[StreamPeriod]) -> Option<[u8
     periods.iter().find_map(|period| period.audio.as_ref())?;
     let mut hash = Sha256::new();
     for (stretch, period) in stretches.iter().zip(periods) {
-        let identity = stretch.audio.as_ref().map_or([0; 32], |audio| audio.identity);
+        let identity = stretch.audio.as_ref().map_or([0; 32], AudioSection::identity);
         hash.update(identity);
         if let Some(track) = &period.audio {
             hash.update(track.codec.rfc6381());
@@ -618,31 +663,13 @@ fn warn_of_claims(entry: &StreamReport, declared: &StreamEntry, warnings: &mut V
 
 fn warn_of_damage(stream: &ReadStream, warnings: &mut Vec<Warning>) {
     let uri = &stream.declared.uri;
-    let damage = &stream.scan.damage;
-    let mut warn = |count: u64, code: &str, text: &str| {
-        if count > 0 {
-            warnings.push(Warning::new(code, format!("{uri}: {count} {text}")));
-        }
-    };
-    warn(damage.continuity_errors, "packets_lost", "times transport packets are missing");
-    warn(damage.lost_sync_bytes, "sync_lost", "bytes between transport packets are skipped");
-    warn(damage.unreadable_packets, "packets_unreadable", "scrambled or broken transport packets");
-    warn(damage.broken_units, "units_broken", "access units or headers with broken syntax");
-    let stretches = &stream.scan.stretches;
-    let videos = || stretches.iter().filter_map(|stretch| stretch.video.as_ref());
-    let audios = || stretches.iter().filter_map(|stretch| stretch.audio.as_ref());
-    let undecodable = videos().map(|video| video.undecodable).sum();
-    let text = "pictures before the first keyframe of a stretch cannot be decoded and are left out";
-    warn(undecodable, "pictures_before_keyframe", text);
-    let gaps = audios().map(|audio| audio.anchors.len().saturating_sub(1) as u64).sum();
-    warn(gaps, "audio_gaps", "gaps of more than half a frame in the audio");
-    let overlaps = audios().map(|audio| audio.overlaps).sum();
-    let text = "audio timestamps more than half a frame early; frames are played without overlap";
-    warn(overlaps, "audio_overlaps", text);
-    for name in &damage.left_out {
-        let detail = format!("{uri}: {name} is left out; only H.264 and AAC are read, one of each");
-        warnings.push(Warning::new("track_left_out", detail));
+    for (code, entry) in &stream.scan.damage.entries {
+        warnings.push(Warning::new(&format!("{code:?}"), format!("{uri}: {entry:?}")));
     }
+    warnings.push(Warning::new(
+        "counts",
+        format!("{:?} {:?}", stream.scan.pictures, stream.scan.sound),
+    ));
 }
 
 /// Whether one of the ordered times is within a millisecond, as clocks are rounded.

@@ -93,7 +93,7 @@ fn body_bound(compressed: &[u8]) -> usize {
 }
 
 /// The fields of a group as the format orders them; each is a column of its own.
-const GROUP_COLUMNS: usize = 18;
+const GROUP_COLUMNS: usize = 19;
 
 /// A group as numbers, each as the difference to what `before` lets one expect.
 fn group_columns(group: &Group, before: &Group, step: i64) -> [i64; GROUP_COLUMNS] {
@@ -116,7 +116,8 @@ fn group_columns(group: &Group, before: &Group, step: i64) -> [i64; GROUP_COLUMN
         i64::from(group.subsamples.cbcs) - i64::from(group.subsamples.cenc),
         i64::from(group.subsamples.most),
         i64::from(group.lead),
-        access_code(group.access) << 1 | i64::from(group.drops_leading),
+        access_code(group.access),
+        i64::from(group.left_out),
     ]
 }
 
@@ -441,6 +442,7 @@ fn group_from(row: [i64; GROUP_COLUMNS], before: &Group, step: i64) -> Read<Grou
         most_subsamples,
         lead,
         access,
+        left_out,
     ] = row;
     let number = |base: u32, value: i64| {
         u32::try_from(i64::from(base).wrapping_add(value))
@@ -478,8 +480,8 @@ fn group_from(row: [i64; GROUP_COLUMNS], before: &Group, step: i64) -> Read<Grou
                 .map_err(|_| FormatError::Field { field: "subsamples" })?,
         },
         lead: number(0, lead)?,
-        access: access_from(access >> 1)?,
-        drops_leading: access & 1 == 1,
+        access: access_from(access)?,
+        left_out: number(0, left_out)?,
     })
 }
 
@@ -511,7 +513,7 @@ mod tests {
                 subsamples: SubsampleCounts { cenc: counts.1, cbcs: counts.3, most: 77 },
                 lead: counts.2,
                 access: RandomAccess::Recovery,
-                drops_leading: counts.0 & 1 == 1,
+                left_out: counts.0 & 0xF,
             },
         )
     }

@@ -241,8 +241,8 @@ async fn read_stream(
             counter.bytes_read.fetch_add(length, Ordering::Relaxed);
             counter.tell();
         }
-        scanner.end_object()?;
-        objects.push(object);
+        let packet_bytes = scanner.end_object()?;
+        objects.push(SourceObject { packet_bytes, ..object });
         counter.segments_done.fetch_add(1, Ordering::Relaxed);
         counter.tell();
         // Scanning is work for the processor; let others have their turn.

@@ -14,6 +14,7 @@ pub mod store;
 
 mod build;
 mod ingest;
+mod periods;
 mod scan;
 
 pub use ingest::{IngestLimits, Ingested, ingest};

@@ -150,3 +150,26 @@ impl Warning {
         Self { code: code.to_owned(), detail: detail.into() }
     }
 }
+
+#[allow(missing_docs)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FindingCode {
+    PacketsOf192Bytes,
+    PacketsOf204Bytes,
+    SyncLost,
+    PacketTruncated,
+    BytesTrailing,
+    TrackMissingInSegments,
+    TablesLate,
+    PacketsUnreadable,
+    PacketsMarkedDamaged,
+    PacketsScrambled,
+    PacketsLost,
+    ClockReferenceWrong,
+    ClockReferenceMissing,
+    ClockReferenceElsewhere,
+    DataUnannounced,
+    TrackMoves,
+    UnitsBroken,
+    HeadersBroken,
+}

@@ -190,8 +190,9 @@ pub struct Group {
     /// How much later than [`Group::time`] its first sample is shown, in the track's timescale:
     /// leading pictures are decoded after it and shown before.
     pub lead: u32,
-    /// Its leading pictures are left out, because what they refer to is not there.
-    pub drops_leading: bool,
+    /// Access units of the source that are left out: leading pictures whose references are not
+    /// there, or frames of sound, behind the samples, that repeat what was heard.
+    pub left_out: u32,
 }
 
 /// How many subsamples pictures have, which decides the size of encrypted fragments. All 0 for
