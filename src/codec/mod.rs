@@ -10,6 +10,7 @@
 
 pub mod aac;
 pub mod bits;
+pub mod dolby;
 pub mod h264;
 pub mod h265;
 pub mod sound;

@@ -70,7 +70,7 @@ pub(in crate::codec) fn judge(
 }
 
 /// The step where no header stands: past a tag where one may be, or to the next byte that a header
-/// may begin with.
+/// may begin with, but not past the start of a PES packet, where a tag may be.
 pub(in crate::codec) fn no_header(view: &View<'_>, first: u8) -> Step {
     if view.is_border() && tag::begins(view.bytes) {
         if view.bytes.len() < tag::HEADER_BYTES && !view.ends {
@@ -81,5 +81,6 @@ pub(in crate::codec) fn no_header(view: &View<'_>, first: u8) -> Step {
         }
     }
     let behind = view.bytes.get(1..).unwrap_or_default();
-    Step::Skip(1 + memchr::memchr(first, behind).unwrap_or(behind.len()))
+    let next = 1 + memchr::memchr(first, behind).unwrap_or(behind.len());
+    Step::Skip(view.next_packet().map_or(next, |packet| packet.min(next)))
 }

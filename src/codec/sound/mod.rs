@@ -16,7 +16,7 @@
 //! their number again.
 
 mod belief;
-mod tag;
+pub(super) mod tag;
 mod window;
 
 pub(super) use belief::{Following, Standing, judge, no_header};
@@ -25,6 +25,7 @@ pub(super) use window::View;
 use self::window::Window;
 use super::aac::adts;
 use super::aac::replication::{self, Replication};
+use super::dolby;
 use super::{AccessUnit, ConfigError, Damage, Timestamps};
 use crate::model::codec::{CodecConfig, StreamSyntax};
 use crate::model::sample::{Dependency, RandomAccess};
@@ -97,12 +98,14 @@ impl Configs {
 /// Syntaxes of sound.
 enum Reader {
     Adts(adts::Reader),
+    Dolby(dolby::Reader),
 }
 
 impl Reader {
     fn step(&mut self, view: &View<'_>, configs: &mut Configs) -> Step {
         match self {
             Self::Adts(reader) => reader.step(view, configs),
+            Self::Dolby(reader) => reader.step(view, configs),
         }
     }
 }
@@ -132,6 +135,7 @@ impl Framer {
     pub fn new(syntax: StreamSyntax, buffer: Vec<u8>) -> Option<Self> {
         match syntax {
             StreamSyntax::Adts => Some(Self::adts(buffer)),
+            StreamSyntax::Dolby => Some(Self::with_reader(Reader::Dolby(dolby::Reader), buffer)),
             _ => None,
         }
     }

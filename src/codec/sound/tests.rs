@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::codec::aac::adts_header;
+use crate::codec::dolby::tests::{BACK, Eac3, SURROUND, ac3};
 use crate::model::codec::{AacConfig, AacExtension};
 
 /// A stream, with where PES packets with timestamps begin in it.
@@ -70,9 +71,29 @@ fn adts() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+fn syntax() -> impl Strategy<Value = StreamSyntax> {
+    prop_oneof![Just(StreamSyntax::Adts), Just(StreamSyntax::Dolby)]
+}
+
+fn dolby() -> impl Strategy<Value = Vec<u8>> {
+    let usual = SURROUND;
+    prop_oneof![
+        4 => Just(usual.frame()),
+        2 => Just([usual.frame(), BACK.frame()].concat()),
+        1 => Just(BACK.frame()),
+        1 => Just(ac3(0, 0, 128)),
+        2 => (0_u32..3, any::<bool>(), 1_usize..7).prop_map(move |(blocks_code, is_marked, count)| {
+            let short = Eac3 { blocks_code, ..usual };
+            let first = Eac3 { convsync: u32::from(is_marked), ..short }.frame();
+            [first, short.frame().repeat(count - 1)].concat()
+        }),
+    ]
+}
+
 /// Pieces that are frames, parts of frames, tags and garbage.
 fn stream(syntax: StreamSyntax) -> impl Strategy<Value = Stream> {
     let frame = match syntax {
+        StreamSyntax::Dolby => dolby().boxed(),
         _ => adts().boxed(),
     };
     let piece = prop_oneof![
@@ -99,7 +120,7 @@ fn stream(syntax: StreamSyntax) -> impl Strategy<Value = Stream> {
 }
 
 fn any_stream() -> impl Strategy<Value = Stream> {
-    prop_oneof![stream(StreamSyntax::Adts)]
+    syntax().prop_flat_map(stream)
 }
 
 proptest! {
@@ -152,8 +173,8 @@ proptest! {
 
     #[test]
     fn no_bytes_make_a_framer_panic(
-        syntax in prop_oneof![Just(StreamSyntax::Adts)],
-        bytes in proptest::collection::vec(prop_oneof![3 => any::<u8>(), 1 => Just(0xFF), 1 => Just(0xF1)], 0..2_000),
+        syntax in syntax(),
+        bytes in proptest::collection::vec(prop_oneof![3 => any::<u8>(), 1 => Just(0xFF), 1 => Just(0xF1), 1 => Just(0x0B), 1 => Just(0x77)], 0..2_000),
     ) {
         let stream = Stream { syntax, bytes, packets: vec![0, 700] };
         scan(&stream, &[184]);

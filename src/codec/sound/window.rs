@@ -45,6 +45,12 @@ impl View<'_> {
         self.packets.iter().any(|&(position, _)| position == at)
     }
 
+    /// How many bytes further the next PES packet with timestamps begins.
+    pub fn next_packet(&self) -> Option<usize> {
+        let next = self.packets.iter().find(|&&(position, _)| position > self.position);
+        next.map(|&(position, _)| (position - self.position) as usize)
+    }
+
     /// Whether something should begin here: behind a frame, at the start of the stream, or where a
     /// PES packet with timestamps begins.
     pub fn is_border(&self) -> bool {
