@@ -15,9 +15,10 @@ use sha2::{Digest, Sha256};
 use super::periods::{self, Stretch};
 use super::scan::{self, AudioSection, RawFrame, RawGroup, RawPicture, StreamScan, VideoSection};
 use crate::codec::AccessUnit;
+use crate::codec::aac::replication::Replication;
 use crate::codec::timing::place_frames;
 use crate::hls::read::StreamEntry;
-use crate::model::codec::{AacExtension, CodecConfig};
+use crate::model::codec::{AacConfig, AacExtension, CodecConfig};
 use crate::model::ingest::{FailureCode, IngestFailure, Report, StreamReport, Warning};
 use crate::model::presentation::{
     Group, Medium, Period, Presentation, SourceObject, SourcePosition, Stream, StreamPeriod, Track,
@@ -223,7 +224,7 @@ fn place(
     all: &[&Stretch],
     zero: Ticks,
     start: Ticks,
-    extension: AacExtension,
+    claimed: AacExtension,
 ) -> StreamPeriod {
     let clock_offset = zero.minus(start);
     let video = stretch.video.as_ref().map(|video| place_video(video, clock_offset));
@@ -239,7 +240,7 @@ fn place(
     });
     let audio = stretch.audio.as_ref().and_then(|audio| {
         let has_video = video.is_some();
-        place_audio(audio, clock_offset, cuts.as_deref(), has_video, extension)
+        place_audio(audio, clock_offset, cuts.as_deref(), has_video, claimed)
     });
     StreamPeriod { video, audio }
 }
@@ -347,7 +348,7 @@ fn place_audio(
     clock_offset: Ticks,
     cuts: Option<&[Ticks]>,
     has_video: bool,
-    extension: AacExtension,
+    claimed: AacExtension,
 ) -> Option<Track> {
     let timescale = audio.timescale;
     let frame = i64::from(audio.format.frame_samples);
@@ -392,11 +393,10 @@ fn place_audio(
         })
         .collect();
     let mut codec = audio.config.clone();
-    // Only cores up to 24 kHz carry the extension in practice; a claim beyond that is an error.
     if let CodecConfig::Aac(aac) = &mut codec
-        && aac.sampling_frequency <= 24_000
+        && aac.extension == AacExtension::None
     {
-        aac.extension = extension;
+        aac.extension = extension_of(aac, audio.replication, claimed);
     }
     Some(Track {
         pid: audio.pid,
@@ -492,8 +492,21 @@ fn run_of(
     group
 }
 
-/// HE-AAC hides in ADTS; until the frames themselves are looked into, the master playlist is
-/// believed about it.
+/// What the frames of a configuration carry beside the core. The frames themselves tell of spectral
+/// band replication; where they are too few, and whether parametric stereo makes two channels of
+/// one, the master playlist is believed.
+fn extension_of(aac: &AacConfig, replication: Replication, claimed: AacExtension) -> AacExtension {
+    match (replication, claimed) {
+        (Replication::Absent, _) => AacExtension::None,
+        (_, AacExtension::SbrPs) if aac.channel_configuration == 1 => AacExtension::SbrPs,
+        (Replication::Present, _) => AacExtension::Sbr,
+        // Only cores up to 24 kHz carry the extension in practice.
+        (Replication::Unsure, claimed) if aac.sampling_frequency <= 24_000 => claimed,
+        (Replication::Unsure, _) => AacExtension::None,
+    }
+}
+
+/// What the master playlist says of it.
 fn claimed_extension(codecs: Option<&str>) -> AacExtension {
     let codecs = codecs.unwrap_or_default();
     match () {

@@ -315,6 +315,7 @@ impl Section for AudioSection {
             anchors,
             end,
             begin: self.begin,
+            replication: self.replication,
         };
         (Some(self), Some(tail))
     }

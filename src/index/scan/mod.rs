@@ -443,7 +443,7 @@ impl StreamScanner {
             None => Begin::Announced,
         };
         self.end_audio(end);
-        self.audio = Some(SoundTrack::new(pid, syntax, begin));
+        self.audio = SoundTrack::new(pid, syntax, begin);
     }
 
     fn no_transport_stream(&self, start: &[u8]) -> IngestFailure {

@@ -1,0 +1,86 @@
+//! When a frame is believed, for syntaxes whose frames begin with a header that tells their length.
+//!
+//! | header says | what follows, where its length says | |
+//! |---|---|---|
+//! | the known configuration | any header, a tag, a PES packet with timestamps, the end | frame |
+//! | | anything else | broken |
+//! | the first configuration | a header like it; the end, at a border | frame |
+//! | another configuration | a header like it | frame, new configuration |
+//! | | a header of the known configuration | broken, in sync |
+//! | | anything else | broken |
+//!
+//! Sync words are short and easily found in coded sound, so that one header alone says nothing.
+//! The rules ask for nothing but bytes and the known configuration: whoever begins to read at a
+//! frame decides as one who came by.
+
+use super::window::View;
+use super::{Step, tag};
+
+/// What a header says, beside the configuration that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::codec) enum Standing {
+    /// The same.
+    Known,
+    /// None is known.
+    First,
+    /// Another.
+    Other,
+}
+
+/// What the header behind a frame agrees with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::codec) struct Following {
+    /// With the frame before.
+    pub with_frame: bool,
+    /// With the configuration that is known.
+    pub with_known: bool,
+}
+
+/// Whether a frame is believed; otherwise the step to take instead.
+///
+/// `bytes` is the length of the frame, `header_bytes` the length of a header, and `read` reads the
+/// header behind the frame out of that many bytes or more; it may ask for more.
+pub(in crate::codec) fn judge(
+    view: &View<'_>,
+    bytes: usize,
+    standing: Standing,
+    header_bytes: usize,
+    read: impl FnOnce(&[u8]) -> Result<Option<Following>, usize>,
+) -> Result<(), Step> {
+    let lost = if view.is_border() { Step::Lose } else { Step::Skip(1) };
+    let Some(behind) = view.bytes.get(bytes..) else {
+        return Err(Step::More(bytes + header_bytes));
+    };
+    if behind.len() < header_bytes {
+        return match (view.ends, standing) {
+            (false, _) => Err(Step::More(bytes + header_bytes)),
+            (true, Standing::Known) => Ok(()),
+            (true, Standing::First) if view.is_border() => Ok(()),
+            (true, _) => Err(lost),
+        };
+    }
+    let following = read(behind).map_err(|more| Step::More(bytes + more))?;
+    match (standing, following) {
+        (Standing::Known, Some(_)) => Ok(()),
+        (Standing::Known, None) if tag::begins(behind) || view.packet_begins_at(bytes) => Ok(()),
+        (Standing::First | Standing::Other, Some(Following { with_frame: true, .. })) => Ok(()),
+        (Standing::Other, Some(Following { with_known: true, .. })) => Err(Step::Drop(bytes)),
+        _ => Err(lost),
+    }
+}
+
+/// The step where no header stands: past a tag where one may be, or to the next byte that a header
+/// may begin with, but not past the start of a PES packet, where a tag may be.
+pub(in crate::codec) fn no_header(view: &View<'_>, first: u8) -> Step {
+    if view.is_border() && tag::begins(view.bytes) {
+        if view.bytes.len() < tag::HEADER_BYTES && !view.ends {
+            return Step::More(tag::HEADER_BYTES);
+        }
+        if let Some(length) = tag::length(view.bytes) {
+            return Step::Pass(length);
+        }
+    }
+    let behind = view.bytes.get(1..).unwrap_or_default();
+    let next = 1 + memchr::memchr(first, behind).unwrap_or(behind.len());
+    Step::Skip(view.next_packet().map_or(next, |packet| packet.min(next)))
+}
