@@ -48,10 +48,10 @@ make_quirks() {
   coded mp3 4 "${picture[@]}" -c:a libmp3lame -b:a 48k -ac 2
   coded mp2 4 "${picture[@]}" -c:a mp2 -b:a 64k -ac 2
   coded latm 4 "${picture[@]}" "${sound[@]}" -hls_ts_options mpegts_flags=latm
-  coded dts 2 "${picture[@]}" -c:a dca -strict -2 -b:a 128k -ac 2
+  coded dts 2 "${picture[@]}" -c:a dca -strict -2 -b:a 320k -ac 2
   coded opus 4 "${picture[@]}" -c:a libopus -b:a 32k -ac 2
   coded opus-alone 4 -vn -c:a libopus -b:a 32k -ac 2
-  coded aac-and-dts 2 -map 0 -map 1 -map 1 "${picture[@]}" -c:a:0 aac -b:a:0 24k -c:a:1 dca -strict -2 -b:a:1 128k -ac 2
+  coded aac-and-dts 2 -map 0 -map 1 -map 1 "${picture[@]}" -c:a:0 aac -b:a:0 24k -c:a:1 dca -strict -2 -b:a:1 320k -ac 2
   coded mpeg2-video-ac3 2 -c:v mpeg2video -b:v 60k -g 25 -c:a ac3 -b:a 96k -ac 2
   input=(-f lavfi -i "testsrc2=size=160x90:rate=25" -f lavfi -i "aevalsrc='0.2*sin(2*PI*(200+15*t)*t)|0.2*sin(2*PI*(300+20*t)*t)|0.2*sin(2*PI*(400+25*t)*t)|0.2*sin(2*PI*(60+t)*t)|0.1*sin(2*PI*(500+30*t)*t)|0.1*sin(2*PI*(600+35*t)*t)':s=48000:c=5.1")
   coded ac3-surround 3 "${picture[@]}" -c:a ac3 -b:a 192k
