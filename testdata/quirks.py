@@ -153,6 +153,23 @@ def _(folder):
     folder.title(written(cut(clip, [50])), (2, 2), codecs=f"avc1.4d000a,{AAC}", size="160x96")
 
 
+# ---------------------------------------------------------------- codecs by another name
+
+def named(name, source, kind, codec, descriptors=b""):
+    """Sound whose stream type, or descriptor, ffmpeg's muxer does not write in segments."""
+    @case(name)
+    def make(folder):
+        clip = folder.clip(source)
+        clip.audio.kind, clip.audio.descriptors = kind, descriptors
+        folder.title(written(cut(clip, [50]), Writer(sound_per_pes=1)), codecs=f"{MAIN},{codec}")
+
+
+# ETSI EN 300 468 annex D.3 and D.5: no flag set.
+named("ac3-dvb-descriptor", "ac3", 0x06, "ac-3", b"\x6a\x01\x00")
+named("eac3-dvb-descriptor", "eac3", 0x06, "ec-3", b"\x7a\x01\x00")
+named("latm", "latm", 0x11, AAC)
+
+
 # ---------------------------------------------------------------- framing
 
 def together(units, count):
@@ -729,8 +746,7 @@ def _(folder):
 CODED = {
     "hevc-main": ("hevc", "160x90", 25), "hevc-main10-hdr10": ("hevc", "160x90", 25), "hevc-main10-hlg": ("hevc", "160x90", 25), "hevc-open-gop": ("hevc", "160x90", 25),
     "ac3-surround": (f"{MAIN},ac-3", "160x90", 25), "ac3-stereo": (f"{MAIN},ac-3", "160x90", 25), "eac3-surround": (f"{MAIN},ec-3", "160x90", 25),
-    "ac3-dvb-descriptor": (f"{MAIN},ac-3", "160x90", 25), "eac3-dvb-descriptor": (f"{MAIN},ec-3", "160x90", 25),
-    "mp3": (f"{MAIN},mp4a.40.34", "160x90", 25), "mp2": (f"{MAIN},mp4a.40.33", "160x90", 25), "latm": (BOTH, "160x90", 25),
+    "mp3": (f"{MAIN},mp4a.40.34", "160x90", 25), "mp2": (f"{MAIN},mp4a.40.33", "160x90", 25),
     "mbaff": (f"avc1.64000a,{AAC}", "160x96", 25),
     "mpeg2-video-ac3": ("mp2v,ac-3", "160x90", 25), "dts": (f"{MAIN},dtsc", "160x90", 25), "opus": (f"{MAIN},opus", "160x90", 25),
     "opus-alone": ("opus", None, 25), "aac-and-dts": (BOTH, "160x90", 25),

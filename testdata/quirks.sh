@@ -15,6 +15,9 @@ make_quirks() {
   ff "${tiny[@]}" -t 6 "${small[@]}" -bf 0 -x264-params intra-refresh=1:open-gop=0 "${sound[@]}" "${to[@]}" "$work/intra-refresh.ts"
   ff "${tiny[@]}" -t 6 "${small[@]}" -g 1000 "${sound[@]}" "${to[@]}" "$work/one-keyframe.ts"
   ff "${tiny[@]}" -t 4 "${small[@]}" -c:a libmp3lame -b:a 48k -ac 2 "${to[@]}" "$work/mp3.ts"
+  ff "${tiny[@]}" -t 4 "${small[@]}" -c:a ac3 -b:a 96k -ac 2 "${to[@]}" "$work/ac3.ts"
+  ff "${tiny[@]}" -t 4 "${small[@]}" -c:a eac3 -b:a 64k -ac 2 "${to[@]}" "$work/eac3.ts"
+  ff "${tiny[@]}" -t 4 "${small[@]}" "${sound[@]}" -mpegts_flags latm "${to[@]}" "$work/latm.ts"
   quirk_input 160x128 25 48000
   ff "${input[@]}" -t 6 "${small[@]}" -x264-params slices=8 "${sound[@]}" "${to[@]}" "$work/eight-slices.ts"
   quirk_input 192x108 25 44100
@@ -42,12 +45,9 @@ make_quirks() {
   hevc hevc-main10-hdr10 yuv420p10le "open-gop=0:bframes=2:hdr10=1:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1):max-cll=1000,400"
   hevc hevc-main10-hlg yuv420p10le open-gop=0:bframes=2:colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc
   local picture=("${small[@]}")
-  local stereo=("${input[@]}")
   coded ac3-stereo 4 "${picture[@]}" -c:a ac3 -b:a 96k -ac 2
-  coded ac3-dvb-descriptor 4 "${picture[@]}" -c:a ac3 -b:a 96k -ac 2 -hls_ts_options mpegts_flags=system_b
   coded mp3 4 "${picture[@]}" -c:a libmp3lame -b:a 48k -ac 2
   coded mp2 4 "${picture[@]}" -c:a mp2 -b:a 64k -ac 2
-  coded latm 4 "${picture[@]}" "${sound[@]}" -hls_ts_options mpegts_flags=latm
   coded dts 2 "${picture[@]}" -c:a dca -strict -2 -b:a 320k -ac 2
   coded opus 4 "${picture[@]}" -c:a libopus -b:a 32k -ac 2
   coded opus-alone 4 -vn -c:a libopus -b:a 32k -ac 2
@@ -56,8 +56,6 @@ make_quirks() {
   input=(-f lavfi -i "testsrc2=size=160x90:rate=25" -f lavfi -i "aevalsrc='0.2*sin(2*PI*(200+15*t)*t)|0.2*sin(2*PI*(300+20*t)*t)|0.2*sin(2*PI*(400+25*t)*t)|0.2*sin(2*PI*(60+t)*t)|0.1*sin(2*PI*(500+30*t)*t)|0.1*sin(2*PI*(600+35*t)*t)':s=48000:c=5.1")
   coded ac3-surround 3 "${picture[@]}" -c:a ac3 -b:a 192k
   coded eac3-surround 3 "${picture[@]}" -c:a eac3 -b:a 128k
-  input=("${stereo[@]}")
-  coded eac3-dvb-descriptor 4 "${picture[@]}" -c:a eac3 -b:a 64k -ac 2 -hls_ts_options mpegts_flags=system_b
   quirk_input 160x96 50 48000
   coded mbaff 4 -vf tinterlace=interleave_top,fieldorder=tff "${picture[@]}" -x264-params tff=1 -flags +bitexact+ilme+ildct "${sound[@]}"
   quirk_input 160x90 25 48000
