@@ -51,10 +51,10 @@ const AUDIO_ONLY_RUN: i64 = 90_000;
 pub(super) fn presentation(
     mut streams: Vec<ReadStream>,
 ) -> Result<(Presentation, Report), IngestFailure> {
-    require_same_discontinuities(&streams)?;
+    let differ = stretch_counts_differ(&streams);
     require_media(&streams)?;
     let scans = streams.iter_mut().map(|stream| std::mem::take(&mut stream.scan.stretches));
-    let aligned = periods::align(scans.collect());
+    let aligned = periods::align(scans.collect(), differ);
     let period_count = aligned.begins.len();
     let mut warnings = Vec::new();
     let mut periods = Vec::with_capacity(period_count);
@@ -127,23 +127,12 @@ fn require_media(streams: &[ReadStream]) -> Result<(), IngestFailure> {
     ))
 }
 
-fn require_same_discontinuities(streams: &[ReadStream]) -> Result<(), IngestFailure> {
-    let count = |stream: &ReadStream| stream.scan.stretches.len();
-    let first = streams.first().map_or(0, count);
-    match streams.iter().find(|stream| count(stream) != first) {
-        None => Ok(()),
-        Some(other) => Err(IngestFailure::new(
-            FailureCode::CorruptSegment,
-            format!(
-                "{} has {} EXT-X-DISCONTINUITY where {} has {}; all media playlists must have the \
-                 same (RFC 8216 6.2.4)",
-                other.declared.uri,
-                count(other).saturating_sub(1),
-                streams.first().map_or("", |stream| &stream.declared.uri),
-                first.saturating_sub(1),
-            ),
-        )),
-    }
+/// Whether the media playlists announce different numbers of discontinuities, which RFC 8216 6.2.4
+/// forbids. Their periods are then found by what was played.
+fn stretch_counts_differ(streams: &[ReadStream]) -> bool {
+    let mut counts = streams.iter().map(|stream| stream.scan.stretches.len());
+    let first = counts.next();
+    counts.any(|count| Some(count) != first)
 }
 
 /// Where the timeline of a period begins on the clock of each stream.
@@ -269,19 +258,21 @@ fn place_video(video: &VideoSection, clock_offset: Ticks) -> Track {
         .collect();
     let end = video.end.minus(clock_offset);
     prefer_better_access(&mut groups, end);
-    let samples: i64 = groups.iter().map(|group| i64::from(group.samples)).sum();
-    let span = groups.first().map_or(0, |first| end.minus(first.time).0);
-    Track {
+    let mut track = Track {
         pid: video.pid,
         syntax: video.syntax,
         codec: video.config.clone(),
         timescale: Timescale::MPEG,
-        sample_duration: u32::try_from((span + samples / 2) / samples.max(1)).unwrap_or(0),
+        sample_duration: 0,
         clock_offset: Ticks(clock_offset.0.rem_euclid(CLOCK_PERIOD)),
         transport_delay,
         groups,
         end,
-    }
+    };
+    let (samples, span) = track.typical_group().unwrap_or((1, Ticks::ZERO));
+    let samples = i64::from(samples);
+    track.sample_duration = u32::try_from((span.0 + samples / 2) / samples).unwrap_or(0);
+    track
 }
 
 /// Random access that is worse than others of the track are is no place to cut, as long as the
