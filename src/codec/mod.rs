@@ -13,6 +13,8 @@ pub mod bits;
 pub mod dolby;
 pub mod h264;
 pub mod h265;
+mod latm;
+mod mpeg_audio;
 pub mod sound;
 pub mod timing;
 

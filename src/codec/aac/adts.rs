@@ -7,11 +7,15 @@
 use super::{FREQUENCIES, program_config};
 use crate::codec::ConfigError;
 use crate::codec::bits::BitReader;
-use crate::codec::sound::{Configs, Following, Frame, Standing, Step, View, judge, no_header};
+use crate::codec::sound::{
+    Configs, Following, Frame, HeaderSyntax, Standing, Step, View, judge, no_header,
+};
 use crate::model::codec::{AacConfig, AacExtension, CodecConfig};
 
 /// Bytes of an ADTS header without CRC.
 const HEADER_BYTES: usize = 7;
+
+const HEADER: HeaderSyntax = HeaderSyntax { first: 0xFF, bytes: HEADER_BYTES };
 
 /// The fields of an ADTS header that matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +97,7 @@ impl Reader {
     /// What begins in view.
     pub fn step(&self, view: &View<'_>, configs: &mut Configs) -> Step {
         let Some(bytes) = view.bytes.first_chunk() else { return Step::More(HEADER_BYTES) };
-        let Some(header) = Header::parse(*bytes) else { return no_header(view, 0xFF) };
+        let Some(header) = Header::parse(*bytes) else { return no_header(view, HEADER) };
         if view.bytes.len() < header.frame_bytes {
             return Step::More(header.frame_bytes + HEADER_BYTES);
         }
@@ -114,7 +118,7 @@ impl Reader {
             }
             Some(_) => Standing::Other,
         };
-        let judgement = judge(view, header.frame_bytes, standing, HEADER_BYTES, |behind| {
+        let judgement = judge(view, header.frame_bytes, standing, HEADER, |behind| {
             Ok(behind.first_chunk().and_then(|bytes| Header::parse(*bytes)).map(|next| Following {
                 with_frame: next.agrees_with(&config),
                 with_known: known.as_ref().is_some_and(|known| next.agrees_with(known)),

@@ -5,6 +5,7 @@
 pub(super) mod adts;
 mod program_config;
 pub mod replication;
+pub(super) mod specific_config;
 
 pub use adts::adts_header;
 

@@ -20,8 +20,10 @@ mod unit;
 use self::syncframe::{HEADER_BYTES, SYNC_WORD, Syncframe};
 use self::unit::{Unit, UnitError};
 use super::ConfigError;
-use super::sound::{Configs, Frame, Step, View, no_header, tag};
+use super::sound::{Configs, Frame, HeaderSyntax, Step, View, no_header, tag};
 use crate::model::codec::{Ac3Config, CodecConfig, Eac3Config};
+
+const HEADER: HeaderSyntax = HeaderSyntax { first: SYNC_WORD[0], bytes: HEADER_BYTES };
 
 /// The body of `dac3` (F.4).
 pub fn ac3_specific_box(config: &Ac3Config) -> [u8; 3] {
@@ -75,7 +77,7 @@ impl Reader {
                 if view.is_border() && view.bytes.starts_with(&[SYNC_WORD[1], SYNC_WORD[0]]) {
                     configs.refuse(ConfigError::Unsupported { feature: "AC-3 with swapped bytes" });
                 }
-                return no_header(view, SYNC_WORD[0]);
+                return no_header(view, HEADER);
             }
         };
         if let Syncframe::Eac3(frame) = &first
@@ -105,7 +107,7 @@ impl Reader {
                 return Step::Drop(unit.bytes);
             }
             Err(UnitError::More(needed)) if !view.ends => return Step::More(needed),
-            Err(UnitError::More(_)) if known.is_none() && view.is_border() => {}
+            Err(UnitError::More(_)) if known.is_none() => {}
             // The second unit is damaged: its core alone must do.
             Err(UnitError::Broken)
                 if known.is_none() && unit::has_core_at(view, unit.bytes, &unit.config) => {}

@@ -1,7 +1,7 @@
 //! What makes one sample of AC-3 or E-AC-3 (ETSI TS 102 366 V1.4.1 E.1.3.1 and F.6.1), and the
 //! configuration that it alone tells.
 
-use super::syncframe::{Eac3Frame, HEADER_BYTES, Syncframe};
+use super::syncframe::{Eac3Frame, HEADER_BYTES, SYNC_WORD, Syncframe};
 use crate::codec::sound::{View, tag};
 use crate::model::codec::{Ac3Config, CodecConfig, Eac3Config, Eac3Substream};
 
@@ -109,7 +109,11 @@ pub(super) fn is_same(one: &CodecConfig, other: &CodecConfig) -> bool {
 fn frame_at(view: &View<'_>, at: usize) -> Result<Behind, UnitError> {
     let behind = view.bytes.get(at..).unwrap_or_default();
     if behind.len() < HEADER_BYTES {
-        let is_there = view.ends && view.bytes.len() >= at;
+        // What there is must not speak against a frame: a player has no more than begins in the
+        // packet.
+        let is_possible =
+            behind.first().is_none_or(|&byte| byte == SYNC_WORD[0]) || view.packet_begins_at(at);
+        let is_there = view.ends && view.bytes.len() >= at && is_possible;
         return if is_there { Ok(Behind::Border) } else { Err(UnitError::More(at + HEADER_BYTES)) };
     }
     match Syncframe::parse(behind) {

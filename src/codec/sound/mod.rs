@@ -19,14 +19,13 @@ mod belief;
 pub(super) mod tag;
 mod window;
 
-pub(super) use belief::{Following, Standing, judge, no_header};
+pub(super) use belief::{Following, HeaderSyntax, Standing, judge, no_header};
 pub(super) use window::View;
 
 use self::window::Window;
 use super::aac::adts;
 use super::aac::replication::{self, Replication};
-use super::dolby;
-use super::{AccessUnit, ConfigError, Damage, Timestamps};
+use super::{AccessUnit, ConfigError, Damage, Timestamps, dolby, latm, mpeg_audio};
 use crate::model::codec::{CodecConfig, StreamSyntax};
 use crate::model::sample::{Dependency, RandomAccess};
 
@@ -64,6 +63,7 @@ pub(super) struct Frame {
 #[derive(Debug, Default)]
 pub(super) struct Configs {
     list: Vec<CodecConfig>,
+    /// Of the list; behind its end where none is known.
     current: u32,
     refusal: Option<ConfigError>,
 }
@@ -89,6 +89,11 @@ impl Configs {
         self.current
     }
 
+    /// The known configuration holds no longer, and none is known.
+    pub const fn forget(&mut self) {
+        self.current = u32::MAX;
+    }
+
     /// Notes why frames are left out; the first reason stays.
     pub fn refuse(&mut self, reason: ConfigError) {
         self.refusal.get_or_insert(reason);
@@ -99,6 +104,8 @@ impl Configs {
 enum Reader {
     Adts(adts::Reader),
     Dolby(dolby::Reader),
+    Latm(latm::Reader),
+    MpegAudio(mpeg_audio::Reader),
 }
 
 impl Reader {
@@ -106,6 +113,8 @@ impl Reader {
         match self {
             Self::Adts(reader) => reader.step(view, configs),
             Self::Dolby(reader) => reader.step(view, configs),
+            Self::Latm(reader) => reader.step(view, configs),
+            Self::MpegAudio(reader) => reader.step(view, configs),
         }
     }
 }
@@ -133,11 +142,14 @@ impl Framer {
     /// A framer that appends to `buffer` and finds out the configurations; `None` for syntaxes of
     /// pictures.
     pub fn new(syntax: StreamSyntax, buffer: Vec<u8>) -> Option<Self> {
-        match syntax {
-            StreamSyntax::Adts => Some(Self::adts(buffer)),
-            StreamSyntax::Dolby => Some(Self::with_reader(Reader::Dolby(dolby::Reader), buffer)),
-            _ => None,
-        }
+        let reader = match syntax {
+            StreamSyntax::H264 | StreamSyntax::H265 => return None,
+            StreamSyntax::Adts => Reader::Adts(adts::Reader),
+            StreamSyntax::Dolby => Reader::Dolby(dolby::Reader),
+            StreamSyntax::Latm => Reader::Latm(latm::Reader),
+            StreamSyntax::MpegAudio => Reader::MpegAudio(mpeg_audio::Reader),
+        };
+        Some(Self::with_reader(reader, buffer))
     }
 
     /// A framer of ADTS.
