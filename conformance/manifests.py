@@ -57,7 +57,8 @@ class Media:
             self.colour = init.colour
             self.range = RANGES.get(init.colour[1], "SDR") if init.colour else "SDR"
             self.size = (init.width, init.height)
-            self.fps = len(samples) / float(sum(self.durations))
+            # What most pictures last, and not the mean: a gap in the source makes one picture last longer.
+            self.fps = float(Fraction(scale, 1) / sorted(s.duration for s in samples)[len(samples) // 2])
             self.keyframes = [Fraction(s.pts, scale) for s in samples if s.sync]
         else:
             self.channels, self.rate, self.frame = init.channels, init.rate, Fraction(samples[0].duration * init.rate, scale)
@@ -217,7 +218,7 @@ def judge_hls_media(judge, out, rendition, medias, source, recovery):
 
 # ---------------------------------------------------------------- DASH
 
-def judge_mpd(judge, out, medias, source, recovery):
+def judge_mpd(judge, out, medias, source, recovery, uneven):
     mpd = out.mpd
     judge.check("MPD: well formed", not mpd.faults, lambda: mpd.faults[0])
     judge.equal("MPD: type", mpd.attributes.get("type", "static"), "static")
@@ -240,7 +241,7 @@ def judge_mpd(judge, out, medias, source, recovery):
         judge.check("MPD: a track begins with the Period", any(abs(m.start) <= MILLISECOND for _, _, m in here),
                     lambda: f"Period {number}: {float(min(m.start for _, _, m in here)):.6f}")
         for rendition, part, media in here:
-            judge_representation(judge, rendition, part, media, period, f"Period {number} {rendition.name}", recovery)
+            judge_representation(judge, rendition, part, media, period, f"Period {number} {rendition.name}", recovery, uneven)
         if number:
             before = {r.name: r.parts[number - 1].init_data for r in out.renditions if len(r.parts) > number}
             if all(r.parts[number].init_data == before[r.name] for r in out.renditions if len(r.parts) > number):
@@ -248,7 +249,7 @@ def judge_mpd(judge, out, medias, source, recovery):
                 judge.check("MPD: period continuity where codecs match", any("period-con" in s for s in signs), f"Period {number}: {signs}")
 
 
-def judge_representation(judge, rendition, part, media, period, where, recovery):
+def judge_representation(judge, rendition, part, media, period, where, recovery, uneven):
     a, element = part.representation.attributes, part.representation.set.element
     mime = f"{rendition.kind}/mp4"
     judge.equal("Representation: mimeType", a.get("mimeType"), mime, where)
@@ -256,7 +257,7 @@ def judge_representation(judge, rendition, part, media, period, where, recovery)
     judge.check("Representation: startWithSAP", a.get("startWithSAP") in (("1", "2", "3", "4") if recovery else ("1",)), f"{where}: {a.get('startWithSAP')}")
     judge.check("Representation: ids differ in a Period", len({r.id for s in period.sets for r in s.representations})
                 == sum(len(s.representations) for s in period.sets), where)
-    judge.check("Representation: timeline covers the Period", abs(media.start) <= Fraction(1, 10) and abs(media.end - period.duration) <= Fraction(1, 10),
+    judge.check("Representation: timeline covers the Period", max(abs(media.start), abs(media.end - period.duration)) <= (uneven or Fraction(1, 10)),
                 lambda: f"{where}: {float(media.start):.4f} to {float(media.end):.4f} of {float(period.duration):.4f}")
     low, high, _ = rates([media])
     judge_rate(judge, "Representation: bandwidth is the measured peak", int(a.get("bandwidth", 0)), low, max_rate(rendition) * Fraction(11, 10), where)
@@ -295,7 +296,7 @@ def max_rate(rendition):
 
 # ---------------------------------------------------------------- both
 
-def judge_switching(judge, out, medias, shared):
+def judge_switching(judge, out, medias, shared, sound_too):
     videos = [medias[r.name] for r in out.of("video", "muxed")]
     same = all([m.durations for m in v] == [m.durations for m in videos[0]] for v in videos)
     if shared:
@@ -306,13 +307,13 @@ def judge_switching(judge, out, medias, shared):
         judge.equal("MPD: segmentAlignment is true where it is so", stated, same)
     for r in out.of("audio"):
         for number, (sound, video) in enumerate(zip(medias[r.name], videos[0])):
-            if shared:
+            if sound_too:
                 judge.equal("audio has as many segments as video", len(sound.durations), len(video.durations), f"{r.name} period {number}")
             step, clock, limit = Fraction(sound.frame * (2 if sound.frame == 1024 and sound.rate <= 24000 else 1), sound.rate), sound.start, sum(video.durations)
             bounds = [video.start]
             for d in video.durations:
                 bounds.append(bounds[-1] + d)
-            for d in sound.durations[:-1] if shared else []:
+            for d in sound.durations[:-1] if sound_too else []:
                 clock += d
                 near = min(abs(clock - b) for b in bounds)
                 judge.check("audio cuts at the frame nearest to video's", near <= step / 2 + MILLISECOND,
@@ -343,17 +344,18 @@ def judge_boundaries(judge, out, source, seconds):
         judge.check("no short last segment", len(durations) == 1 or durations[-1] >= Fraction(seconds, 4), f"{where}: {float(durations[-1]):.3f} s")
 
 
-def judge_manifests(report, subject, out, source=None, seconds=None, shared=True, recovery=False):
-    """`recovery`: the source has recovery points instead of IDR pictures, so segments need not be independent."""
+def judge_manifests(report, subject, out, source=None, seconds=None, shared=True, recovery=False, uneven=None):
+    """`recovery`: the source has recovery points instead of IDR pictures, so segments need not be independent. `uneven`: by how
+    many seconds the source's tracks begin or end apart."""
     with report.judge("manifests", subject) as judge:
         medias = {r.name: media_of(r) for r in out.renditions}
         if out.mpd:
-            judge_mpd(judge, out, medias, source, recovery)
+            judge_mpd(judge, out, medias, source, recovery, uneven)
         else:
             judge_hls_master(judge, out, medias, recovery)
             for rendition in out.renditions:
                 judge_hls_media(judge, out, rendition, medias, source, recovery)
-        judge_switching(judge, out, medias, shared)
+        judge_switching(judge, out, medias, shared, shared and not uneven)
         if source and seconds and shared:
             judge_boundaries(judge, out, source, seconds)
 

@@ -63,7 +63,8 @@ class Sps:
 
     def __init__(self, unit):
         bits = Bits(unit[1:])
-        out = bits.u(24) + bits.ue()
+        bits.u(16)                      # Baseline, which has no fields
+        out = f"{77:08b}" + "0" * 8 + bits.u(8) + bits.ue()
         number = bits.ue()
         self.frame_num_bits = value(number) + 4
         order = bits.ue()

@@ -59,10 +59,10 @@ make_quirks() {
   quirk_input 160x96 50 48000
   coded mbaff 4 -vf tinterlace=interleave_top,fieldorder=tff "${picture[@]}" -x264-params tff=1 -flags +bitexact+ilme+ildct "${sound[@]}"
   quirk_input 160x90 25 48000
-  coded fps-25-and-50/a 3 "${picture[@]}" "${sound[@]}"
+  coded fps-25-and-50/a 3 "${picture[@]}" -bf 0 "${sound[@]}"
   coded keyframes-never-agree/a 5 "${picture[@]}" "${sound[@]}"
   quirk_input 128x72 50 48000
-  coded fps-25-and-50/b 3 "${picture[@]}" -g 50 -keyint_min 50 "${sound[@]}"
+  coded fps-25-and-50/b 3 "${picture[@]}" -bf 0 -g 50 -keyint_min 50 "${sound[@]}"
   quirk_input 128x72 25 48000
   coded keyframes-never-agree/b 5 "${picture[@]}" -g 1000 -force_key_frames "expr:gte(t,n_forced-0.48)" "${sound[@]}"
   mkdir "$work/coded/fmp4-source"
