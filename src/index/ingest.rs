@@ -14,7 +14,9 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::build::{self, ReadStream};
 use super::scan::StreamScanner;
 use crate::hls::read::{self, MediaSegment, ReadError, StreamEntry};
-use crate::model::ingest::{FailureCode, IngestFailure, Progress, Report, Warning};
+use crate::model::ingest::{
+    FailureCode, FindingCode, Findings, IngestFailure, Place, Progress, Report,
+};
 use crate::model::presentation::{Presentation, SourceObject};
 use crate::source::{Root, SourcePath};
 
@@ -90,15 +92,15 @@ pub async fn ingest(
     let streams: Vec<ReadStream> =
         stream::iter(tasks).buffered(PARALLEL_STREAMS).try_collect().await?;
     let (presentation, mut report) = build::presentation(streams)?;
+    let mut left_out = Findings::default();
     for rendition in master.renditions {
-        report.warnings.push(Warning::new(
-            "rendition_left_out",
-            format!(
-                "the {} rendition {:?} has a playlist of its own and is left out",
-                rendition.kind, rendition.name
-            ),
-        ));
+        let detail = format!(
+            "the {} rendition {:?} has a playlist of its own and is left out",
+            rendition.kind, rendition.name
+        );
+        left_out.add(FindingCode::RenditionLeftOut, Place::default(), detail);
     }
+    report.findings.extend(left_out.into_list());
     Ok(Ingested { presentation, report })
 }
 
