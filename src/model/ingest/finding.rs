@@ -132,8 +132,10 @@ pub enum FindingCode {
     /// Decoders must be set up anew without `EXT-X-DISCONTINUITY`.
     ConfigurationChanges,
     /// Packets have time codes of four bytes in front (M2TS).
+    #[serde(rename = "packets_of_192_bytes")]
     PacketsOf192Bytes,
     /// Packets have sixteen bytes of parity behind.
+    #[serde(rename = "packets_of_204_bytes")]
     PacketsOf204Bytes,
     /// Renditions share too few keyframes.
     KeyframesNotShared,
