@@ -4,7 +4,7 @@
 usage: conformance/run.sh [--only JUDGE,...] [--assets NAME,...] [--keep] [BINARY]
 
 BINARY defaults to target/release/packorigin, then target/debug/packorigin. Judges: ingest, sharing, frames, boxes,
-manifests, ts, delivery, selftest, players, drm, drmplayers. `--keep` leaves the origin running and prints the URLs, for one judge alone
+manifests, ts, delivery, selftest, quirks, players, drm, drmplayers. `--keep` leaves the origin running and prints the URLs, for one judge alone
 (`python3 conformance/boxes.py URL`). Assets come from testdata/ and, where it exists, from a folder of real-world
 media: PACKORIGIN_TEST_MEDIA, or ../shared/media beside the project.
 
@@ -25,6 +25,7 @@ import frames
 import ingest
 import manifests
 import presentation
+import quirks
 import selftest
 import ts
 from origin import Origin
@@ -34,7 +35,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 TESTDATA = os.path.join(ROOT, "testdata")
 OUT = os.path.join(HERE, "out")
-JUDGES = ["ingest", "sharing", "frames", "boxes", "manifests", "ts", "delivery", "selftest", "players", "drm", "drmplayers"]
+JUDGES = ["ingest", "sharing", "frames", "boxes", "manifests", "ts", "delivery", "selftest", "quirks", "players", "drm", "drmplayers"]
 
 CONFIGURATIONS = {
     "hls-6": ("HLS", 6), "dash-6": ("DASH", 6), "cmaf-6": ("HLS_CMAF", 6),
@@ -224,7 +225,7 @@ def main():
         origin = Origin(binary(args.binary), sources, os.path.join(OUT, "packorigin.log"))
         with origin:
             if asked - {"drm", "drmplayers"}:
-                run(report, origin, chosen, asked, bool(wanted))
+                run(report, origin, chosen, asked, wanted)
             if args.keep:
                 print(f"\nplayback {origin.playback}, control {origin.control}; Ctrl-C ends")
                 for sample in chosen:
@@ -255,6 +256,7 @@ def run_drm(report, program, chosen, sources, asked, scratch):
 
 
 def run(report, origin, chosen, asked, narrowed):
+    """`narrowed`: names of assets, if not all are wanted."""
     started = time.monotonic()
     origin.configure("samples", CONFIGURATIONS)
     with open(os.path.join(TESTDATA, "bad", "expected.json")) as f:
@@ -276,6 +278,11 @@ def run(report, origin, chosen, asked, narrowed):
         judge_sample(report, sample, asked)
         failed = sum(r[3] == "FAIL" for r in report.rows[before:])
         print(f"{sample.name}: {len(report.rows) - before} checks, {failed} failed, {time.monotonic() - at:.1f} s", flush=True)
+    if "quirks" in asked:
+        before, at = len(report.rows), time.monotonic()
+        quirks.run(report, origin, TESTDATA, narrowed)
+        failed = sum(r[3] == "FAIL" for r in report.rows[before:])
+        print(f"quirks: {len(report.rows) - before} checks, {failed} failed, {time.monotonic() - at:.1f} s", flush=True)
     if "players" in asked:
         at = time.monotonic()
         run_players(report, ready)

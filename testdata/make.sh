@@ -239,7 +239,8 @@ make_bad() {
   rm bad/good.ts
 }
 
-ALL=(ladder camera codecs-change wrap midgop video-only unaligned distinct-audio bad)
+source ./quirks.sh
+ALL=(ladder camera codecs-change wrap midgop video-only unaligned distinct-audio bad quirks)
 for asset in "${@:-${ALL[@]}}"; do
   "make_$asset"
   echo "$asset: $(du -sb --apparent-size "$asset" | cut -f1) bytes"

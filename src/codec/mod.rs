@@ -2,16 +2,20 @@
 //!
 //! Framers take the payload of PES packets in any chunking and put samples, in the form that ISO
 //! BMFF stores them, straight into the buffer that will be sent: start codes become lengths and
-//! ADTS headers disappear on the way, each byte is copied once. What a framer puts out depends on
-//! the bytes alone and not on how they were cut, as long as the first bytes of a chunk do not
-//! belong to another PES packet.
+//! headers of sound disappear on the way, each byte of a picture is copied once. What a framer puts
+//! out depends on the bytes alone and not on how they were cut, as long as the first bytes of a
+//! chunk do not belong to another PES packet.
 //!
 //! Nothing here knows of containers, and nothing logs: what was wrong is counted and returned.
 
 pub mod aac;
 pub mod bits;
+pub mod dolby;
 pub mod h264;
 pub mod h265;
+mod latm;
+mod mpeg_audio;
+pub mod sound;
 pub mod timing;
 
 use self::timing::ContinuousTimestamps;

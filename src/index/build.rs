@@ -15,9 +15,10 @@ use sha2::{Digest, Sha256};
 use super::periods::{self, Stretch};
 use super::scan::{self, AudioSection, RawFrame, RawGroup, RawPicture, StreamScan, VideoSection};
 use crate::codec::AccessUnit;
+use crate::codec::aac::replication::Replication;
 use crate::codec::timing::place_frames;
 use crate::hls::read::StreamEntry;
-use crate::model::codec::{AacExtension, CodecConfig};
+use crate::model::codec::{AacConfig, AacExtension, CodecConfig};
 use crate::model::ingest::{FailureCode, IngestFailure, Report, StreamReport, Warning};
 use crate::model::presentation::{
     Group, Medium, Period, Presentation, SourceObject, SourcePosition, Stream, StreamPeriod, Track,
@@ -50,10 +51,10 @@ const AUDIO_ONLY_RUN: i64 = 90_000;
 pub(super) fn presentation(
     mut streams: Vec<ReadStream>,
 ) -> Result<(Presentation, Report), IngestFailure> {
-    require_same_discontinuities(&streams)?;
+    let differ = stretch_counts_differ(&streams);
     require_media(&streams)?;
     let scans = streams.iter_mut().map(|stream| std::mem::take(&mut stream.scan.stretches));
-    let aligned = periods::align(scans.collect());
+    let aligned = periods::align(scans.collect(), differ);
     let period_count = aligned.begins.len();
     let mut warnings = Vec::new();
     let mut periods = Vec::with_capacity(period_count);
@@ -126,23 +127,12 @@ fn require_media(streams: &[ReadStream]) -> Result<(), IngestFailure> {
     ))
 }
 
-fn require_same_discontinuities(streams: &[ReadStream]) -> Result<(), IngestFailure> {
-    let count = |stream: &ReadStream| stream.scan.stretches.len();
-    let first = streams.first().map_or(0, count);
-    match streams.iter().find(|stream| count(stream) != first) {
-        None => Ok(()),
-        Some(other) => Err(IngestFailure::new(
-            FailureCode::CorruptSegment,
-            format!(
-                "{} has {} EXT-X-DISCONTINUITY where {} has {}; all media playlists must have the \
-                 same (RFC 8216 6.2.4)",
-                other.declared.uri,
-                count(other).saturating_sub(1),
-                streams.first().map_or("", |stream| &stream.declared.uri),
-                first.saturating_sub(1),
-            ),
-        )),
-    }
+/// Whether the media playlists announce different numbers of discontinuities, which RFC 8216 6.2.4
+/// forbids. Their periods are then found by what was played.
+fn stretch_counts_differ(streams: &[ReadStream]) -> bool {
+    let mut counts = streams.iter().map(|stream| stream.scan.stretches.len());
+    let first = counts.next();
+    counts.any(|count| Some(count) != first)
 }
 
 /// Where the timeline of a period begins on the clock of each stream.
@@ -223,7 +213,7 @@ fn place(
     all: &[&Stretch],
     zero: Ticks,
     start: Ticks,
-    extension: AacExtension,
+    claimed: AacExtension,
 ) -> StreamPeriod {
     let clock_offset = zero.minus(start);
     let video = stretch.video.as_ref().map(|video| place_video(video, clock_offset));
@@ -239,7 +229,7 @@ fn place(
     });
     let audio = stretch.audio.as_ref().and_then(|audio| {
         let has_video = video.is_some();
-        place_audio(audio, clock_offset, cuts.as_deref(), has_video, extension)
+        place_audio(audio, clock_offset, cuts.as_deref(), has_video, claimed)
     });
     StreamPeriod { video, audio }
 }
@@ -268,19 +258,21 @@ fn place_video(video: &VideoSection, clock_offset: Ticks) -> Track {
         .collect();
     let end = video.end.minus(clock_offset);
     prefer_better_access(&mut groups, end);
-    let samples: i64 = groups.iter().map(|group| i64::from(group.samples)).sum();
-    let span = groups.first().map_or(0, |first| end.minus(first.time).0);
-    Track {
+    let mut track = Track {
         pid: video.pid,
         syntax: video.syntax,
         codec: video.config.clone(),
         timescale: Timescale::MPEG,
-        sample_duration: u32::try_from((span + samples / 2) / samples.max(1)).unwrap_or(0),
+        sample_duration: 0,
         clock_offset: Ticks(clock_offset.0.rem_euclid(CLOCK_PERIOD)),
         transport_delay,
         groups,
         end,
-    }
+    };
+    let (samples, span) = track.typical_group().unwrap_or((1, Ticks::ZERO));
+    let samples = i64::from(samples);
+    track.sample_duration = u32::try_from((span.0 + samples / 2) / samples).unwrap_or(0);
+    track
 }
 
 /// Random access that is worse than others of the track are is no place to cut, as long as the
@@ -347,7 +339,7 @@ fn place_audio(
     clock_offset: Ticks,
     cuts: Option<&[Ticks]>,
     has_video: bool,
-    extension: AacExtension,
+    claimed: AacExtension,
 ) -> Option<Track> {
     let timescale = audio.timescale;
     let frame = i64::from(audio.format.frame_samples);
@@ -392,11 +384,10 @@ fn place_audio(
         })
         .collect();
     let mut codec = audio.config.clone();
-    // Only cores up to 24 kHz carry the extension in practice; a claim beyond that is an error.
     if let CodecConfig::Aac(aac) = &mut codec
-        && aac.sampling_frequency <= 24_000
+        && aac.extension == AacExtension::None
     {
-        aac.extension = extension;
+        aac.extension = extension_of(aac, audio.replication, claimed);
     }
     Some(Track {
         pid: audio.pid,
@@ -492,8 +483,21 @@ fn run_of(
     group
 }
 
-/// HE-AAC hides in ADTS; until the frames themselves are looked into, the master playlist is
-/// believed about it.
+/// What the frames of a configuration carry beside the core. The frames themselves tell of spectral
+/// band replication; where they are too few, and whether parametric stereo makes two channels of
+/// one, the master playlist is believed.
+fn extension_of(aac: &AacConfig, replication: Replication, claimed: AacExtension) -> AacExtension {
+    match (replication, claimed) {
+        (Replication::Absent, _) => AacExtension::None,
+        (_, AacExtension::SbrPs) if aac.channel_configuration == 1 => AacExtension::SbrPs,
+        (Replication::Present, _) => AacExtension::Sbr,
+        // Only cores up to 24 kHz carry the extension in practice.
+        (Replication::Unsure, claimed) if aac.sampling_frequency <= 24_000 => claimed,
+        (Replication::Unsure, _) => AacExtension::None,
+    }
+}
+
+/// What the master playlist says of it.
 fn claimed_extension(codecs: Option<&str>) -> AacExtension {
     let codecs = codecs.unwrap_or_default();
     match () {

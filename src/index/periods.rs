@@ -67,8 +67,11 @@ impl Boundary {
     }
 }
 
-/// Puts the sections of all streams beside each other. All have the same number of stretches.
-pub(super) fn align(scans: Vec<Vec<StretchScan>>) -> Periods {
+/// Puts the sections of all streams beside each other. Where the streams announce `different`
+/// discontinuities, these are breaks like others.
+pub(super) fn align(scans: Vec<Vec<StretchScan>>, different: bool) -> Periods {
+    let scans: Vec<Vec<StretchScan>> =
+        if different { scans.into_iter().map(joined).collect() } else { scans };
     let mut periods =
         Periods { streams: scans.iter().map(|_| Vec::new()).collect(), begins: Vec::new() };
     let count = scans.iter().map(Vec::len).max().unwrap_or(0);
@@ -78,6 +81,16 @@ pub(super) fn align(scans: Vec<Vec<StretchScan>>) -> Periods {
         align_stretch(stretch, &mut periods);
     }
     periods
+}
+
+/// All stretches of a stream as one.
+fn joined(stretches: Vec<StretchScan>) -> Vec<StretchScan> {
+    let mut one = StretchScan::default();
+    for stretch in stretches {
+        one.video.extend(stretch.video);
+        one.audio.extend(stretch.audio);
+    }
+    vec![one]
 }
 
 fn align_stretch(scans: Vec<StretchScan>, periods: &mut Periods) {
@@ -315,7 +328,186 @@ impl Section for AudioSection {
             anchors,
             end,
             begin: self.begin,
+            replication: self.replication,
         };
         (Some(self), Some(tail))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::aac::replication::Replication;
+    use crate::codec::timing::ContinuousTimestamps;
+    use crate::index::scan::{RawFrame, RawGroup, RawPicture};
+    use crate::model::codec::{AacConfig, AacExtension, AvcConfig, CodecConfig, PictureFormat};
+    use crate::model::codec::{SoundFormat, StreamSyntax};
+    use crate::model::presentation::{SourcePosition, SubsampleCounts};
+    use crate::model::sample::RandomAccess;
+
+    const SECOND: i64 = 90_000;
+    const JUMP: Begin = Begin::ClockJump { from: Ticks(0), to: Ticks(1) };
+
+    /// Groups of one second, a picture each.
+    fn video(start: i64, seconds: i64, begin: Begin) -> VideoSection {
+        let group = |second: i64| {
+            let time = Ticks((start + second) * SECOND);
+            RawGroup {
+                start: SourcePosition::default(),
+                end: SourcePosition::default(),
+                skip: 0,
+                pes_left: None,
+                first: ContinuousTimestamps { presentation: time, decode: time },
+                time,
+                samples: 1,
+                left_out: 0,
+                access: RandomAccess::Instant,
+                payload_bytes: 1,
+                uniform_duration: None,
+                ts_clock_packets: 0,
+                subsamples: SubsampleCounts::default(),
+            }
+        };
+        VideoSection {
+            pid: 0x100,
+            syntax: StreamSyntax::H264,
+            config: CodecConfig::Avc(AvcConfig {
+                profile_idc: 100,
+                constraints: 0,
+                level_idc: 30,
+                picture: PictureFormat::default(),
+                sequence_parameter_sets: Vec::new(),
+                picture_parameter_sets: Vec::new(),
+            }),
+            groups: (0..seconds).map(group).collect(),
+            pictures: vec![RawPicture { size: 1, composition_offset: 0 }; seconds as usize],
+            end: Ticks((start + seconds) * SECOND),
+            begin,
+        }
+    }
+
+    /// Ten frames a second.
+    fn audio(start: i64, tenths: usize, begin: Begin) -> AudioSection {
+        let config = AacConfig {
+            object_type: 2,
+            sampling_frequency: 10_240,
+            frequency_index: 9,
+            channel_configuration: 2,
+            extension: AacExtension::None,
+        };
+        let frame = |index: usize| RawFrame {
+            place: index as u64,
+            hash: index as u64,
+            pes_left: None,
+            size: 1,
+            skip: 0,
+            left_out: 0,
+        };
+        let format = SoundFormat {
+            sampling_frequency: 10_240,
+            channels: 2,
+            timescale: 10_240,
+            frame_samples: 1_024,
+        };
+        AudioSection {
+            pid: 0x101,
+            syntax: StreamSyntax::Adts,
+            config: CodecConfig::Aac(config),
+            format,
+            timescale: Timescale::new(10_240).unwrap(),
+            frames: (0..tenths).map(frame).collect(),
+            anchors: vec![(0, Ticks(start * SECOND))],
+            end: SourcePosition::default(),
+            begin,
+            replication: Replication::Absent,
+        }
+    }
+
+    /// By period: seconds at which pictures and sound begin, and groups and frames they have.
+    fn shape(stream: &[Stretch]) -> Vec<(Option<(i64, usize)>, Option<(i64, usize)>)> {
+        let piece = |stretch: &Stretch| {
+            let video = stretch.video.as_ref();
+            let audio = stretch.audio.as_ref();
+            (
+                video.map(|video| (video.start().0 / SECOND, video.groups.len())),
+                audio.map(|audio| (audio.start().0 / SECOND, audio.frames.len())),
+            )
+        };
+        stream.iter().map(piece).collect()
+    }
+
+    #[test]
+    fn breaks_that_come_together_are_one() {
+        // Sound jumps after 41 frames, pictures after four seconds.
+        let scan = StretchScan {
+            video: vec![video(1, 4, Begin::Announced), video(100, 3, JUMP)],
+            audio: vec![audio(1, 41, Begin::Announced), audio(100, 29, JUMP)],
+        };
+        let periods = align(vec![vec![scan]], false);
+        assert_eq!(
+            shape(&periods.streams[0]),
+            [(Some((1, 4)), Some((1, 41))), (Some((100, 3)), Some((100, 29)))]
+        );
+        assert_eq!(periods.begins, [Begin::Announced, JUMP]);
+    }
+
+    #[test]
+    fn streams_that_do_not_break_are_split_where_others_do() {
+        let breaks = StretchScan {
+            video: vec![video(1, 4, Begin::Announced), video(5, 3, Begin::Configuration)],
+            audio: vec![audio(1, 70, Begin::Announced)],
+        };
+        let goes_on =
+            StretchScan { video: vec![video(50, 7, Begin::Announced)], audio: Vec::new() };
+        let periods = align(vec![vec![breaks], vec![goes_on]], false);
+        assert_eq!(
+            shape(&periods.streams[0]),
+            [(Some((1, 4)), Some((1, 40))), (Some((5, 3)), Some((5, 30)))]
+        );
+        assert_eq!(shape(&periods.streams[1]), [(Some((50, 4)), None), (Some((54, 3)), None)]);
+    }
+
+    #[test]
+    fn sound_that_breaks_alone_is_trimmed_to_the_pictures() {
+        // Another configuration after 3.4 seconds: the nearest random access point is at 3.
+        let scan = StretchScan {
+            video: vec![video(0, 7, Begin::Announced)],
+            audio: vec![
+                audio(0, 34, Begin::Announced),
+                AudioSection {
+                    anchors: vec![(0, Ticks(34 * SECOND / 10))],
+                    ..audio(0, 36, Begin::Configuration)
+                },
+            ],
+        };
+        let periods = align(vec![vec![scan]], false);
+        assert_eq!(
+            shape(&periods.streams[0]),
+            [(Some((0, 3)), Some((0, 30))), (Some((3, 4)), Some((3, 36)))]
+        );
+    }
+
+    #[test]
+    fn discontinuities_that_only_some_announce_are_breaks() {
+        let stretch = |start, seconds| StretchScan {
+            video: vec![video(start, seconds, Begin::Announced)],
+            audio: Vec::new(),
+        };
+        let announces = vec![stretch(0, 4), stretch(70, 5)];
+        let is_silent = vec![stretch(10, 9)];
+        let periods = align(vec![announces, is_silent], true);
+        assert_eq!(shape(&periods.streams[0]), [(Some((0, 4)), None), (Some((70, 5)), None)]);
+        assert_eq!(shape(&periods.streams[1]), [(Some((10, 4)), None), (Some((14, 5)), None)]);
+    }
+
+    #[test]
+    fn a_stream_that_ends_early_has_nothing_in_later_periods() {
+        let long = StretchScan {
+            video: vec![video(0, 4, Begin::Announced), video(90, 5, JUMP)],
+            audio: Vec::new(),
+        };
+        let short = StretchScan { video: vec![video(0, 2, Begin::Announced)], audio: Vec::new() };
+        let periods = align(vec![vec![long], vec![short]], false);
+        assert_eq!(shape(&periods.streams[1]), [(Some((0, 2)), None), (None, None)]);
     }
 }

@@ -151,6 +151,25 @@ impl Track {
         self.groups.get(group + 1).map_or(self.end, |next| next.time)
     }
 
+    /// Samples and duration of the group whose samples last neither the longest nor the shortest:
+    /// the median, which gaps and leftovers do not move.
+    pub fn typical_group(&self) -> Option<(u32, Ticks)> {
+        let mut groups: Vec<(u32, Ticks)> = (0..self.groups.len())
+            .filter_map(|index| {
+                let group = self.groups.get(index)?;
+                Some((group.samples.max(1), self.group_end(index).minus(group.time)))
+            })
+            .collect();
+        // a ÷ b < c ÷ d where a × d < c × b.
+        let middle = groups.len().checked_sub(1)? / 2;
+        let by_rate = |a: &(u32, Ticks), b: &(u32, Ticks)| {
+            let (left, right) =
+                (i128::from(a.1.0) * i128::from(b.0), i128::from(b.1.0) * i128::from(a.0));
+            left.cmp(&right)
+        };
+        Some(*groups.select_nth_unstable_by(middle, by_rate).1)
+    }
+
     /// When the first sample is shown.
     pub fn start(&self) -> Ticks {
         self.groups.first().map_or(self.end, |group| group.time)

@@ -2,7 +2,7 @@
 
 use super::{Block, source_changed};
 use crate::codec::timing::{ContinuousTimestamps, date_pictures, place_frames, place_pictures};
-use crate::codec::{AccessUnit, aac, h264};
+use crate::codec::{AccessUnit, h264, sound};
 use crate::error::{Error, Result};
 use crate::model::codec::CodecConfig;
 use crate::model::presentation::{Group, Medium, Track};
@@ -36,8 +36,9 @@ pub(super) fn gather(
             framer.finish();
             framer.into_parts()
         }
-        CodecConfig::Aac(_) => {
-            let mut framer = aac::Framer::new(buffer);
+        _ => {
+            let framer = sound::Framer::for_config(track.syntax, buffer, &track.codec);
+            let mut framer = framer.ok_or_else(|| Error::internal("no framer reads the codec"))?;
             for_each_part(plan, track.pid, groups, blocks, |part| {
                 if let Some(timestamps) = part.begins {
                     framer.begin_packet(timestamps);
@@ -47,7 +48,6 @@ pub(super) fn gather(
             framer.finish();
             framer.into_parts()
         }
-        _ => return Err(Error::internal("no framer reads the codec")),
     };
     let wanted: usize = groups.iter().map(units_of).sum();
     if units.len() < wanted {
@@ -132,7 +132,7 @@ fn leave_out(
     part: &TrackPart,
     groups: &[Group],
     units: &[AccessUnit],
-    buffer: &mut Vec<u8>,
+    buffer: &mut [u8],
 ) -> Vec<AccessUnit> {
     let mut kept = Vec::with_capacity(units.len());
     let mut end = units.first().map_or(0, |first| first.offset);

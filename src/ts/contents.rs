@@ -73,9 +73,7 @@ impl MapEntry {
             0x85 | 0x8A => audio("DTS"),
             0x86 if registration == Some(*b"HDMV") => audio("DTS-HD"),
             0x88 => audio("DTS-HD"),
-            0x90 | 0x91 | 0x92 if registration == Some(*b"HDMV") => {
-                Contents::Data { name: "graphics" }
-            }
+            0x90..=0x92 if registration == Some(*b"HDMV") => Contents::Data { name: "graphics" },
             0xD1 => video("Dirac"),
             0xD2 => video("AVS2 video"),
             0xD4 => video("AVS3 video"),

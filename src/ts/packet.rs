@@ -156,17 +156,19 @@ impl PacketReader {
     }
 
     /// Goes on at `offset` of another object, whose packets follow each other at `distance` (one of
-    /// [`PACKET_DISTANCES`]). Returns how many bytes of an incomplete packet the one before ended
-    /// with.
-    pub fn begin_object(&mut self, offset: u64, distance: u8) -> usize {
-        let left = self.carry.len();
+    /// [`PACKET_DISTANCES`]).
+    pub fn begin_object(&mut self, offset: u64, distance: u8) {
         self.carry.clear();
         self.offset = offset;
         self.is_lost = false;
         self.distance = usize::from(distance).max(PACKET_BYTES);
         // Time codes stand in front of packets.
         self.between = if offset == 0 && distance == 192 { 4 } else { 0 };
-        left
+    }
+
+    /// What is left of the object behind its last packet.
+    pub fn rest(&self) -> &[u8] {
+        &self.carry
     }
 
     /// Bytes that were skipped to find sync again.
@@ -370,7 +372,7 @@ mod tests {
                 reader.push(chunk, |offset, _| found.push(offset));
             }
             reader.finish_object(|offset, _| found.push(offset));
-            (found, reader.begin_object(0, 188))
+            (found, reader.rest().len())
         };
         let whole = found(stream.len());
         for cut in 1..stream.len() {
@@ -385,7 +387,7 @@ mod tests {
         let mut found = Vec::new();
         reader.push(&stream, |offset, _| found.push(offset));
         reader.finish_object(|offset, _| found.push(offset));
-        assert_eq!((found, reader.begin_object(0, 188)), (vec![0, 191], 0));
+        assert_eq!((found, reader.rest().len()), (vec![0, 191], 0));
     }
 
     #[test]

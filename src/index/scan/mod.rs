@@ -35,7 +35,7 @@ use crate::model::ingest::{FailureCode, FindingCode, IngestFailure};
 use crate::model::presentation::{Medium, SourcePosition};
 use crate::time::Unwrapper;
 use crate::ts::contents::Contents;
-use crate::ts::packet::{PACKET_BYTES, Packet, PacketReader, packet_distance};
+use crate::ts::packet::{PACKET_BYTES, Packet, PacketReader, SYNC_BYTE, packet_distance};
 use crate::ts::psi::{MapEntry, Tables};
 
 /// Everything that one media playlist holds.
@@ -183,7 +183,6 @@ impl StreamScanner {
         self.reader = reader;
         self.failure.take().map_or(Ok(()), Err)?;
         let path = &self.object.path;
-        let left = self.reader.begin_object(0, PACKET_BYTES as u8) as u64;
         if self.object.bytes == 0 {
             return Err(IngestFailure::new(
                 FailureCode::CorruptSegment,
@@ -196,7 +195,7 @@ impl StreamScanner {
                 format!("{path} holds no packet of an MPEG transport stream; only that is read"),
             ));
         }
-        self.note_rest(left);
+        self.note_rest();
         // Sound alone is no substitute for a picture that is there and cannot be read.
         let is_unread = |entry: &MapEntry| {
             matches!(entry.contents(), Contents::Unread { medium: Medium::Video, .. })
@@ -255,15 +254,17 @@ impl StreamScanner {
     }
 
     /// What the segment that ends leaves to be said.
-    fn note_rest(&mut self, left: u64) {
+    fn note_rest(&mut self) {
+        let rest = self.reader.rest();
+        let (left, is_packet) = (rest.len() as u64, rest.first() == Some(&SYNC_BYTE));
         let end = self.here(self.object.bytes.saturating_sub(left));
         let lost = self.reader.skipped_bytes() - self.object.skipped_before;
         self.damage.add(FindingCode::SyncLost, lost, Some(self.here(0)).filter(|_| lost > 0));
         if left > 0 {
             // A packet that was begun, or bytes that never were one.
-            let code = match lost {
-                0 => FindingCode::PacketTruncated,
-                _ => FindingCode::BytesTrailing,
+            let code = match is_packet {
+                true => FindingCode::PacketTruncated,
+                false => FindingCode::BytesTrailing,
             };
             self.damage.add(code, 1, Some(end));
         }
@@ -443,7 +444,7 @@ impl StreamScanner {
             None => Begin::Announced,
         };
         self.end_audio(end);
-        self.audio = Some(SoundTrack::new(pid, syntax, begin));
+        self.audio = SoundTrack::new(pid, syntax, begin);
     }
 
     fn no_transport_stream(&self, start: &[u8]) -> IngestFailure {

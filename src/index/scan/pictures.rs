@@ -17,7 +17,7 @@ use crate::codec::timing::{
     ContinuousTimestamps, Placed, TRUSTED_DISTANCE, TrackClock, date_pictures, place_pictures,
     uniform_duration,
 };
-use crate::codec::{AccessUnit, h264};
+use crate::codec::{AccessUnit, Timestamps, h264};
 use crate::model::codec::{CodecConfig, StreamSyntax};
 use crate::model::presentation::{SourcePosition, SubsampleCounts};
 use crate::model::protection::ProtectionScheme;
@@ -150,7 +150,7 @@ pub(super) struct PictureTrack {
     pub counts: PictureCounts,
     framer: h264::Framer,
     clock: TrackClock,
-    /// The latest decoding time.
+    /// The latest decoding time; `None` before the first timestamp.
     now: Option<Ticks>,
     collected: Vec<ScannedPicture>,
     waiting: Option<Waiting>,
@@ -230,7 +230,7 @@ impl PictureTrack {
         subsamples: (u32, u32),
         other: Option<(usize, Ticks)>,
     ) -> Result<(), String> {
-        let mut placed = self.clock.place(unit.timestamps);
+        let mut placed = self.place(unit.timestamps);
         self.counts.undated += u64::from(unit.timestamps.is_none());
         if self.begins_group(&unit, placed.at()) {
             let position = end_before(from_tag(unit.tag).0, unit.skip);
@@ -264,7 +264,9 @@ impl PictureTrack {
             return Ok(());
         }
         let at = placed.at();
-        self.now = Some(at.decode);
+        if self.now.is_some() || unit.timestamps.is_some() {
+            self.now = Some(at.decode);
+        }
         self.collected.push(ScannedPicture { unit, at, subsamples });
         match placed {
             Placed::Doubted(..) => {
@@ -281,6 +283,24 @@ impl PictureTrack {
             self.is_broken = true;
         }
         Ok(())
+    }
+
+    /// Places a picture. The first that has timestamps says when those before it were shown.
+    fn place(&mut self, timestamps: Option<Timestamps>) -> Placed {
+        let placed = self.clock.place(timestamps);
+        let (Placed::Dated(at) | Placed::Doubted(_, at)) = placed else { return placed };
+        if self.now.is_some() {
+            return placed;
+        }
+        let earlier = (1..).map(|count| Ticks(count * USUAL_STEP));
+        for (picture, earlier) in self.collected.iter_mut().rev().zip(earlier) {
+            picture.at = ContinuousTimestamps {
+                presentation: at.presentation.minus(earlier),
+                decode: at.decode.minus(earlier),
+            };
+        }
+        self.clock = TrackClock::near(at);
+        self.clock.place(timestamps)
     }
 
     fn is_empty(&self) -> bool {

@@ -11,7 +11,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::input::{TrackInput, end_before, from_tag};
 use super::pictures::{Begin, LONGEST_GAP, LONGEST_OVERLAP};
-use crate::codec::aac;
+use crate::codec::aac::replication::Replication;
+use crate::codec::sound::Framer;
 use crate::codec::timing::TRUSTED_DISTANCE;
 use crate::model::codec::{CodecConfig, SoundFormat, StreamSyntax};
 use crate::model::presentation::SourcePosition;
@@ -33,6 +34,8 @@ pub(in crate::index) struct AudioSection {
     pub end: SourcePosition,
     /// Why it begins.
     pub begin: Begin,
+    /// Whether its frames carry spectral band replication.
+    pub replication: Replication,
 }
 
 impl AudioSection {
@@ -102,7 +105,7 @@ pub(super) struct SoundTrack {
     pub input: TrackInput,
     pub syntax: StreamSyntax,
     pub counts: SoundCounts,
-    framer: aac::Framer,
+    framer: Framer,
     clock: Unwrapper,
     open: OpenSection,
     sections: Vec<AudioSection>,
@@ -135,19 +138,20 @@ impl OpenSection {
 }
 
 impl SoundTrack {
-    pub fn new(pid: u16, syntax: StreamSyntax, begin: Begin) -> Self {
-        Self {
+    /// `None` for a syntax of pictures.
+    pub fn new(pid: u16, syntax: StreamSyntax, begin: Begin) -> Option<Self> {
+        Some(Self {
             input: TrackInput::new(pid),
             syntax,
             counts: SoundCounts::default(),
-            framer: aac::Framer::new(Vec::new()),
+            framer: Framer::new(syntax, Vec::new())?,
             clock: Unwrapper::default(),
             open: OpenSection::new(begin, 0),
             sections: Vec::new(),
             doubt: None,
             dropping: 0,
             now: None,
-        }
+        })
     }
 
     /// Where its clock stands, and how many sections have ended.
@@ -195,8 +199,8 @@ impl SoundTrack {
         Some((format, Timescale::new(format.timescale)?))
     }
 
-    fn config(&self, _number: u32) -> Option<CodecConfig> {
-        self.framer.config().cloned().map(CodecConfig::Aac)
+    fn config(&self, number: u32) -> Option<CodecConfig> {
+        self.framer.configs().get(number as usize).cloned()
     }
 
     /// Keeps the frame, or leaves it out.
@@ -296,6 +300,7 @@ impl SoundTrack {
     /// Ends the section before `end` in the source; another begins.
     fn end_section(&mut self, end: SourcePosition, begin: Begin) {
         let config = self.open.config;
+        let replication = self.framer.replication(config);
         let open = std::mem::replace(&mut self.open, OpenSection::new(begin, config));
         self.doubt = None;
         self.dropping = 0;
@@ -315,6 +320,7 @@ impl SoundTrack {
             anchors: open.anchors,
             end,
             begin: open.begin,
+            replication,
         });
     }
 
