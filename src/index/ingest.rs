@@ -13,7 +13,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::build::{self, ReadStream};
 use super::scan::StreamScanner;
-use crate::hls::read::{self, MediaSegment, ReadError, StreamEntry};
+use crate::hls::read::{self, MediaContext, MediaSegment, ReadError, StreamEntry, Variables};
 use crate::model::ingest::{
     FailureCode, FindingCode, Findings, IngestFailure, Place, Progress, Report,
 };
@@ -57,11 +57,11 @@ pub async fn ingest(
 ) -> Result<Ingested, IngestFailure> {
     let path = SourcePath::parse(path).map_err(|error| error.to_ingest_failure())?;
     let bytes = read_playlist(&root, &path, limits).await?;
-    let master =
-        read::master_playlist(&bytes).map_err(|error| playlist_failure(path.as_str(), &error))?;
+    let master = read::master_playlist(&bytes, None)
+        .map_err(|error| playlist_failure(path.as_str(), &error))?;
     let mut sources = Vec::new();
     for entry in master.streams {
-        sources.push(list_segments(&root, &path, entry, limits).await?);
+        sources.push(list_segments(&root, &path, entry.entry, &master.variables, limits).await?);
     }
     let segments_total = sources.iter().map(|source| source.segments.len() as u64).sum();
     if segments_total > limits.max_segments {
@@ -151,14 +151,21 @@ async fn list_segments(
     root: &Root,
     master: &SourcePath,
     entry: StreamEntry,
+    variables: &Variables,
     limits: IngestLimits,
 ) -> Result<StreamSource, IngestFailure> {
     let path = master
         .resolve(&entry.uri, root.url())
         .map_err(|error| found_in(master, error.to_ingest_failure()))?;
     let bytes = read_playlist(root, &path, limits).await?;
-    let playlist =
-        read::media_playlist(&bytes).map_err(|error| playlist_failure(path.as_str(), &error))?;
+    let query = entry.uri.split('#').next().and_then(|uri| Some(uri.split_once('?')?.1));
+    let context = MediaContext { variables, query, max_segments: limits.max_segments };
+    let playlist = read::media_playlist(&bytes, &context)
+        .map_err(|error| playlist_failure(path.as_str(), &error))?;
+    if let Some(key) = playlist.segments.iter().find_map(|segment| segment.key.as_ref()) {
+        let error = ReadError::Encrypted { line: key.line, what: "METHOD=AES-128".to_owned() };
+        return Err(playlist_failure(path.as_str(), &error));
+    }
     let segments = playlist
         .segments
         .into_iter()
@@ -190,10 +197,13 @@ fn found_in(playlist: &SourcePath, mut failure: IngestFailure) -> IngestFailure 
 fn playlist_failure(path: &str, error: &ReadError) -> IngestFailure {
     let code = match error {
         ReadError::NotAPlaylist { .. }
-        | ReadError::Syntax { .. }
+        | ReadError::Tag { .. }
+        | ReadError::UndefinedVariable { .. }
         | ReadError::NotAMediaPlaylist { .. }
-        | ReadError::NoSegments
-        | ReadError::IFramesOnly => FailureCode::NotAPlaylist,
+        | ReadError::NoSegments { .. }
+        | ReadError::DeltaUpdate { .. }
+        | ReadError::IFramesOnly { .. } => FailureCode::NotAPlaylist,
+        ReadError::TooManySegments { .. } => FailureCode::LimitExceeded,
         ReadError::NotAMasterPlaylist { .. } => FailureCode::NotAMasterPlaylist,
         ReadError::NoStreams => FailureCode::NoVariants,
         ReadError::NotEnded { .. } => FailureCode::NotVod,
