@@ -20,6 +20,7 @@ import tempfile
 import time
 
 import boxes
+import codectest
 import delivery
 import frames
 import ingest
@@ -292,6 +293,8 @@ def run(report, origin, chosen, asked, narrowed):
         judge_sample(report, sample, asked)
         failed = sum(r[3] == "FAIL" for r in report.rows[before:])
         print(f"{sample.name}: {len(report.rows) - before} checks, {failed} failed, {time.monotonic() - at:.1f} s", flush=True)
+    if "selftest" in asked and not narrowed:
+        codectest.run(report, TESTDATA)
     strange = []
     if "quirks" in asked:
         before, at = len(report.rows), time.monotonic()
