@@ -11,6 +11,7 @@ import tempfile
 from fractions import Fraction
 
 import boxes
+import decoded
 import manifests
 import presentation
 import ts
@@ -126,6 +127,23 @@ def run(report, testdata):
             judge_walkers(judge, testdata)
 
 
+class Frames:
+    def __init__(self, frames, starts=1):
+        self.frames, self.starts, self.complaints = frames, starts, []
+
+
+def judge_comparing(judge):
+    """One frame missing, another, twice, or two exchanged: each is noticed, and let pass where it is allowed."""
+    whole = [f"{n:04x}" for n in range(50)]
+    for what, spoiled in (("missing", whole[:20] + whole[21:]), ("another", whole[:20] + ["x"] + whole[21:]), ("twice", whole[:20] + whole[19:]),
+                          ("exchanged", whole[:20] + whole[21:19:-1] + whole[22:]), ("all missing", [])):
+        for allowed in (0, 2):
+            mine = Judge(Report(), "codectest", "")
+            decoded.compare(mine, "video", Frames(spoiled), Frames(whole), allowed, "")
+            failed = any(failures for _, failures in mine.checks.values())
+            judge.equal(f"a frame that is {what}, {allowed} allowed", failed, allowed == 0 or not spoiled)
+
+
 def judge_walkers(judge, testdata):
     def stream(name):
         with open(os.path.join(testdata, "quirks", name, "000.ts"), "rb") as f:
@@ -136,6 +154,7 @@ def judge_walkers(judge, testdata):
     nals = [n for u in fields for n in h264.annex_b(u.payload)]
     sps = next(h264.read_sps(n) for n in nals if h264.kind(n) == h264.SPS)
     judge.equal("fields are joined to frames", (len(h264.access_units(nals)), len(h264.frames(nals, sps))), (100, 50))
+    judge_comparing(judge)
     box = dolby.read_dec3(bytes([0x30, 0x00, 0x20, 0x0F, 0x00, 0x01, 0x10]))
     judge.equal("JOC in dec3 is read", (box.kbits, box.substreams[0].acmod, box.substreams[0].lfe, box.joc, box.left), (1536, 7, 1, 16, 0))
     for name, wanted in (("hevc-main", True), ("latm", True), ("ac3-dvb-descriptor", True), ("ac3-stereo", False), ("mp3", False)):
