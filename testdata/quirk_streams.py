@@ -472,6 +472,12 @@ def _(segments):
     segments[2][-1] = segments[2][-1][:100]
 
 
+@spoiled("truncated-segment")
+def _(segments):
+    middle = len(segments[1]) // 2
+    segments[1][middle:] = [segments[1][middle][:50]]
+
+
 @spoiled("trailing-bytes")
 def _(segments):
     segments[1].append(NOISE[:40])
