@@ -132,7 +132,7 @@ def judge_one(report, subject, out, package_type, source, expected):
         frames.judge_frames(report, subject, out, source)
     manifests.judge_manifests(report, subject, out, shared=expected.get("shared", True), recovery=recovery, uneven=expected.get("uneven"))
     if package_type == "HLS":
-        ts.judge_ts(report, subject, out, recovery)
+        ts.judge_ts(report, subject, out, recovery, gaps=bool(expected.get("uneven")))
     else:
         boxes.judge_boxes(report, subject, out, recovery)
 

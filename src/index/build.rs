@@ -16,7 +16,7 @@ use super::periods::{self, Stretch};
 use super::report;
 use super::scan::{self, AudioSection, RawFrame, RawGroup, RawPicture, StreamScan, VideoSection};
 use crate::codec::AccessUnit;
-use crate::codec::aac::replication::Replication;
+use crate::codec::aac::replication::Presence;
 use crate::codec::timing::place_frames;
 use crate::hls::read::StreamEntry;
 use crate::model::codec::{AacConfig, AacExtension, CodecConfig};
@@ -384,7 +384,7 @@ fn place_audio(
     if let CodecConfig::Aac(aac) = &mut codec
         && aac.extension == AacExtension::None
     {
-        aac.extension = extension_of(aac, audio.replication, claimed);
+        aac.extension = extension_of(aac, audio, claimed);
     }
     Some(Track {
         pid: audio.pid,
@@ -480,17 +480,20 @@ fn run_of(
     group
 }
 
-/// What the frames of a configuration carry beside the core. The frames themselves tell of spectral
-/// band replication; where they are too few, and whether parametric stereo makes two channels of
-/// one, the master playlist is believed.
-fn extension_of(aac: &AacConfig, replication: Replication, claimed: AacExtension) -> AacExtension {
-    match (replication, claimed) {
-        (Replication::Absent, _) => AacExtension::None,
-        (_, AacExtension::SbrPs) if aac.channel_configuration == 1 => AacExtension::SbrPs,
-        (Replication::Present, _) => AacExtension::Sbr,
+/// What the frames of a section carry beside the core. The frames themselves tell; where they are
+/// too few, the master playlist is believed.
+fn extension_of(aac: &AacConfig, audio: &AudioSection, claimed: AacExtension) -> AacExtension {
+    let is_mono = aac.channel_configuration == 1;
+    match (audio.replication, audio.stereo, claimed) {
+        (Presence::Absent, ..) => AacExtension::None,
+        (Presence::Present, Presence::Present, _) if is_mono => AacExtension::SbrPs,
+        (Presence::Present, Presence::Unsure, AacExtension::SbrPs) if is_mono => {
+            AacExtension::SbrPs
+        }
+        (Presence::Present, ..) => AacExtension::Sbr,
         // Only cores up to 24 kHz carry the extension in practice.
-        (Replication::Unsure, claimed) if aac.sampling_frequency <= 24_000 => claimed,
-        (Replication::Unsure, _) => AacExtension::None,
+        (Presence::Unsure, _, claimed) if aac.sampling_frequency <= 24_000 => claimed,
+        (Presence::Unsure, ..) => AacExtension::None,
     }
 }
 

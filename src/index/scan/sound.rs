@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::input::{TrackInput, end_before, from_tag};
 use super::pictures::{Begin, LONGEST_GAP, LONGEST_OVERLAP};
-use crate::codec::aac::replication::Replication;
+use crate::codec::aac::replication::Presence;
 use crate::codec::sound::Framer;
 use crate::codec::timing::TRUSTED_DISTANCE;
 use crate::model::codec::{CodecConfig, SoundFormat, StreamSyntax};
@@ -35,7 +35,9 @@ pub(in crate::index) struct AudioSection {
     /// Why it begins.
     pub begin: Begin,
     /// Whether its frames carry spectral band replication.
-    pub replication: Replication,
+    pub replication: Presence,
+    /// Whether they carry parametric stereo.
+    pub stereo: Presence,
 }
 
 impl AudioSection {
@@ -301,6 +303,7 @@ impl SoundTrack {
     fn end_section(&mut self, end: SourcePosition, begin: Begin) {
         let config = self.open.config;
         let replication = self.framer.replication(config);
+        let stereo = self.framer.parametric_stereo(config);
         let open = std::mem::replace(&mut self.open, OpenSection::new(begin, config));
         self.doubt = None;
         self.dropping = 0;
@@ -321,6 +324,7 @@ impl SoundTrack {
             end,
             begin: open.begin,
             replication,
+            stereo,
         });
     }
 
