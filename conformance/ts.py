@@ -75,6 +75,7 @@ def judge_video(judge, stream, where, recovery):
         here = f"{where}: video PES {number}"
         judge.check("a picture starts each video PES", pes.payload[:4] in (b"\0\0\0\1", b"\0\0\1\x09") or pes.payload[:3] == b"\0\0\1", here)
         judge.equal("one picture in each PES", len(h264.frames(nals, sps)), 1, here)
+        judge.equal("both fields of a frame in one PES", h264.fields(nals, sps) if sps else 0, 0, here)
         judge.check("AUD first, and once", kinds[:1] == [h264.AUD] and kinds.count(h264.AUD) <= len(h264.access_units(nals)), lambda: f"{here}: NAL units {kinds[:6]}")
         if h264.IDR in kinds:
             before = kinds[:kinds.index(h264.IDR)]
