@@ -451,7 +451,7 @@ fn run_of(
         time,
         samples: frames.len() as u32,
         left_out: frames.last().map_or(0, |frame| u32::from(frame.left_out)),
-        payload_bytes: frames.iter().map(|frame| u32::from(frame.size)).sum(),
+        payload_bytes: frames.iter().map(|frame| frame.size).sum(),
         ..Group::default()
     };
     if let Some(first) = frames.first() {
@@ -463,7 +463,7 @@ fn run_of(
         .iter()
         .map(|frame| AccessUnit {
             offset: 0,
-            size: usize::from(frame.size),
+            size: frame.size as usize,
             timestamps: None,
             tag: 0,
             skip: frame.skip,

@@ -66,7 +66,7 @@ pub(in crate::index) struct RawFrame {
     pub place: u64,
     pub hash: u64,
     pub pes_left: Option<u32>,
-    pub size: u16,
+    pub size: u32,
     pub skip: u8,
     /// Frames behind it that are left out.
     pub left_out: u8,
@@ -182,7 +182,7 @@ impl SoundTrack {
         for (unit, hash) in units {
             let Some((format, timescale)) = self.format(unit.config) else { continue };
             let (place, pes_left) = from_tag(unit.tag);
-            let size = u16::try_from(unit.size).unwrap_or(u16::MAX);
+            let size = u32::try_from(unit.size).unwrap_or(u32::MAX);
             let frame = RawFrame { place, hash, pes_left, size, skip: unit.skip, left_out: 0 };
             if unit.config != self.open.config {
                 self.end_section(end_before(place, unit.skip), Begin::Configuration);
