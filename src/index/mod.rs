@@ -4,7 +4,8 @@
 //! ```text
 //! ingest   playlists and segments, in order and in parallel
 //! └ scan   one stream: packets → access units → raw groups, on the source's clock
-//!   └ build  all streams: one timeline, runs of audio cut at the pictures' groups, report
+//!   └ build  all streams: one timeline, runs of audio cut at the pictures' groups
+//!     └ report  what to tell about them
 //! format   Presentation ⇄ bytes, compact and checksummed
 //! store    those bytes in the data directory, under their own hash
 //! ```
@@ -14,6 +15,7 @@ pub mod store;
 
 mod build;
 mod ingest;
+mod report;
 mod scan;
 
 pub use ingest::{IngestLimits, Ingested, ingest};
