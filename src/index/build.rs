@@ -12,9 +12,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::report::{
-    milliseconds, stream_report, warn_of_alignment, warn_of_claims, warn_of_damage,
-};
+use super::report;
 use super::scan::{
     self, AudioScan, RawFrame, RawGroup, RawPicture, StreamScan, Stretch, VideoScan,
 };
@@ -22,7 +20,7 @@ use crate::codec::AccessUnit;
 use crate::codec::timing::place_frames;
 use crate::hls::read::StreamEntry;
 use crate::model::codec::{AacConfig, AacExtension, AvcConfig, CodecConfig, StreamSyntax};
-use crate::model::ingest::{FailureCode, IngestFailure, Report, Warning};
+use crate::model::ingest::{FailureCode, FindingCode, Findings, IngestFailure, Place, Report};
 use crate::model::presentation::{
     Group, Period, Presentation, SourceObject, Stream, StreamPeriod, Track,
 };
@@ -47,20 +45,20 @@ const CLOCK_PERIOD: i64 = 1 << 33;
 /// Runs of audio without pictures are cut at this distance, 90 kHz.
 const AUDIO_ONLY_RUN: i64 = 90_000;
 
-/// Puts the streams together.
+/// Puts the streams together. The findings are those of the playlists.
 pub(super) fn presentation(
     streams: Vec<ReadStream>,
+    mut findings: Findings,
 ) -> Result<(Presentation, Report), IngestFailure> {
     let period_count = common_period_count(&streams)?;
     require_media(&streams)?;
-    let mut warnings = Vec::new();
     let mut periods = Vec::with_capacity(period_count);
     let mut built: Vec<Vec<StreamPeriod>> = streams.iter().map(|_| Vec::new()).collect();
     let mut start = None;
     for index in 0..period_count {
         let stretches: Vec<&Stretch> =
             streams.iter().filter_map(|stream| stream.scan.stretches.get(index)).collect();
-        let clock = PeriodClock::of(&stretches, index, &streams, &mut warnings);
+        let clock = PeriodClock::of(&stretches, index, &streams, &mut findings);
         let start_of_period = *start.get_or_insert(clock.audio_lead);
         let placed: Vec<StreamPeriod> = stretches
             .iter()
@@ -78,10 +76,10 @@ pub(super) fn presentation(
             stream.push(period);
         }
     }
-    let mut report = Report::default();
+    let mut stream_reports = Vec::with_capacity(streams.len());
     let mut finished = Vec::with_capacity(streams.len());
     for (read, periods_of_stream) in streams.into_iter().zip(built) {
-        warn_of_damage(&read, &mut warnings);
+        report::find_damage(&read, &mut findings);
         let stream = Stream {
             source_identity: read.scan.identity,
             audio_identity: audio_identity(&read.scan.stretches, &periods_of_stream),
@@ -90,19 +88,11 @@ pub(super) fn presentation(
             objects: read.objects,
             periods: periods_of_stream,
         };
-        let entry = stream_report(&stream, &periods);
-        warn_of_claims(&entry, &read.declared, &mut warnings);
-        report.streams.push(entry);
+        stream_reports.push(report::of_stream(&stream, &read.declared, &periods, &mut findings));
         finished.push(stream);
     }
     let presentation = Presentation { periods, streams: finished };
-    report.duration_milliseconds = milliseconds(presentation.duration());
-    report.periods = presentation.periods.len() as u32;
-    report.audio_renditions = (0..presentation.streams.len())
-        .filter(|&stream| presentation.audio_origin(stream) == Some(stream))
-        .count() as u32;
-    warn_of_alignment(&presentation, &mut warnings);
-    report.warnings = warnings;
+    let report = report::of(&presentation, stream_reports, findings);
     Ok((presentation, report))
 }
 
@@ -153,7 +143,7 @@ impl PeriodClock {
         stretches: &[&Stretch],
         index: usize,
         streams: &[ReadStream],
-        warnings: &mut Vec<Warning>,
+        findings: &mut Findings,
     ) -> Self {
         let firsts: Vec<Option<Ticks>> =
             stretches.iter().map(|stretch| first_time(stretch)).collect();
@@ -171,16 +161,16 @@ impl PeriodClock {
             .map(|((first, near), stream)| match (first, near) {
                 (Some(first), Some(near)) if related(*near) => zero.plus(first.minus(*near)),
                 (Some(first), _) => {
-                    warnings.push(Warning::new(
-                        "clocks_differ",
+                    findings.add(
+                        FindingCode::ClocksDiffer,
+                        Place::stream(&stream.declared.uri).period(index as u32),
                         format!(
-                            "{}: timestamps of period {index} are {} s away from those of {}; the \
+                            "timestamps of period {index} are {} s away from those of {}; the \
                              first pictures are taken as simultaneous",
-                            stream.declared.uri,
                             first.minus(reference).seconds(Timescale::MPEG, 1),
                             streams.first().map_or("", |stream| &stream.declared.uri),
                         ),
-                    ));
+                    );
                     *first
                 }
                 (None, _) => zero,

@@ -14,7 +14,9 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::build::{self, ReadStream};
 use super::scan::StreamScanner;
 use crate::hls::read::{self, MediaSegment, ReadError, StreamEntry};
-use crate::model::ingest::{FailureCode, IngestFailure, Progress, Report, Warning};
+use crate::model::ingest::{
+    FailureCode, FindingCode, Findings, IngestFailure, Place, Progress, Report,
+};
 use crate::model::presentation::{Presentation, SourceObject};
 use crate::source::{Root, SourcePath};
 
@@ -89,16 +91,18 @@ pub async fn ingest(
     });
     let streams: Vec<ReadStream> =
         stream::iter(tasks).buffered(PARALLEL_STREAMS).try_collect().await?;
-    let (presentation, mut report) = build::presentation(streams)?;
+    let mut findings = Findings::new();
     for rendition in master.renditions {
-        report.warnings.push(Warning::new(
-            "rendition_left_out",
+        findings.add(
+            FindingCode::RenditionLeftOut,
+            Place::source().file(path.as_str()),
             format!(
                 "the {} rendition {:?} has a playlist of its own and is left out",
                 rendition.kind, rendition.name
             ),
-        ));
+        );
     }
+    let (presentation, report) = build::presentation(streams, findings)?;
     Ok(Ingested { presentation, report })
 }
 

@@ -1,60 +1,239 @@
-//! What is told about a presentation once it is put together: numbers of each stream, and where
-//! the source is not what it should be or what it says.
+//! What is told about a presentation once it is put together: what each stream is, how the streams
+//! go together, and where the source is not what it should be or what it says.
+//!
+//! Everything here is read off the index; what only the scan of the bytes can know comes in as
+//! [`Findings`].
 
 use super::build::{ReadStream, group_times};
 use crate::hls::read::StreamEntry;
-use crate::model::ingest::{StreamReport, Warning};
-use crate::model::presentation::{Group, Medium, Period, Presentation, Stream};
+use crate::model::codec::CodecConfig;
+use crate::model::ingest::{
+    Alignment, AudioReport, Colours, FindingCode, Findings, Offsets, PeriodCause, PeriodReport,
+    Place, RandomAccessReport, Report, ScanType, StreamReport, VideoReport,
+};
+use crate::model::presentation::{
+    Group, Medium, Period, Presentation, Stream, StreamPeriod, Track,
+};
+use crate::model::sample::RandomAccess;
 use crate::time::{Ticks, Timescale, bits_per_second};
 
-pub(super) fn milliseconds(time: Ticks) -> i64 {
-    Timescale::new(1000).map_or(0, |scale| time.rescale(Timescale::MPEG, scale).0)
+/// Random access points further apart than this are told of: players start and switch there, and
+/// most configurations wish for segments shorter than this.
+const FAR_APART_MILLISECONDS: i64 = 10_000;
+/// Streams whose lengths differ by more than this do not end together.
+const LENGTHS_DIFFER_MILLISECONDS: i64 = 1_000;
+/// Sound that starts further from the pictures than this is told of; encoders' delays and the grid
+/// of frames stay below it.
+const OFFSET_MILLISECONDS: i64 = 100;
+/// Sound that ends further from the pictures than this is told of.
+const ENDS_APART_MILLISECONDS: i64 = 500;
+
+/// The report of a presentation: the streams' reports, and what concerns all of them.
+pub(super) fn of(
+    presentation: &Presentation,
+    streams: Vec<StreamReport>,
+    mut findings: Findings,
+) -> Report {
+    let lengths = || streams.iter().map(|stream| stream.duration_milliseconds);
+    let alignment = Alignment {
+        shortest_milliseconds: lengths().min().unwrap_or(0),
+        longest_milliseconds: lengths().max().unwrap_or(0),
+        ..find_alignment(presentation, &mut findings)
+    };
+    find_lengths(&alignment, &streams, &mut findings);
+    let mut report = Report {
+        duration_milliseconds: milliseconds(presentation.duration()),
+        // Whoever stores the index knows.
+        index_bytes: 0,
+        periods: presentation.periods.iter().enumerate().map(of_period).collect(),
+        streams,
+        audio_renditions: (0..presentation.streams.len())
+            .filter(|&stream| presentation.audio_origin(stream) == Some(stream))
+            .count() as u32,
+        alignment,
+        // Whoever may ask the plan fills them.
+        packages: Vec::new(),
+        findings: findings.into_sorted(),
+    };
+    report.tally();
+    report
 }
 
-pub(super) fn stream_report(stream: &Stream, periods: &[Period]) -> StreamReport {
+fn of_period((index, period): (usize, &Period)) -> PeriodReport {
+    PeriodReport {
+        start_milliseconds: milliseconds(period.start),
+        duration_milliseconds: milliseconds(period.duration),
+        cause: if index == 0 { PeriodCause::Start } else { PeriodCause::Discontinuity },
+    }
+}
+
+/// What is told about one stream.
+pub(super) fn of_stream(
+    stream: &Stream,
+    declared: &StreamEntry,
+    periods: &[Period],
+    findings: &mut Findings,
+) -> StreamReport {
     let duration: i64 = periods.iter().map(|period| period.duration.0).sum();
     let bytes: u64 = stream.objects.iter().map(|object| object.size).sum();
-    let tracks = |medium| {
-        stream.periods.iter().filter_map(move |period| match medium {
-            Medium::Video => period.video.as_ref(),
-            Medium::Audio => period.audio.as_ref(),
-        })
-    };
     let mut codecs: Vec<String> = Vec::new();
-    for track in tracks(Medium::Video).chain(tracks(Medium::Audio)) {
+    for track in tracks(stream, Medium::Video).chain(tracks(stream, Medium::Audio)) {
         let codec = track.codec.rfc6381();
         if !codecs.contains(&codec) {
             codecs.push(codec);
         }
     }
-    let first_video = tracks(Medium::Video).next();
-    let longest = tracks(Medium::Video)
-        .flat_map(|track| {
-            (0..track.groups.len()).filter_map(|index| {
-                Some(track.group_end(index).minus(track.groups.get(index)?.time))
-            })
-        })
-        .max()
-        .unwrap_or_default();
-    StreamReport {
+    let report = StreamReport {
         uri: stream.uri.clone(),
         segments: stream.objects.len() as u64,
         bytes,
+        duration_milliseconds: milliseconds(Ticks(
+            stream.periods.iter().map(|period| length(period).0).sum(),
+        )),
         declared_bandwidth: stream.declared_bandwidth,
+        declared_average_bandwidth: declared.average_bandwidth,
         measured_peak_bandwidth: peak_bandwidth(stream),
         measured_average_bandwidth: bits_per_second(bytes, Ticks(duration), Timescale::MPEG),
         codecs,
-        resolution: first_video
-            .and_then(|track| track.codec.picture())
-            .map(|picture| format!("{}x{}", picture.width, picture.height)),
-        frame_rate: first_video.map(|track| {
-            let second = i64::from(track.timescale.hertz());
-            let step = Timescale::new(track.sample_duration.max(1)).unwrap_or(track.timescale);
-            Ticks(second).seconds(step, 3).to_string()
+        video: of_video(stream),
+        audio: of_audio(stream),
+        offsets: offsets(stream),
+        damage: Vec::new(),
+        clocks: Vec::new(),
+    };
+    find_claims(&report, declared, findings);
+    find_distances(&report, findings);
+    report
+}
+
+fn tracks(stream: &Stream, medium: Medium) -> impl Iterator<Item = &Track> {
+    stream.periods.iter().filter_map(move |period| match medium {
+        Medium::Video => period.video.as_ref(),
+        Medium::Audio => period.audio.as_ref(),
+    })
+}
+
+fn samples(stream: &Stream, medium: Medium) -> u64 {
+    let groups = tracks(stream, medium).flat_map(|track| &track.groups);
+    groups.map(|group| u64::from(group.samples)).sum()
+}
+
+/// A time of a track on the common timescale.
+fn mpeg(track: &Track, time: Ticks) -> Ticks {
+    time.rescale(track.timescale, Timescale::MPEG)
+}
+
+/// From the first that is shown or heard to the end of the last, 90 kHz.
+fn length(period: &StreamPeriod) -> Ticks {
+    let tracks = || period.video.iter().chain(&period.audio);
+    let start = tracks().map(|track| mpeg(track, track.start())).min().unwrap_or_default();
+    let end = tracks().map(|track| mpeg(track, track.end)).max().unwrap_or_default();
+    end.minus(start)
+}
+
+fn of_video(stream: &Stream) -> Option<VideoReport> {
+    let first = tracks(stream, Medium::Video).next()?;
+    let picture = first.codec.picture()?;
+    let second = i64::from(first.timescale.hertz());
+    let step = Timescale::new(first.sample_duration.max(1)).unwrap_or(first.timescale);
+    Some(VideoReport {
+        codec: first.codec.name().to_owned(),
+        resolution: format!("{}x{}", picture.width, picture.height),
+        frame_rate: Ticks(second).seconds(step, 3).to_string(),
+        scan: if picture.interlaced { ScanType::Interlaced } else { ScanType::Progressive },
+        pictures: samples(stream, Medium::Video),
+        range: picture.video_range().as_str().to_owned(),
+        colours: picture.colour.map(|colour| Colours {
+            primaries: colour.primaries,
+            transfer: colour.transfer,
+            matrix: colour.matrix,
+            full_range: colour.full_range,
         }),
-        keyframes: tracks(Medium::Video).map(|track| track.groups.len() as u64).sum(),
-        longest_keyframe_distance_milliseconds: milliseconds(longest),
+        has_mastering_display: picture.display.mastering.is_some(),
+        has_light_level: picture.display.light_level.is_some(),
+        random_access: random_access(stream),
+    })
+}
+
+fn random_access(stream: &Stream) -> RandomAccessReport {
+    let groups = || tracks(stream, Medium::Video).flat_map(|track| &track.groups);
+    let of_kind = |kind| groups().filter(|group| group.access == kind).count() as u64;
+    let (mut shortest, mut longest, mut span) = (None::<Ticks>, Ticks::ZERO, Ticks::ZERO);
+    for track in tracks(stream, Medium::Video) {
+        for (index, group) in track.groups.iter().enumerate() {
+            let distance = mpeg(track, track.group_end(index)).minus(mpeg(track, group.time));
+            longest = longest.max(distance);
+            span = span.plus(distance);
+            // The last group ends with the track, where no random access point is.
+            if index + 1 < track.groups.len() {
+                shortest = Some(shortest.map_or(distance, |before| before.min(distance)));
+            }
+        }
     }
+    let points = groups().count() as u64;
+    let average = i64::try_from(points.max(1)).map_or(Ticks::ZERO, |points| Ticks(span.0 / points));
+    RandomAccessReport {
+        points,
+        instant: of_kind(RandomAccess::Instant),
+        recovery: of_kind(RandomAccess::Recovery),
+        gradual: of_kind(RandomAccess::Gradual),
+        shortest_milliseconds: milliseconds(shortest.unwrap_or(longest)),
+        longest_milliseconds: milliseconds(longest),
+        average_milliseconds: milliseconds(average),
+    }
+}
+
+fn of_audio(stream: &Stream) -> Option<AudioReport> {
+    let first = tracks(stream, Medium::Audio).next()?;
+    let sound = first.codec.sound()?;
+    Some(AudioReport {
+        codec: first.codec.name().to_owned(),
+        sampling_frequency: sound.sampling_frequency,
+        channels: sound.channels,
+        layout: layout(&first.codec, sound.channels),
+        frames: samples(stream, Medium::Audio),
+    })
+}
+
+/// The loudspeaker channels in words.
+fn layout(codec: &CodecConfig, channels: u8) -> String {
+    let low = match codec {
+        CodecConfig::Eac3(eac3) => match (eac3.joc_complexity, eac3.substreams.first()) {
+            (Some(complexity), _) => return format!("{complexity}/JOC"),
+            // Bit 8 of the locations is the second channel for low frequencies.
+            (None, Some(first)) => u8::from(first.lfe) + u8::from(first.locations >> 8 & 1 == 1),
+            (None, None) => 0,
+        },
+        CodecConfig::Ac3(ac3) => u8::from(ac3.lfe),
+        // ISO/IEC 14496-3 table 1.19: six and more channels have one for low frequencies.
+        CodecConfig::Aac(_) => u8::from(channels >= 6),
+        _ => 0,
+    };
+    match (channels.saturating_sub(low), low) {
+        (1, 0) => "mono".to_owned(),
+        (2, 0) => "stereo".to_owned(),
+        (main, low) => format!("{main}.{low}"),
+    }
+}
+
+fn offsets(stream: &Stream) -> Option<Offsets> {
+    let pairs = || {
+        let both = |period: &'_ StreamPeriod| period.video.is_some() && period.audio.is_some();
+        stream.periods.iter().filter(move |period| both(period))
+    };
+    let apart = |period: &StreamPeriod, at: fn(&Track) -> Ticks| {
+        let (video, audio) = (period.video.as_ref()?, period.audio.as_ref()?);
+        Some(milliseconds(mpeg(audio, at(audio)).minus(mpeg(video, at(video)))))
+    };
+    Some(Offsets {
+        start_milliseconds: apart(pairs().next()?, Track::start)?,
+        end_milliseconds: apart(pairs().last()?, |track| track.end)?,
+        drift_milliseconds: None,
+    })
+}
+
+fn milliseconds(time: Ticks) -> i64 {
+    Timescale::new(1000).map_or(0, |scale| time.rescale(Timescale::MPEG, scale).0)
 }
 
 /// The highest rate of any source segment. A segment lasts from the first group that begins in it
@@ -84,43 +263,37 @@ fn peak_bandwidth(stream: &Stream) -> u64 {
     peak
 }
 
-/// Warns where the master playlist says something else than the media: numbers by more than a
-/// tenth, everything else at all.
-pub(super) fn warn_of_claims(
-    entry: &StreamReport,
-    declared: &StreamEntry,
-    warnings: &mut Vec<Warning>,
-) {
-    let uri = &entry.uri;
+/// Where the master playlist says something else than the media: numbers by more than a tenth,
+/// everything else at all.
+fn find_claims(entry: &StreamReport, declared: &StreamEntry, findings: &mut Findings) {
     let differs = |claim: u64, truth: u64| claim.abs_diff(truth) * 10 > truth;
-    let mut warn = |code: &str, claim: String, truth: String| {
-        warnings.push(Warning::new(
-            code,
-            format!("{uri}: the master playlist declares {claim}, the media have {truth}; manifests show \
-                 what the media have"),
-        ));
+    let mut find = |code, claim: String, truth: String| {
+        let detail = format!("the master playlist declares {claim}, the media have {truth}");
+        findings.add(code, Place::stream(&entry.uri), detail);
     };
     let (claim, truth) = (declared.bandwidth, entry.measured_peak_bandwidth);
     if differs(claim, truth) {
         let truth = format!("segments of up to {truth} bit/s");
-        warn("bandwidth_differs", format!("BANDWIDTH={claim}"), truth);
+        find(FindingCode::BandwidthDiffers, format!("BANDWIDTH={claim}"), truth);
     }
     let truth = entry.measured_average_bandwidth;
     if let Some(claim) = declared.average_bandwidth.filter(|claim| differs(*claim, truth)) {
         let truth = format!("{truth} bit/s on average");
-        warn("average_bandwidth_differs", format!("AVERAGE-BANDWIDTH={claim}"), truth);
+        find(FindingCode::AverageBandwidthDiffers, format!("AVERAGE-BANDWIDTH={claim}"), truth);
     }
-    if let (Some((width, height)), Some(truth)) = (declared.resolution, &entry.resolution) {
+    if let (Some((width, height)), Some(video)) = (declared.resolution, &entry.video) {
         let claim = format!("{width}x{height}");
-        if claim != *truth {
-            warn("resolution_differs", format!("RESOLUTION={claim}"), truth.clone());
+        if claim != video.resolution {
+            let claim = format!("RESOLUTION={claim}");
+            find(FindingCode::ResolutionDiffers, claim, video.resolution.clone());
         }
     }
-    if let (Some(claim), Some(truth)) = (declared.frame_rate_thousandths, &entry.frame_rate) {
-        let measured = truth.replace('.', "").parse::<u64>().unwrap_or(claim);
+    if let (Some(claim), Some(video)) = (declared.frame_rate_thousandths, &entry.video) {
+        let measured = video.frame_rate.replace('.', "").parse::<u64>().unwrap_or(claim);
         if differs(claim, measured) {
             let claim = format!("FRAME-RATE={}.{:03}", claim / 1000, claim % 1000);
-            warn("frame_rate_differs", claim, format!("{truth} pictures per second"));
+            let truth = format!("{} pictures per second", video.frame_rate);
+            find(FindingCode::FrameRateDiffers, claim, truth);
         }
     }
     if let Some(codecs) = &declared.codecs {
@@ -130,37 +303,86 @@ pub(super) fn warn_of_claims(
             && entry.codecs.iter().all(|codec| claimed.contains(&codec.to_ascii_lowercase()));
         if !same {
             let truth = entry.codecs.join(",");
-            warn("codecs_differ", format!("CODECS=\"{codecs}\""), truth);
+            find(FindingCode::CodecsDiffer, format!("CODECS=\"{codecs}\""), truth);
         }
     }
 }
 
-pub(super) fn warn_of_damage(stream: &ReadStream, warnings: &mut Vec<Warning>) {
-    let uri = &stream.declared.uri;
-    let damage = &stream.scan.damage;
-    let mut warn = |count: u64, code: &str, text: &str| {
-        if count > 0 {
-            warnings.push(Warning::new(code, format!("{uri}: {count} {text}")));
+/// Where sound and pictures, or random access points, are further apart than players like.
+fn find_distances(entry: &StreamReport, findings: &mut Findings) {
+    let mut find = |code, detail| findings.add(code, Place::stream(&entry.uri), detail);
+    if let Some(access) = entry.video.as_ref().map(|video| video.random_access) {
+        if access.longest_milliseconds > FAR_APART_MILLISECONDS {
+            let longest = access.longest_milliseconds;
+            let detail = format!("up to {longest} ms from one random access point to the next");
+            find(FindingCode::KeyframesFarApart, detail);
         }
+        if access.points > 0 && access.instant == 0 {
+            let (code, kind) = match access.recovery {
+                0 => (FindingCode::GradualRefreshOnly, "refresh the picture step by step"),
+                _ => (FindingCode::RecoveryPointsOnly, "are recovery points"),
+            };
+            let detail = format!("all {} random access points {kind}", access.points);
+            find(code, detail);
+        }
+    }
+    let Some(offsets) = entry.offsets else { return };
+    let words = |apart: i64| if apart < 0 { "before" } else { "behind" };
+    let start = offsets.start_milliseconds;
+    if start.abs() > OFFSET_MILLISECONDS {
+        let detail = format!("sound starts {} ms {} the pictures", start.abs(), words(start));
+        find(FindingCode::AudioOffset, detail);
+    }
+    let end = offsets.end_milliseconds;
+    if end.abs() > ENDS_APART_MILLISECONDS {
+        let detail = format!("sound ends {} ms {} the pictures", end.abs(), words(end));
+        find(FindingCode::AudioEndsApart, detail);
+    }
+}
+
+/// What the scan counted.
+pub(super) fn find_damage(stream: &ReadStream, findings: &mut Findings) {
+    let damage = &stream.scan.damage;
+    let place = || Place::stream(&stream.declared.uri);
+    let mut find = |count: u64, code, text: &str| {
+        findings.add_many(code, place(), count, format!("{count} {text}"));
     };
-    warn(damage.continuity_errors, "packets_lost", "times transport packets are missing");
-    warn(damage.lost_sync_bytes, "sync_lost", "bytes between transport packets are skipped");
-    warn(damage.unreadable_packets, "packets_unreadable", "scrambled or broken transport packets");
-    warn(damage.broken_units, "units_broken", "access units or headers with broken syntax");
+    use FindingCode as Code;
+    let text = "times transport packets are missing";
+    find(damage.continuity_errors, Code::PacketsLost, text);
+    find(damage.lost_sync_bytes, Code::SyncLost, "bytes between transport packets are skipped");
+    let text = "scrambled or broken transport packets";
+    find(damage.unreadable_packets, Code::PacketsUnreadable, text);
+    let text = "access units or headers with broken syntax";
+    find(damage.broken_units, Code::UnitsBroken, text);
     let stretches = &stream.scan.stretches;
     let videos = || stretches.iter().filter_map(|stretch| stretch.video.as_ref());
     let audios = || stretches.iter().filter_map(|stretch| stretch.audio.as_ref());
     let undecodable = videos().map(|video| video.undecodable).sum();
     let text = "pictures before the first keyframe of a stretch cannot be decoded and are left out";
-    warn(undecodable, "pictures_before_keyframe", text);
+    find(undecodable, Code::PicturesBeforeKeyframe, text);
     let gaps = audios().map(|audio| audio.anchors.len().saturating_sub(1) as u64).sum();
-    warn(gaps, "audio_gaps", "gaps of more than half a frame in the audio");
+    find(gaps, Code::AudioGaps, "gaps of more than half a frame in the audio");
     let overlaps = audios().map(|audio| audio.overlaps).sum();
     let text = "audio timestamps more than half a frame early; frames are played without overlap";
-    warn(overlaps, "audio_overlaps", text);
+    find(overlaps, Code::AudioOverlaps, text);
     for name in &damage.left_out {
-        let detail = format!("{uri}: {name} is left out; only H.264 and AAC are read, one of each");
-        warnings.push(Warning::new("track_left_out", detail));
+        findings.add(Code::TrackLeftOut, place(), format!("{name} is left out"));
+    }
+}
+
+fn find_lengths(alignment: &Alignment, streams: &[StreamReport], findings: &mut Findings) {
+    let (shortest, longest) = (alignment.shortest_milliseconds, alignment.longest_milliseconds);
+    if longest - shortest <= LENGTHS_DIFFER_MILLISECONDS {
+        return;
+    }
+    for stream in streams {
+        let missing = longest - stream.duration_milliseconds;
+        if missing > LENGTHS_DIFFER_MILLISECONDS {
+            let detail =
+                format!("ends {missing} ms before the longest stream, which lasts {longest} ms");
+            findings.add(FindingCode::LengthsDiffer, Place::stream(&stream.uri), detail);
+        }
     }
 }
 
@@ -170,8 +392,10 @@ fn has_near(times: &[Ticks], wanted: Ticks) -> bool {
     times.get(from).is_some_and(|time| time.0 <= wanted.0 + 90)
 }
 
-/// Warns where less than half of the keyframes are shared, so that players cannot switch cleanly.
-pub(super) fn warn_of_alignment(presentation: &Presentation, warnings: &mut Vec<Warning>) {
+/// Counts the random access points that all streams share, and tells where it is less than half of
+/// them, so that players cannot switch cleanly.
+fn find_alignment(presentation: &Presentation, findings: &mut Findings) -> Alignment {
+    let mut alignment = Alignment { aligned: true, ..Alignment::default() };
     for period in 0..presentation.periods.len() {
         let times: Vec<Vec<Ticks>> = (0..presentation.streams.len())
             .filter_map(|stream| presentation.track(stream, period, Medium::Video))
@@ -181,16 +405,19 @@ pub(super) fn warn_of_alignment(presentation: &Presentation, warnings: &mut Vec<
         let fewest = times.iter().map(Vec::len).min().unwrap_or(0);
         let shared =
             first.iter().filter(|time| others.iter().all(|other| has_near(other, **time))).count();
+        alignment.aligned &= times.iter().all(|times| times.len() == shared);
+        alignment.shared_keyframes += shared as u64;
+        alignment.keyframes += fewest as u64;
         if shared * 2 < fewest {
-            warnings.push(Warning::new(
-                "keyframes_not_shared",
-                format!(
-                    "period {period}: only {shared} of at least {fewest} keyframes are at the same \
-                     time in all streams; encode all with the same fixed keyframe distance"
-                ),
-            ));
+            let start = presentation.periods.get(period).map_or(Ticks::ZERO, |period| period.start);
+            findings.add(
+                FindingCode::KeyframesNotShared,
+                Place::source().period(period as u32).time(milliseconds(start)),
+                format!("only {shared} of at least {fewest} keyframes are in all streams"),
+            );
         }
     }
+    alignment
 }
 
 #[cfg(test)]
@@ -203,8 +430,18 @@ mod tests {
             measured_peak_bandwidth: 1_000_000,
             measured_average_bandwidth: 800_000,
             codecs: vec!["avc1.64001e".to_owned(), "mp4a.40.2".to_owned()],
-            resolution: Some("640x360".to_owned()),
-            frame_rate: Some("29.970".to_owned()),
+            video: Some(VideoReport {
+                codec: "H.264".to_owned(),
+                resolution: "640x360".to_owned(),
+                frame_rate: "29.970".to_owned(),
+                scan: ScanType::Progressive,
+                pictures: 100,
+                range: "SDR".to_owned(),
+                colours: None,
+                has_mastering_display: false,
+                has_light_level: false,
+                random_access: RandomAccessReport::default(),
+            }),
             ..StreamReport::default()
         }
     }
@@ -220,15 +457,15 @@ mod tests {
         }
     }
 
-    fn warned(declared: &StreamEntry) -> Vec<String> {
-        let mut warnings = Vec::new();
-        warn_of_claims(&measured(), declared, &mut warnings);
-        warnings.into_iter().map(|warning| warning.code).collect()
+    fn found(declared: &StreamEntry) -> Vec<&'static str> {
+        let mut findings = Findings::new();
+        find_claims(&measured(), declared, &mut findings);
+        findings.iter().map(|finding| finding.code.as_str()).collect()
     }
 
     #[test]
     fn claims_within_a_tenth_are_believed_and_others_are_told() {
-        assert_eq!(warned(&declared()), Vec::<String>::new());
+        assert_eq!(found(&declared()), Vec::<&str>::new());
         let wrong = StreamEntry {
             bandwidth: 1_100_001,
             average_bandwidth: Some(719_999),
@@ -238,7 +475,7 @@ mod tests {
             ..declared()
         };
         assert_eq!(
-            warned(&wrong),
+            found(&wrong),
             [
                 "bandwidth_differs",
                 "average_bandwidth_differs",
