@@ -13,8 +13,8 @@
 use sha2::{Digest, Sha256};
 
 use super::periods::{self, Stretch};
-use super::report;
 use super::scan::{self, AudioSection, RawFrame, RawGroup, RawPicture, StreamScan, VideoSection};
+use super::{findings, report};
 use crate::codec::AccessUnit;
 use crate::codec::aac::replication::Presence;
 use crate::codec::timing::place_frames;
@@ -51,16 +51,16 @@ const AUDIO_ONLY_RUN: i64 = 90_000;
 /// Puts the streams together.
 pub(super) fn presentation(
     mut streams: Vec<ReadStream>,
+    mut found: Findings,
 ) -> Result<(Presentation, Report), IngestFailure> {
     let differ = stretch_counts_differ(&streams);
     require_media(&streams)?;
     let scans = streams.iter_mut().map(|stream| std::mem::take(&mut stream.scan.stretches));
     let aligned = periods::align(scans.collect(), differ);
     let period_count = aligned.begins.len();
-    let mut findings = Findings::default();
     if differ {
         let detail = "media playlists announce different numbers of discontinuities";
-        findings.add(FindingCode::DiscontinuitiesDiffer, Place::default(), detail);
+        found.add(FindingCode::DiscontinuitiesDiffer, Place::default(), detail);
     }
     let mut periods = Vec::with_capacity(period_count);
     let mut built: Vec<Vec<StreamPeriod>> = streams.iter().map(|_| Vec::new()).collect();
@@ -68,7 +68,7 @@ pub(super) fn presentation(
     for index in 0..period_count {
         let stretches: Vec<&Stretch> =
             aligned.streams.iter().filter_map(|stream| stream.get(index)).collect();
-        let clock = PeriodClock::of(&stretches, index, &streams, &mut findings);
+        let clock = PeriodClock::of(&stretches, index, &streams, &mut found);
         let start_of_period = *start.get_or_insert(clock.audio_lead);
         let placed: Vec<StreamPeriod> = stretches
             .iter()
@@ -86,24 +86,26 @@ pub(super) fn presentation(
             stream.push(period);
         }
     }
-    let mut declared = Vec::with_capacity(streams.len());
+    let mut stream_reports = Vec::with_capacity(streams.len());
     let mut finished = Vec::with_capacity(streams.len());
     for ((read, stretches), periods_of_stream) in
         streams.into_iter().zip(&aligned.streams).zip(built)
     {
-        report::find_damage(&read, &mut findings);
-        finished.push(Stream {
+        findings::find_damage(&read, &mut found);
+        let stream = Stream {
             source_identity: read.scan.identity,
             audio_identity: audio_identity(stretches, &periods_of_stream),
             uri: read.declared.uri.clone(),
             declared_bandwidth: read.declared.bandwidth,
             objects: read.objects,
             periods: periods_of_stream,
-        });
-        declared.push(read.declared);
+        };
+        stream_reports.push(report::of_stream(&stream, &read.declared, &periods, &mut found));
+        finished.push(stream);
     }
     let presentation = Presentation { periods, streams: finished };
-    let report = report::report(&presentation, &declared, &aligned, findings);
+    findings::find_breaks(&presentation, &aligned, &mut found);
+    let report = report::of(&presentation, stream_reports, &aligned.begins, found);
     Ok((presentation, report))
 }
 
@@ -167,10 +169,8 @@ impl PeriodClock {
                         first.minus(reference).seconds(Timescale::MPEG, 1),
                         streams.first().map_or("", |stream| &stream.declared.uri),
                     );
-                    let place = Place {
-                        period: Some(index as u32),
-                        ..Place::in_stream(&stream.declared.uri)
-                    };
+                    let place =
+                        Place { period: Some(index as u32), ..Place::stream(&stream.declared.uri) };
                     findings.add(FindingCode::ClocksDiffer, place, detail);
                     *first
                 }

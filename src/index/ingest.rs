@@ -91,16 +91,15 @@ pub async fn ingest(
     });
     let streams: Vec<ReadStream> =
         stream::iter(tasks).buffered(PARALLEL_STREAMS).try_collect().await?;
-    let (presentation, mut report) = build::presentation(streams)?;
-    let mut left_out = Findings::default();
+    let mut findings = Findings::new();
     for rendition in master.renditions {
         let detail = format!(
             "the {} rendition {:?} has a playlist of its own and is left out",
             rendition.kind, rendition.name
         );
-        left_out.add(FindingCode::RenditionLeftOut, Place::default(), detail);
+        findings.add(FindingCode::RenditionLeftOut, Place::source(), detail);
     }
-    report.findings.extend(left_out.into_list());
+    let (presentation, report) = build::presentation(streams, findings)?;
     Ok(Ingested { presentation, report })
 }
 

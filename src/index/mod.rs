@@ -15,6 +15,7 @@ pub mod format;
 pub mod store;
 
 mod build;
+mod findings;
 mod ingest;
 mod periods;
 mod report;
