@@ -289,7 +289,13 @@ async fn open_segment(
         .await
         .map_err(|error| error.to_ingest_failure())?;
     Ok(OpenSegment {
-        object: SourceObject { path: path.to_stored(), start, size, packet_bytes: 188 },
+        object: SourceObject {
+            path: path.to_stored(),
+            start,
+            size,
+            packet_bytes: 188,
+            encryption: None,
+        },
         first,
         discontinuity: segment.discontinuity,
         path,
