@@ -100,8 +100,8 @@ fn print_report(report: &Report, json: bool) -> Result<()> {
             stream.longest_keyframe_distance_milliseconds
         ))?;
     }
-    for warning in &report.warnings {
-        print_line(&format!("  warning {}: {}", warning.code, warning.detail))?;
+    for finding in &report.findings {
+        print_line(&format!("  {:?} {}: {}", finding.severity, finding.code, finding.detail))?;
     }
     Ok(())
 }

@@ -13,18 +13,19 @@
 use sha2::{Digest, Sha256};
 
 use super::periods::{self, Stretch};
+use super::report;
 use super::scan::{self, AudioSection, RawFrame, RawGroup, RawPicture, StreamScan, VideoSection};
 use crate::codec::AccessUnit;
 use crate::codec::aac::replication::Replication;
 use crate::codec::timing::place_frames;
 use crate::hls::read::StreamEntry;
 use crate::model::codec::{AacConfig, AacExtension, CodecConfig};
-use crate::model::ingest::{FailureCode, IngestFailure, Report, StreamReport, Warning};
+use crate::model::ingest::{FailureCode, FindingCode, Findings, IngestFailure, Place, Report};
 use crate::model::presentation::{
-    Group, Medium, Period, Presentation, SourceObject, SourcePosition, Stream, StreamPeriod, Track,
+    Group, Period, Presentation, SourceObject, SourcePosition, Stream, StreamPeriod, Track,
 };
 use crate::model::sample::{Dependency, RandomAccess};
-use crate::time::{Ticks, Timescale, bits_per_second};
+use crate::time::{Ticks, Timescale};
 use crate::ts::mux;
 
 /// One stream as it was read.
@@ -56,14 +57,18 @@ pub(super) fn presentation(
     let scans = streams.iter_mut().map(|stream| std::mem::take(&mut stream.scan.stretches));
     let aligned = periods::align(scans.collect(), differ);
     let period_count = aligned.begins.len();
-    let mut warnings = Vec::new();
+    let mut findings = Findings::default();
+    if differ {
+        let detail = "media playlists announce different numbers of discontinuities";
+        findings.add(FindingCode::DiscontinuitiesDiffer, Place::default(), detail);
+    }
     let mut periods = Vec::with_capacity(period_count);
     let mut built: Vec<Vec<StreamPeriod>> = streams.iter().map(|_| Vec::new()).collect();
     let mut start = None;
     for index in 0..period_count {
         let stretches: Vec<&Stretch> =
             aligned.streams.iter().filter_map(|stream| stream.get(index)).collect();
-        let clock = PeriodClock::of(&stretches, index, &streams, &mut warnings);
+        let clock = PeriodClock::of(&stretches, index, &streams, &mut findings);
         let start_of_period = *start.get_or_insert(clock.audio_lead);
         let placed: Vec<StreamPeriod> = stretches
             .iter()
@@ -81,33 +86,24 @@ pub(super) fn presentation(
             stream.push(period);
         }
     }
-    let mut report = Report::default();
+    let mut declared = Vec::with_capacity(streams.len());
     let mut finished = Vec::with_capacity(streams.len());
     for ((read, stretches), periods_of_stream) in
         streams.into_iter().zip(&aligned.streams).zip(built)
     {
-        warn_of_damage(&read, &mut warnings);
-        let stream = Stream {
+        report::find_damage(&read, &mut findings);
+        finished.push(Stream {
             source_identity: read.scan.identity,
             audio_identity: audio_identity(stretches, &periods_of_stream),
             uri: read.declared.uri.clone(),
             declared_bandwidth: read.declared.bandwidth,
             objects: read.objects,
             periods: periods_of_stream,
-        };
-        let entry = stream_report(&stream, &periods);
-        warn_of_claims(&entry, &read.declared, &mut warnings);
-        report.streams.push(entry);
-        finished.push(stream);
+        });
+        declared.push(read.declared);
     }
     let presentation = Presentation { periods, streams: finished };
-    report.duration_milliseconds = milliseconds(presentation.duration());
-    report.periods = presentation.periods.len() as u32;
-    report.audio_renditions = (0..presentation.streams.len())
-        .filter(|&stream| presentation.audio_origin(stream) == Some(stream))
-        .count() as u32;
-    warn_of_alignment(&presentation, &mut warnings);
-    report.warnings = warnings;
+    let report = report::report(&presentation, &declared, &aligned, findings);
     Ok((presentation, report))
 }
 
@@ -147,7 +143,7 @@ impl PeriodClock {
         stretches: &[&Stretch],
         index: usize,
         streams: &[ReadStream],
-        warnings: &mut Vec<Warning>,
+        findings: &mut Findings,
     ) -> Self {
         let firsts: Vec<Option<Ticks>> =
             stretches.iter().map(|stretch| first_time(stretch)).collect();
@@ -165,16 +161,17 @@ impl PeriodClock {
             .map(|((first, near), stream)| match (first, near) {
                 (Some(first), Some(near)) if related(*near) => zero.plus(first.minus(*near)),
                 (Some(first), _) => {
-                    warnings.push(Warning::new(
-                        "clocks_differ",
-                        format!(
-                            "{}: timestamps of period {index} are {} s away from those of {}; the \
-                             first pictures are taken as simultaneous",
-                            stream.declared.uri,
-                            first.minus(reference).seconds(Timescale::MPEG, 1),
-                            streams.first().map_or("", |stream| &stream.declared.uri),
-                        ),
-                    ));
+                    let detail = format!(
+                        "timestamps are {} s away from those of {}; the first pictures are taken \
+                         as simultaneous",
+                        first.minus(reference).seconds(Timescale::MPEG, 1),
+                        streams.first().map_or("", |stream| &stream.declared.uri),
+                    );
+                    let place = Place {
+                        period: Some(index as u32),
+                        ..Place::in_stream(&stream.declared.uri)
+                    };
+                    findings.add(FindingCode::ClocksDiffer, place, detail);
                     *first
                 }
                 (None, _) => zero,
@@ -234,7 +231,7 @@ fn place(
     StreamPeriod { video, audio }
 }
 
-fn group_times(groups: &[Group]) -> Vec<Ticks> {
+pub(super) fn group_times(groups: &[Group]) -> Vec<Ticks> {
     groups.iter().map(|group| group.time).collect()
 }
 
@@ -541,225 +538,9 @@ fn follows(before: &Group, run: &Group, frame: u32) -> bool {
     before.time.plus(Ticks(i64::from(before.samples) * i64::from(frame))) == run.time
 }
 
-fn milliseconds(time: Ticks) -> i64 {
-    Timescale::new(1000).map_or(0, |scale| time.rescale(Timescale::MPEG, scale).0)
-}
-
-fn stream_report(stream: &Stream, periods: &[Period]) -> StreamReport {
-    let duration: i64 = periods.iter().map(|period| period.duration.0).sum();
-    let bytes: u64 = stream.objects.iter().map(|object| object.size).sum();
-    let tracks = |medium| {
-        stream.periods.iter().filter_map(move |period| match medium {
-            Medium::Video => period.video.as_ref(),
-            Medium::Audio => period.audio.as_ref(),
-        })
-    };
-    let mut codecs: Vec<String> = Vec::new();
-    for track in tracks(Medium::Video).chain(tracks(Medium::Audio)) {
-        let codec = track.codec.rfc6381();
-        if !codecs.contains(&codec) {
-            codecs.push(codec);
-        }
-    }
-    let first_video = tracks(Medium::Video).next();
-    let longest = tracks(Medium::Video)
-        .flat_map(|track| {
-            (0..track.groups.len()).filter_map(|index| {
-                Some(track.group_end(index).minus(track.groups.get(index)?.time))
-            })
-        })
-        .max()
-        .unwrap_or_default();
-    StreamReport {
-        uri: stream.uri.clone(),
-        segments: stream.objects.len() as u64,
-        bytes,
-        declared_bandwidth: stream.declared_bandwidth,
-        measured_peak_bandwidth: peak_bandwidth(stream),
-        measured_average_bandwidth: bits_per_second(bytes, Ticks(duration), Timescale::MPEG),
-        codecs,
-        resolution: first_video
-            .and_then(|track| track.codec.picture())
-            .map(|picture| format!("{}x{}", picture.width, picture.height)),
-        frame_rate: first_video.map(|track| {
-            let second = i64::from(track.timescale.hertz());
-            let step = Timescale::new(track.sample_duration.max(1)).unwrap_or(track.timescale);
-            Ticks(second).seconds(step, 3).to_string()
-        }),
-        keyframes: tracks(Medium::Video).map(|track| track.groups.len() as u64).sum(),
-        longest_keyframe_distance_milliseconds: milliseconds(longest),
-    }
-}
-
-/// The highest rate of any source segment. A segment lasts from the first group that begins in it
-/// to the first that begins in a later one.
-fn peak_bandwidth(stream: &Stream) -> u64 {
-    let mut peak = 0;
-    for period in &stream.periods {
-        let Some(track) = period.video.as_ref().or(period.audio.as_ref()) else { continue };
-        let starts: Vec<&Group> = track
-            .groups
-            .chunk_by(|a, b| a.start.object == b.start.object)
-            .filter_map(<[Group]>::first)
-            .collect();
-        for (index, group) in starts.iter().enumerate() {
-            let next = starts.get(index + 1);
-            let end = next.map_or(track.end, |next| next.time);
-            let last_object = next.map_or(group.start.object + 1, |next| next.start.object);
-            let objects = stream.objects.get(group.start.object as usize..last_object as usize);
-            let bytes = objects.unwrap_or_default().iter().map(|object| object.size).sum();
-            let length = end.minus(group.time).rescale(track.timescale, Timescale::MPEG);
-            // Remainders of less than half a second say nothing about what a player must fetch.
-            if length.0 >= 45_000 || starts.len() == 1 {
-                peak = peak.max(bits_per_second(bytes, length, Timescale::MPEG));
-            }
-        }
-    }
-    peak
-}
-
-/// Warns where the master playlist says something else than the media: numbers by more than a
-/// tenth, everything else at all.
-fn warn_of_claims(entry: &StreamReport, declared: &StreamEntry, warnings: &mut Vec<Warning>) {
-    let uri = &entry.uri;
-    let differs = |claim: u64, truth: u64| claim.abs_diff(truth) * 10 > truth;
-    let mut warn = |code: &str, claim: String, truth: String| {
-        warnings.push(Warning::new(
-            code,
-            format!("{uri}: the master playlist declares {claim}, the media have {truth}; manifests show \
-                 what the media have"),
-        ));
-    };
-    let (claim, truth) = (declared.bandwidth, entry.measured_peak_bandwidth);
-    if differs(claim, truth) {
-        let truth = format!("segments of up to {truth} bit/s");
-        warn("bandwidth_differs", format!("BANDWIDTH={claim}"), truth);
-    }
-    let truth = entry.measured_average_bandwidth;
-    if let Some(claim) = declared.average_bandwidth.filter(|claim| differs(*claim, truth)) {
-        let truth = format!("{truth} bit/s on average");
-        warn("average_bandwidth_differs", format!("AVERAGE-BANDWIDTH={claim}"), truth);
-    }
-    if let (Some((width, height)), Some(truth)) = (declared.resolution, &entry.resolution) {
-        let claim = format!("{width}x{height}");
-        if claim != *truth {
-            warn("resolution_differs", format!("RESOLUTION={claim}"), truth.clone());
-        }
-    }
-    if let (Some(claim), Some(truth)) = (declared.frame_rate_thousandths, &entry.frame_rate) {
-        let measured = truth.replace('.', "").parse::<u64>().unwrap_or(claim);
-        if differs(claim, measured) {
-            let claim = format!("FRAME-RATE={}.{:03}", claim / 1000, claim % 1000);
-            warn("frame_rate_differs", claim, format!("{truth} pictures per second"));
-        }
-    }
-    if let Some(codecs) = &declared.codecs {
-        let claimed: Vec<String> =
-            codecs.split(',').map(|codec| codec.trim().to_ascii_lowercase()).collect();
-        let same = claimed.len() == entry.codecs.len()
-            && entry.codecs.iter().all(|codec| claimed.contains(&codec.to_ascii_lowercase()));
-        if !same {
-            let truth = entry.codecs.join(",");
-            warn("codecs_differ", format!("CODECS=\"{codecs}\""), truth);
-        }
-    }
-}
-
-fn warn_of_damage(stream: &ReadStream, warnings: &mut Vec<Warning>) {
-    let uri = &stream.declared.uri;
-    for (code, entry) in &stream.scan.damage.entries {
-        warnings.push(Warning::new(&format!("{code:?}"), format!("{uri}: {entry:?}")));
-    }
-    warnings.push(Warning::new(
-        "counts",
-        format!("{:?} {:?}", stream.scan.pictures, stream.scan.sound),
-    ));
-}
-
-/// Whether one of the ordered times is within a millisecond, as clocks are rounded.
-fn has_near(times: &[Ticks], wanted: Ticks) -> bool {
-    let from = times.partition_point(|time| time.0 < wanted.0 - 90);
-    times.get(from).is_some_and(|time| time.0 <= wanted.0 + 90)
-}
-
-/// Warns where less than half of the keyframes are shared, so that players cannot switch cleanly.
-fn warn_of_alignment(presentation: &Presentation, warnings: &mut Vec<Warning>) {
-    for period in 0..presentation.periods.len() {
-        let times: Vec<Vec<Ticks>> = (0..presentation.streams.len())
-            .filter_map(|stream| presentation.track(stream, period, Medium::Video))
-            .map(|track| group_times(&track.groups))
-            .collect();
-        let Some((first, others)) = times.split_first() else { continue };
-        let fewest = times.iter().map(Vec::len).min().unwrap_or(0);
-        let shared =
-            first.iter().filter(|time| others.iter().all(|other| has_near(other, **time))).count();
-        if shared * 2 < fewest {
-            warnings.push(Warning::new(
-                "keyframes_not_shared",
-                format!(
-                    "period {period}: only {shared} of at least {fewest} keyframes are at the same \
-                     time in all streams; encode all with the same fixed keyframe distance"
-                ),
-            ));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn measured() -> StreamReport {
-        StreamReport {
-            uri: "a.m3u8".to_owned(),
-            measured_peak_bandwidth: 1_000_000,
-            measured_average_bandwidth: 800_000,
-            codecs: vec!["avc1.64001e".to_owned(), "mp4a.40.2".to_owned()],
-            resolution: Some("640x360".to_owned()),
-            frame_rate: Some("29.970".to_owned()),
-            ..StreamReport::default()
-        }
-    }
-
-    fn declared() -> StreamEntry {
-        StreamEntry {
-            uri: "a.m3u8".to_owned(),
-            bandwidth: 1_100_000,
-            average_bandwidth: Some(720_000),
-            codecs: Some("mp4a.40.2, AVC1.64001E".to_owned()),
-            resolution: Some((640, 360)),
-            frame_rate_thousandths: Some(30_000),
-        }
-    }
-
-    fn warned(declared: &StreamEntry) -> Vec<String> {
-        let mut warnings = Vec::new();
-        warn_of_claims(&measured(), declared, &mut warnings);
-        warnings.into_iter().map(|warning| warning.code).collect()
-    }
-
-    #[test]
-    fn claims_within_a_tenth_are_believed_and_others_are_told() {
-        assert_eq!(warned(&declared()), Vec::<String>::new());
-        let wrong = StreamEntry {
-            bandwidth: 1_100_001,
-            average_bandwidth: Some(719_999),
-            codecs: Some("avc1.64001e".to_owned()),
-            resolution: Some((640, 352)),
-            frame_rate_thousandths: Some(25_000),
-            ..declared()
-        };
-        assert_eq!(
-            warned(&wrong),
-            [
-                "bandwidth_differs",
-                "average_bandwidth_differs",
-                "resolution_differs",
-                "frame_rate_differs",
-                "codecs_differ",
-            ]
-        );
-    }
 
     #[test]
     fn clocks_are_compared_across_the_wrap() {

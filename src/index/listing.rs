@@ -15,13 +15,13 @@ use std::collections::hash_map::Entry;
 use bytes::Bytes;
 
 use super::ingest::IngestLimits;
-use super::listing_finding::ListingFinding;
+use super::notes::add_notes;
 use crate::cenc::aes128::sequence_iv;
 use crate::hls::read::{
-    self, ListedStream, MasterPlaylist, MediaContext, MediaPlaylist, MediaSegment, ReadError,
-    StreamEntry, Variables,
+    self, ListedStream, MasterPlaylist, MediaContext, MediaSegment, ReadError, StreamEntry,
+    Variables,
 };
-use crate::model::ingest::{FailureCode, IngestFailure};
+use crate::model::ingest::{FailureCode, FindingCode, Findings, IngestFailure, Place};
 use crate::model::source_key::SourceEncryption;
 use crate::source::{Root, SourcePath};
 
@@ -41,7 +41,7 @@ pub(super) struct StreamSource {
     pub segments: Vec<SegmentSource>,
     /// Segments, counted without gaps, that a gap stands before.
     pub behind_gaps: Vec<usize>,
-    pub findings: Vec<ListingFinding>,
+    pub findings: Findings,
 }
 
 /// A segment that is there.
@@ -58,7 +58,7 @@ pub(super) fn choices(
     root: &Root,
     master_path: &SourcePath,
     master: &MasterPlaylist,
-    findings: &mut Vec<ListingFinding>,
+    findings: &mut Findings,
 ) -> Vec<Choice> {
     let mut choices: Vec<Choice> = Vec::new();
     // Lines of the streams that are kept, by what they must not have in common.
@@ -70,12 +70,16 @@ pub(super) fn choices(
             Ok(path) => path.to_stored(),
             Err(_) => format!("\n{}", entry.uri),
         };
-        let playlist = master_path.to_string();
+        let at = Place { line: Some(*line as u64), ..Place::in_stream(&entry.uri) };
+        let at = Place { file: Some(master_path.to_string()), ..at };
         match lines_by_path.entry(path) {
             Entry::Occupied(first) => {
-                let (line, first_line) = (*line, *first.get());
-                let uri = entry.uri.clone();
-                findings.push(ListingFinding::DuplicateVariant { playlist, line, first_line, uri });
+                let detail = format!(
+                    "{master_path}, line {line}: {} is listed in line {} already; it is read once",
+                    entry.uri,
+                    first.get()
+                );
+                findings.add(FindingCode::DuplicateVariant, at, detail);
                 continue;
             }
             Entry::Vacant(place) => place.insert(*line),
@@ -83,15 +87,14 @@ pub(super) fn choices(
         match by_attributes.entry(attributes) {
             Entry::Occupied(first) => {
                 if let Some(choice) = choices.get_mut(*first.get()) {
+                    let detail = format!(
+                        "{master_path}, line {line}: {} has the attributes of the stream in line \
+                         {}, so it is a copy and used only if that cannot be read; if it is \
+                         another stream, give it attributes of its own",
+                        entry.uri, choice.line
+                    );
                     choice.copies.push(entry.clone());
-                    let (line, first_line) = (*line, choice.line);
-                    let uri = entry.uri.clone();
-                    findings.push(ListingFinding::RedundantVariant {
-                        playlist,
-                        line,
-                        first_line,
-                        uri,
-                    });
+                    findings.add(FindingCode::RedundantVariant, at, detail);
                 }
             }
             Entry::Vacant(place) => {
@@ -122,44 +125,59 @@ pub(super) async fn list(
     let context = MediaContext { variables, query, max_segments: limits.max_segments };
     let playlist = read::media_playlist(&bytes, &context)
         .map_err(|error| playlist_failure(path.as_str(), &error))?;
-    let mut findings = Vec::new();
-    note_findings(path.as_str(), &playlist, &mut findings);
-    let mut source =
-        StreamSource { entry, segments: Vec::new(), behind_gaps: Vec::new(), findings };
+    let mut findings = Findings::default();
+    add_notes(&playlist.notes, path.as_str(), Some(&entry.uri), &mut findings);
+    let (mut segments, mut behind_gaps) = (Vec::new(), Vec::new());
+    let at_line = |line: usize| Place {
+        file: Some(path.to_string()),
+        line: Some(line as u64),
+        ..Place::in_stream(&entry.uri)
+    };
     let mut first_lines = HashMap::new();
     let (mut gap, mut discontinuity) = (false, false);
     for segment in playlist.segments {
         discontinuity |= segment.discontinuity;
         if segment.gap {
+            let claimed = segment.duration.unwrap_or_default();
+            let detail = format!(
+                "{path}, line {}: EXT-X-GAP says that {} is missing; its {}.{:03} s are not played",
+                segment.line,
+                segment.uri,
+                claimed.as_secs(),
+                claimed.subsec_millis()
+            );
+            findings.add(FindingCode::SegmentGap, at_line(segment.line), detail);
             gap = true;
             continue;
         }
         let place = place(root, &path, &segment)?;
         match first_lines.entry((place.path.to_stored(), place.byte_range)) {
-            Entry::Occupied(first) => ListingFinding::add_same_file(
-                &mut source.findings,
-                path.as_str(),
-                segment.line,
-                *first.get(),
-                place.path.as_str(),
-            ),
+            Entry::Occupied(first) => {
+                let detail = format!(
+                    "{path}, line {}: {} is listed in line {} already; it is played again",
+                    segment.line,
+                    place.path,
+                    first.get()
+                );
+                findings.add(FindingCode::SameFileTwice, at_line(segment.line), detail);
+            }
             Entry::Vacant(entry) => {
                 entry.insert(segment.line);
             }
         }
         if gap {
-            source.behind_gaps.push(source.segments.len());
+            behind_gaps.push(segments.len());
         }
-        source.segments.push(SegmentSource { discontinuity, ..place });
+        segments.push(SegmentSource { discontinuity, ..place });
         (gap, discontinuity) = (false, false);
     }
-    if source.segments.is_empty() {
+    if segments.is_empty() {
         return Err(IngestFailure::new(
             FailureCode::SourceNotFound,
             format!("{path}: every segment is an EXT-X-GAP, so there is nothing to play"),
         ));
     }
-    Ok(source)
+    Ok(StreamSource { entry, segments, behind_gaps, findings })
 }
 
 /// Where a segment and its key are.
@@ -187,32 +205,13 @@ fn place(
     Ok(SegmentSource { path, byte_range: segment.byte_range, discontinuity: false, encryption })
 }
 
-/// What the playlist says that an operator should know.
-fn note_findings(path: &str, playlist: &MediaPlaylist, findings: &mut Vec<ListingFinding>) {
-    let at = || path.to_owned();
-    let gaps = playlist.segments.iter().filter(|segment| segment.gap);
-    if let Some(first) = gaps.clone().next() {
-        let claimed = gaps.clone().filter_map(|segment| segment.duration).sum();
-        let (line, count) = (first.line, gaps.count() as u64);
-        findings.push(ListingFinding::SegmentGap { playlist: at(), line, count, claimed });
-    }
-    let dated = playlist.segments.iter().filter(|segment| segment.program_date_time.is_some());
-    if let Some(first) = dated.clone().next() {
-        let (line, count) = (first.line, dated.count() as u64);
-        findings.push(ListingFinding::ProgramDateTime { playlist: at(), line, count });
-    }
-    let notes = playlist.notes.iter().cloned();
-    findings.extend(notes.map(|note| ListingFinding::Note { playlist: at(), note }));
-}
-
 /// The segments behind gaps begin a stretch of their own where all streams have the same gaps.
 /// Where only some have, the clock tells.
 pub(super) fn break_at_gaps(sources: &mut [StreamSource]) {
     let Some(first) = sources.first() else { return };
     let (gaps, count) = (first.behind_gaps.clone(), first.segments.len());
-    let same = sources
-        .iter()
-        .all(|source| source.behind_gaps == gaps && source.segments.len() == count);
+    let same =
+        sources.iter().all(|source| source.behind_gaps == gaps && source.segments.len() == count);
     if same {
         for source in sources {
             for index in &source.behind_gaps {

@@ -39,6 +39,9 @@ pub(super) struct Periods {
 /// sound runs ahead of pictures or behind. 90 kHz.
 const TOGETHER: i64 = 3 * 90_000 / 2;
 
+/// Sound may lead its pictures by this much, or go on so long behind them. 90 kHz.
+const LEAD: i64 = 90_000 / 4;
+
 /// A break of one track.
 #[derive(Clone, Copy, Debug)]
 struct Break {
@@ -182,9 +185,11 @@ fn cut<S: Section>(sections: Vec<S>, stream: usize, boundaries: &[Boundary]) -> 
         let own = boundary.has(stream, S::MEDIUM);
         let at = open.as_ref().map(|piece| piece.start().plus(boundary.elapsed.minus(elapsed)));
         if own {
-            let trims = S::MEDIUM == Medium::Audio && !boundary.has_pictures();
             let played = open.as_ref().map_or(Ticks::ZERO, S::duration);
             let begins = elapsed.plus(played);
+            let trims = S::MEDIUM == Medium::Audio
+                && !boundary.has_pictures()
+                && begins.minus(boundary.elapsed).0.abs() > LEAD;
             let (head, next) = match (open.take(), at, trims) {
                 (Some(piece), Some(at), true) => (piece.split(at).0, sections.next()),
                 (piece, ..) => (piece, sections.next()),

@@ -167,8 +167,10 @@ fn begins_unit(view: &View<'_>, at: usize, frame: &Eac3Frame) -> bool {
 /// The configuration by the frames up to the second of substream 0, for a unit of `unit_bytes`.
 fn config(view: &View<'_>, frames: &[(usize, Eac3Frame)], unit_bytes: usize) -> Eac3Config {
     let frequency = frames.first().map_or(48_000, |(_, frame)| frame.frequency);
+    // Rounded: units of 44.1 kHz are a word shorter or longer than their rate.
     let bits = unit_bytes as u64 * 8;
-    let rate = bits * u64::from(frequency) / u64::from(Eac3Config::FRAME_SAMPLES) / 1_000;
+    let samples = u64::from(Eac3Config::FRAME_SAMPLES) * 1_000;
+    let rate = (bits * u64::from(frequency) + samples / 2) / samples;
     let mut config = Eac3Config {
         sampling_frequency: frequency,
         data_rate: u16::try_from(rate).unwrap_or(u16::MAX),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::catalog::AssetStatus;
 use crate::model::encryption::SpekeVersion;
-use crate::model::ingest::{FailureCode, IngestFailure, Progress, StreamReport, Warning};
+use crate::model::ingest::{FailureCode, IngestFailure, Progress, StreamReport};
 use crate::model::policy::{PackageType, StreamOrder};
 use crate::model::protection::{ProtectionScheme, TrackType};
 
@@ -173,7 +173,6 @@ fn described_values_are_the_ones_that_are_written() {
         ("IngestReport", serde_json::to_value(Report::default())),
         ("StreamReport", serde_json::to_value(StreamReport::default())),
         ("IngestProgress", serde_json::to_value(Progress::default())),
-        ("IngestWarning", serde_json::to_value(Warning::new("c", "d"))),
         ("IngestFailure", serde_json::to_value(IngestFailure::new(FailureCode::NotVod, "d"))),
     ];
     for (name, value) in values {

@@ -1,6 +1,15 @@
 //! What ingest tells the operator: failure codes, progress and the report (INTERFACE.md section 3).
 
+mod finding;
+mod report;
+
 use serde::{Deserialize, Serialize};
+
+pub use self::finding::{Finding, FindingCode, Findings, Place, Severity};
+pub use self::report::{
+    AlignmentReport, AudioReport, KeyframeReport, LeftOut, PackageReport, PeriodReport, Report,
+    StreamReport,
+};
 
 /// Why an asset could not be ingested. The codes are part of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -87,89 +96,4 @@ pub struct Progress {
     pub segments_total: u64,
     /// Bytes read from the source.
     pub bytes_read: u64,
-}
-
-/// What ingest measured and what it warns of.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Report {
-    /// Duration of the presentation in milliseconds, rounded to the nearest.
-    pub duration_milliseconds: i64,
-    /// Stretches between discontinuities.
-    pub periods: u32,
-    /// Bytes that the stored index takes.
-    pub index_bytes: u64,
-    /// One entry for each stream of the master playlist, in its order.
-    pub streams: Vec<StreamReport>,
-    /// Audio renditions that players are offered, after identical ones were joined.
-    pub audio_renditions: u32,
-    /// What an operator should look at; the asset plays all the same.
-    pub warnings: Vec<Warning>,
-}
-
-/// What was measured of one stream of the master playlist.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct StreamReport {
-    /// URI of the media playlist as the master playlist writes it.
-    pub uri: String,
-    /// Source segments.
-    pub segments: u64,
-    /// Bytes of all source segments.
-    pub bytes: u64,
-    /// `BANDWIDTH` that the master playlist declares, bits per second.
-    pub declared_bandwidth: u64,
-    /// Highest bit rate of any source segment, bits per second.
-    pub measured_peak_bandwidth: u64,
-    /// Bit rate over the whole stream, bits per second.
-    pub measured_average_bandwidth: u64,
-    /// RFC 6381 codec strings found in the media, video first.
-    pub codecs: Vec<String>,
-    /// Coded picture size for display, `WIDTHxHEIGHT`.
-    pub resolution: Option<String>,
-    /// Frames per second as decimal text.
-    pub frame_rate: Option<String>,
-    /// Random access points.
-    pub keyframes: u64,
-    /// Longest distance between two random access points, milliseconds.
-    pub longest_keyframe_distance_milliseconds: i64,
-}
-
-/// Something that an operator should know about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Warning {
-    /// Stable word for programs, such as `bandwidth_differs`.
-    pub code: String,
-    /// Plain words: what, where, what to do.
-    pub detail: String,
-}
-
-impl Warning {
-    /// A warning with its sentence.
-    pub fn new(code: &str, detail: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), detail: detail.into() }
-    }
-}
-
-#[allow(missing_docs)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FindingCode {
-    PacketsOf192Bytes,
-    PacketsOf204Bytes,
-    SyncLost,
-    PacketTruncated,
-    BytesTrailing,
-    TrackMissingInSegments,
-    TablesLate,
-    PacketsUnreadable,
-    PacketsMarkedDamaged,
-    PacketsScrambled,
-    PacketsLost,
-    ClockReferenceWrong,
-    ClockReferenceMissing,
-    ClockReferenceElsewhere,
-    DataUnannounced,
-    TrackMoves,
-    UnitsBroken,
-    HeadersBroken,
 }
