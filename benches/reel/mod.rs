@@ -77,6 +77,7 @@ pub const LIMITS: IngestLimits = IngestLimits {
     max_segments: 100_000,
     max_playlist_bytes: 16 << 20,
     max_segment_bytes: 512 << 20,
+    missing_variants: config::MissingVariants::Warn,
 };
 
 /// A configuration with segments of the default duration.

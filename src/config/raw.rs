@@ -159,6 +159,10 @@ pub(super) struct RawIngest {
     pub max_playlist_bytes: Size,
     /// Default 512 MiB.
     pub max_segment_bytes: Size,
+    /// `warn` or `fail`. Default `warn`.
+    pub missing_variants: String,
+    /// Default: none, keys lie below the source's root only.
+    pub key_hosts: List,
 }
 
 impl Default for RawIngest {
@@ -168,6 +172,8 @@ impl Default for RawIngest {
             max_segments: 100_000,
             max_playlist_bytes: Size::mib(16),
             max_segment_bytes: Size::mib(512),
+            missing_variants: "warn".to_owned(),
+            key_hosts: List::default(),
         }
     }
 }

@@ -15,6 +15,7 @@
 
 use super::codec::{CodecConfig, StreamSyntax};
 use super::sample::RandomAccess;
+use super::source_key::SourceEncryption;
 use crate::time::{Ticks, Timescale};
 
 /// An ingested title. Immutable; shared in an `Arc`.
@@ -101,6 +102,8 @@ pub struct SourceObject {
     /// Bytes from one transport packet to the next: 188, or 192 with time codes in front, or 204
     /// with parity behind.
     pub packet_bytes: u8,
+    /// How it is encrypted in storage. The other numbers count clear bytes then, but for `start`.
+    pub encryption: Option<SourceEncryption>,
 }
 
 /// One stream during one period.
@@ -266,7 +269,13 @@ mod tests {
 
     #[test]
     fn spans_run_over_objects() {
-        let object = |size| SourceObject { path: String::new(), start: 0, size, packet_bytes: 188 };
+        let object = |size| SourceObject {
+            path: String::new(),
+            start: 0,
+            size,
+            packet_bytes: 188,
+            encryption: None,
+        };
         let objects = [object(1000), object(500), object(800)];
         let at = |object, offset| SourcePosition { object, offset };
         assert_eq!(

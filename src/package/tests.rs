@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use zeroize::Zeroizing;
 
 use super::{BlockRequest, SourceReader};
-use crate::config::{Config, Overrides};
+use crate::config::{Config, MissingVariants, Overrides};
 use crate::index::{IngestLimits, Ingested, ingest};
 use crate::model::encryption::{Encryption, KeyProvider};
 use crate::model::ingest::{FailureCode, IngestFailure};
@@ -22,8 +22,12 @@ use crate::source::{Root, SourcePath, Sources};
 use crate::telemetry::Metrics;
 use crate::ts::packet::PACKET_BYTES;
 
-const LIMITS: IngestLimits =
-    IngestLimits { max_segments: 10, max_playlist_bytes: 1 << 20, max_segment_bytes: 1 << 24 };
+const LIMITS: IngestLimits = IngestLimits {
+    max_segments: 10,
+    max_playlist_bytes: 1 << 20,
+    max_segment_bytes: 1 << 24,
+    missing_variants: MissingVariants::Warn,
+};
 
 /// A folder with one stream of the given segments.
 struct Title {
