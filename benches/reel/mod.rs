@@ -235,7 +235,7 @@ pub fn pictures(reel: &Reel, seconds: i64) -> Pictures {
     units.truncate((seconds * i64::from(Timescale::MPEG.hertz()) / step) as usize);
     cut(&mut payload, &units);
     let mut clock = TrackClock::unset();
-    let stamps: Vec<_> = units.iter().map(|unit| clock.place(unit.timestamps)).collect();
+    let stamps: Vec<_> = units.iter().map(|unit| clock.place(unit.timestamps).at()).collect();
     let start = stamps[0].presentation;
     let end = start.plus(Ticks(step * units.len() as i64));
     let samples = place_pictures(&units, &stamps, start, end, track.transport_delay);

@@ -137,10 +137,9 @@ fn with_largest_size<'a>(
     mut element: ElementWriter<'a, Vec<u8>>,
     set: &AdaptationSet,
 ) -> ElementWriter<'a, Vec<u8>> {
-    let sizes = set.renditions.iter().filter_map(|rendition| match rendition.codecs.first() {
-        Some(CodecConfig::Avc(avc)) => Some((avc.width, avc.height)),
-        _ => None,
-    });
+    let pictures =
+        set.renditions.iter().filter_map(|rendition| rendition.codecs.first()?.picture());
+    let sizes = pictures.map(|picture| (picture.width, picture.height));
     if let Some((width, height)) = sizes.reduce(|a, b| (a.0.max(b.0), a.1.max(b.1))) {
         element = element
             .with_attribute(("maxWidth", width.to_string().as_str()))
@@ -176,27 +175,25 @@ fn write_representation(
         .with_attribute(("id", rendition.id.to_string().as_str()))
         .with_attribute(("codecs", codecs.join(",").as_str()))
         .with_attribute(("bandwidth", rendition.peak_bandwidth.to_string().as_str()));
-    let mut channels = None;
-    match rendition.codecs.first() {
-        Some(CodecConfig::Avc(avc)) => {
-            let (h, v) = avc.sample_aspect_ratio;
-            element = element
-                .with_attribute(("width", avc.width.to_string().as_str()))
-                .with_attribute(("height", avc.height.to_string().as_str()))
-                .with_attribute(("sar", format!("{h}:{v}").as_str()));
-            if let Some((frames, seconds)) = rendition.frame_rate {
-                let rate =
-                    if seconds == 1 { frames.to_string() } else { format!("{frames}/{seconds}") };
-                element = element.with_attribute(("frameRate", rate.as_str()));
-            }
+    let lead = rendition.codecs.first();
+    if let Some(picture) = lead.and_then(CodecConfig::picture) {
+        let (h, v) = picture.sample_aspect_ratio;
+        element = element
+            .with_attribute(("width", picture.width.to_string().as_str()))
+            .with_attribute(("height", picture.height.to_string().as_str()))
+            .with_attribute(("sar", format!("{h}:{v}").as_str()));
+        if let Some((frames, seconds)) = rendition.frame_rate {
+            let rate =
+                if seconds == 1 { frames.to_string() } else { format!("{frames}/{seconds}") };
+            element = element.with_attribute(("frameRate", rate.as_str()));
         }
-        Some(CodecConfig::Aac(aac)) => {
-            let rate = aac.output_frequency().to_string();
-            element = element.with_attribute(("audioSamplingRate", rate.as_str()));
-            channels = Some(channel_configuration(aac.channels()));
-        }
-        None => {}
     }
+    let sound = lead.and_then(CodecConfig::sound);
+    if let Some(sound) = sound {
+        let rate = sound.sampling_frequency.to_string();
+        element = element.with_attribute(("audioSamplingRate", rate.as_str()));
+    }
+    let channels = sound.map(|sound| channel_configuration(sound.channels));
     if channels.is_none() && !with_template {
         element.write_empty()?;
         return Ok(());

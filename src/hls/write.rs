@@ -126,8 +126,8 @@ fn write_audio_rendition(out: &mut String, manifest: &Manifest, audio: Rendition
         "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{}\",NAME=\"Audio\",DEFAULT=YES,AUTOSELECT=YES",
         audio_group(audio)
     );
-    if let Some(CodecConfig::Aac(aac)) = rendition.codecs.first() {
-        let _ = write!(out, ",CHANNELS=\"{}\"", aac.channels());
+    if let Some(sound) = rendition.codecs.first().and_then(CodecConfig::sound) {
+        let _ = write!(out, ",CHANNELS=\"{}\"", sound.channels);
     }
     let _ = writeln!(out, ",URI=\"{}/{audio}.m3u8\"", manifest.playlist_directory);
 }
@@ -141,8 +141,8 @@ fn write_variant(out: &mut String, manifest: &Manifest, offer: &Offer) {
         offer.average_bandwidth,
         offer.codecs.join(",")
     );
-    if let Some(CodecConfig::Avc(avc)) = rendition.codecs.first() {
-        let _ = write!(out, ",RESOLUTION={}x{}", avc.width, avc.height);
+    if let Some(picture) = rendition.codecs.first().and_then(CodecConfig::picture) {
+        let _ = write!(out, ",RESOLUTION={}x{}", picture.width, picture.height);
     }
     if let Some((frames, seconds)) = rendition.frame_rate {
         // A fraction printed as a decimal is what `seconds` does with ticks.

@@ -11,17 +11,18 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::model::codec::{AacConfig, AacExtension, AvcConfig, CodecConfig};
+use crate::model::codec::{CodecConfig, StreamSyntax};
 use crate::model::presentation::{
     Group, Period, Presentation, SourceObject, SourcePosition, Stream, StreamPeriod,
     SubsampleCounts, Track,
 };
+use crate::model::sample::RandomAccess;
 use crate::time::{Ticks, Timescale};
 
 const MAGIC: &[u8; 7] = b"PKORIDX";
 /// Changes whenever the body's layout does. An index of another version is refused, and its asset
 /// has to be ingested again.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 const HASH_BYTES: usize = 32;
 /// A presentation of ten streams over ten hours has about 200,000 groups of 40 bytes.
 const MAX_BODY_BYTES: usize = 256 << 20;
@@ -36,6 +37,9 @@ pub enum FormatError {
     /// The compressed body is damaged.
     #[error("the index is damaged: {0}")]
     Compression(#[from] std::io::Error),
+    /// A codec configuration cannot be written.
+    #[error("a codec cannot be stored: {0}")]
+    Codec(#[from] postcard::Error),
     /// The body is not what was written.
     #[error("the checksum of the index is wrong")]
     Checksum,
@@ -51,6 +55,9 @@ pub enum FormatError {
 pub fn encode(presentation: &Presentation) -> Result<(Vec<u8>, [u8; HASH_BYTES]), FormatError> {
     let mut body = Body::default();
     body.presentation(presentation);
+    if let Some(error) = body.failure {
+        return Err(error.into());
+    }
     let hash: [u8; HASH_BYTES] = Sha256::digest(&body.bytes).into();
     let mut stored = Vec::with_capacity(body.bytes.len() / 2);
     stored.extend_from_slice(MAGIC);
@@ -86,7 +93,7 @@ fn body_bound(compressed: &[u8]) -> usize {
 }
 
 /// The fields of a group as the format orders them; each is a column of its own.
-const GROUP_COLUMNS: usize = 16;
+const GROUP_COLUMNS: usize = 19;
 
 /// A group as numbers, each as the difference to what `before` lets one expect.
 fn group_columns(group: &Group, before: &Group, step: i64) -> [i64; GROUP_COLUMNS] {
@@ -108,12 +115,54 @@ fn group_columns(group: &Group, before: &Group, step: i64) -> [i64; GROUP_COLUMN
         i64::from(group.subsamples.cenc) - i64::from(group.samples),
         i64::from(group.subsamples.cbcs) - i64::from(group.subsamples.cenc),
         i64::from(group.subsamples.most),
+        i64::from(group.lead),
+        access_code(group.access),
+        i64::from(group.left_out),
     ]
+}
+
+const SYNTAXES: [StreamSyntax; 6] = [
+    StreamSyntax::H264,
+    StreamSyntax::H265,
+    StreamSyntax::Adts,
+    StreamSyntax::Latm,
+    StreamSyntax::Dolby,
+    StreamSyntax::MpegAudio,
+];
+
+fn syntax_code(syntax: StreamSyntax) -> u64 {
+    SYNTAXES.iter().position(|&other| other == syntax).unwrap_or_default() as u64
+}
+
+fn syntax_from(code: u64) -> Read<StreamSyntax> {
+    let known = usize::try_from(code).ok().and_then(|code| SYNTAXES.get(code));
+    known.copied().ok_or(FormatError::Field { field: "syntax" })
+}
+
+const fn access_code(access: RandomAccess) -> i64 {
+    match access {
+        RandomAccess::Instant => 0,
+        RandomAccess::Recovery => 1,
+        RandomAccess::Gradual => 2,
+        RandomAccess::None => 3,
+    }
+}
+
+const fn access_from(code: i64) -> Read<RandomAccess> {
+    Ok(match code {
+        0 => RandomAccess::Instant,
+        1 => RandomAccess::Recovery,
+        2 => RandomAccess::Gradual,
+        3 => RandomAccess::None,
+        _ => return Err(FormatError::Field { field: "access" }),
+    })
 }
 
 #[derive(Default)]
 struct Body {
     bytes: Vec<u8>,
+    /// Why a codec could not be written.
+    failure: Option<postcard::Error>,
 }
 
 impl Body {
@@ -163,6 +212,7 @@ impl Body {
             body.string(object.path.as_bytes());
             body.unsigned(object.start);
             body.unsigned(object.size);
+            body.unsigned(u64::from(object.packet_bytes));
         });
         self.string(&stream.source_identity);
         self.option(stream.audio_identity, |body, identity| body.string(&identity));
@@ -174,6 +224,7 @@ impl Body {
 
     fn track(&mut self, track: &Track) {
         self.unsigned(u64::from(track.pid));
+        self.unsigned(syntax_code(track.syntax));
         self.codec(&track.codec);
         self.unsigned(u64::from(track.timescale.hertz()));
         self.unsigned(u64::from(track.sample_duration));
@@ -198,38 +249,9 @@ impl Body {
     }
 
     fn codec(&mut self, codec: &CodecConfig) {
-        match codec {
-            CodecConfig::Avc(avc) => {
-                self.unsigned(0);
-                for byte in [
-                    avc.profile_idc,
-                    avc.constraints,
-                    avc.level_idc,
-                    avc.chroma_format_idc,
-                    avc.bit_depth_luma,
-                    avc.bit_depth_chroma,
-                ] {
-                    self.unsigned(u64::from(byte));
-                }
-                self.unsigned(u64::from(avc.width));
-                self.unsigned(u64::from(avc.height));
-                self.unsigned(u64::from(avc.sample_aspect_ratio.0));
-                self.unsigned(u64::from(avc.sample_aspect_ratio.1));
-                self.list(&avc.sequence_parameter_sets, |body, set| body.string(set));
-                self.list(&avc.picture_parameter_sets, |body, set| body.string(set));
-            }
-            CodecConfig::Aac(aac) => {
-                self.unsigned(1);
-                self.unsigned(u64::from(aac.object_type));
-                self.unsigned(u64::from(aac.sampling_frequency));
-                self.unsigned(u64::from(aac.frequency_index));
-                self.unsigned(u64::from(aac.channel_configuration));
-                self.unsigned(match aac.extension {
-                    AacExtension::None => 0,
-                    AacExtension::Sbr => 1,
-                    AacExtension::SbrPs => 2,
-                });
-            }
+        match postcard::to_stdvec(codec) {
+            Ok(bytes) => self.string(&bytes),
+            Err(error) => self.failure = Some(error),
         }
     }
 }
@@ -323,6 +345,7 @@ impl<'a> Reader<'a> {
                     path: reader.text("path")?,
                     start: reader.unsigned("start")?,
                     size: reader.unsigned("size")?,
+                    packet_bytes: reader.number("packet_bytes")?,
                 })
             })?,
             source_identity: {
@@ -346,6 +369,7 @@ impl<'a> Reader<'a> {
 
     fn track(&mut self) -> Read<Track> {
         let pid = self.number("pid")?;
+        let syntax = syntax_from(self.unsigned("syntax")?)?;
         let codec = self.codec()?;
         let field = "timescale";
         let timescale = Timescale::new(self.number(field)?).ok_or(FormatError::Field { field })?;
@@ -356,6 +380,7 @@ impl<'a> Reader<'a> {
         let groups = self.groups()?;
         Ok(Track {
             pid,
+            syntax,
             codec,
             timescale,
             sample_duration,
@@ -392,36 +417,7 @@ impl<'a> Reader<'a> {
 
     fn codec(&mut self) -> Read<CodecConfig> {
         let field = "codec";
-        match self.unsigned(field)? {
-            0 => Ok(CodecConfig::Avc(AvcConfig {
-                profile_idc: self.number(field)?,
-                constraints: self.number(field)?,
-                level_idc: self.number(field)?,
-                chroma_format_idc: self.number(field)?,
-                bit_depth_luma: self.number(field)?,
-                bit_depth_chroma: self.number(field)?,
-                width: self.number(field)?,
-                height: self.number(field)?,
-                sample_aspect_ratio: (self.number(field)?, self.number(field)?),
-                sequence_parameter_sets: self
-                    .list(field, |reader| reader.string(field).map(<[u8]>::to_vec))?,
-                picture_parameter_sets: self
-                    .list(field, |reader| reader.string(field).map(<[u8]>::to_vec))?,
-            })),
-            1 => Ok(CodecConfig::Aac(AacConfig {
-                object_type: self.number(field)?,
-                sampling_frequency: self.number(field)?,
-                frequency_index: self.number(field)?,
-                channel_configuration: self.number(field)?,
-                extension: match self.unsigned(field)? {
-                    0 => AacExtension::None,
-                    1 => AacExtension::Sbr,
-                    2 => AacExtension::SbrPs,
-                    _ => return Err(FormatError::Field { field }),
-                },
-            })),
-            _ => Err(FormatError::Field { field }),
-        }
+        postcard::from_bytes(self.string(field)?).map_err(|_| FormatError::Field { field })
     }
 }
 
@@ -444,6 +440,9 @@ fn group_from(row: [i64; GROUP_COLUMNS], before: &Group, step: i64) -> Read<Grou
         cenc_subsamples,
         cbcs_subsamples,
         most_subsamples,
+        lead,
+        access,
+        left_out,
     ] = row;
     let number = |base: u32, value: i64| {
         u32::try_from(i64::from(base).wrapping_add(value))
@@ -480,12 +479,16 @@ fn group_from(row: [i64; GROUP_COLUMNS], before: &Group, step: i64) -> Read<Grou
             most: u16::try_from(most_subsamples)
                 .map_err(|_| FormatError::Field { field: "subsamples" })?,
         },
+        lead: number(0, lead)?,
+        access: access_from(access)?,
+        left_out: number(0, left_out)?,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::codec::{AacConfig, AacExtension, AvcConfig, PictureFormat};
     use proptest::prelude::*;
 
     fn group() -> impl Strategy<Value = Group> {
@@ -508,6 +511,9 @@ mod tests {
                 ts_payload_packets: counts.2,
                 ts_clock_packets: counts.3,
                 subsamples: SubsampleCounts { cenc: counts.1, cbcs: counts.3, most: 77 },
+                lead: counts.2,
+                access: RandomAccess::Recovery,
+                left_out: counts.0 & 0xF,
             },
         )
     }
@@ -517,12 +523,12 @@ mod tests {
             profile_idc: 100,
             constraints: 1,
             level_idc: 30,
-            chroma_format_idc: 1,
-            bit_depth_luma: 8,
-            bit_depth_chroma: 8,
-            width: 640,
-            height: 360,
-            sample_aspect_ratio: (1, 1),
+            picture: PictureFormat {
+                width: 640,
+                height: 360,
+                sample_aspect_ratio: (1, 1),
+                ..PictureFormat::default()
+            },
             sequence_parameter_sets: vec![vec![0x67, 1]],
             picture_parameter_sets: vec![vec![0x68], vec![]],
         };
@@ -535,6 +541,7 @@ mod tests {
         };
         let track = |codec, hertz| Track {
             pid: 257,
+            syntax: StreamSyntax::Latm,
             codec,
             timescale: Timescale::new(hertz).unwrap(),
             sample_duration: 3_003,
@@ -548,7 +555,12 @@ mod tests {
             streams: vec![Stream {
                 uri: "a/b.m3u8".to_owned(),
                 declared_bandwidth: 1 << 33,
-                objects: vec![SourceObject { path: "ü.ts".to_owned(), start: 9, size: 1 << 35 }],
+                objects: vec![SourceObject {
+                    path: "ü.ts".to_owned(),
+                    start: 9,
+                    size: 1 << 35,
+                    packet_bytes: 192,
+                }],
                 source_identity: [3; 16],
                 audio_identity: Some([7; 32]),
                 periods: vec![

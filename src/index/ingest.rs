@@ -13,8 +13,10 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::build::{self, ReadStream};
 use super::scan::StreamScanner;
-use crate::hls::read::{self, MediaSegment, ReadError, StreamEntry};
-use crate::model::ingest::{FailureCode, IngestFailure, Progress, Report, Warning};
+use crate::hls::read::{self, MediaContext, MediaSegment, ReadError, StreamEntry, Variables};
+use crate::model::ingest::{
+    FailureCode, FindingCode, Findings, IngestFailure, Place, Progress, Report,
+};
 use crate::model::presentation::{Presentation, SourceObject};
 use crate::source::{Root, SourcePath};
 
@@ -55,11 +57,11 @@ pub async fn ingest(
 ) -> Result<Ingested, IngestFailure> {
     let path = SourcePath::parse(path).map_err(|error| error.to_ingest_failure())?;
     let bytes = read_playlist(&root, &path, limits).await?;
-    let master =
-        read::master_playlist(&bytes).map_err(|error| playlist_failure(path.as_str(), &error))?;
+    let master = read::master_playlist(&bytes, None)
+        .map_err(|error| playlist_failure(path.as_str(), &error))?;
     let mut sources = Vec::new();
     for entry in master.streams {
-        sources.push(list_segments(&root, &path, entry, limits).await?);
+        sources.push(list_segments(&root, &path, entry.entry, &master.variables, limits).await?);
     }
     let segments_total = sources.iter().map(|source| source.segments.len() as u64).sum();
     if segments_total > limits.max_segments {
@@ -89,16 +91,15 @@ pub async fn ingest(
     });
     let streams: Vec<ReadStream> =
         stream::iter(tasks).buffered(PARALLEL_STREAMS).try_collect().await?;
-    let (presentation, mut report) = build::presentation(streams)?;
+    let mut findings = Findings::new();
     for rendition in master.renditions {
-        report.warnings.push(Warning::new(
-            "rendition_left_out",
-            format!(
-                "the {} rendition {:?} has a playlist of its own and is left out",
-                rendition.kind, rendition.name
-            ),
-        ));
+        let detail = format!(
+            "the {} rendition {:?} has a playlist of its own and is left out",
+            rendition.kind, rendition.name
+        );
+        findings.add(FindingCode::RenditionLeftOut, Place::source(), detail);
     }
+    let (presentation, report) = build::presentation(streams, findings)?;
     Ok(Ingested { presentation, report })
 }
 
@@ -149,14 +150,21 @@ async fn list_segments(
     root: &Root,
     master: &SourcePath,
     entry: StreamEntry,
+    variables: &Variables,
     limits: IngestLimits,
 ) -> Result<StreamSource, IngestFailure> {
     let path = master
         .resolve(&entry.uri, root.url())
         .map_err(|error| found_in(master, error.to_ingest_failure()))?;
     let bytes = read_playlist(root, &path, limits).await?;
-    let playlist =
-        read::media_playlist(&bytes).map_err(|error| playlist_failure(path.as_str(), &error))?;
+    let query = entry.uri.split('#').next().and_then(|uri| Some(uri.split_once('?')?.1));
+    let context = MediaContext { variables, query, max_segments: limits.max_segments };
+    let playlist = read::media_playlist(&bytes, &context)
+        .map_err(|error| playlist_failure(path.as_str(), &error))?;
+    if let Some(key) = playlist.segments.iter().find_map(|segment| segment.key.as_ref()) {
+        let error = ReadError::Encrypted { line: key.line, what: "METHOD=AES-128".to_owned() };
+        return Err(playlist_failure(path.as_str(), &error));
+    }
     let segments = playlist
         .segments
         .into_iter()
@@ -188,10 +196,13 @@ fn found_in(playlist: &SourcePath, mut failure: IngestFailure) -> IngestFailure 
 fn playlist_failure(path: &str, error: &ReadError) -> IngestFailure {
     let code = match error {
         ReadError::NotAPlaylist { .. }
-        | ReadError::Syntax { .. }
+        | ReadError::Tag { .. }
+        | ReadError::UndefinedVariable { .. }
         | ReadError::NotAMediaPlaylist { .. }
-        | ReadError::NoSegments
-        | ReadError::IFramesOnly => FailureCode::NotAPlaylist,
+        | ReadError::NoSegments { .. }
+        | ReadError::DeltaUpdate { .. }
+        | ReadError::IFramesOnly { .. } => FailureCode::NotAPlaylist,
+        ReadError::TooManySegments { .. } => FailureCode::LimitExceeded,
         ReadError::NotAMasterPlaylist { .. } => FailureCode::NotAMasterPlaylist,
         ReadError::NoStreams => FailureCode::NoVariants,
         ReadError::NotEnded { .. } => FailureCode::NotVod,
@@ -241,8 +252,8 @@ async fn read_stream(
             counter.bytes_read.fetch_add(length, Ordering::Relaxed);
             counter.tell();
         }
-        scanner.end_object()?;
-        objects.push(object);
+        let packet_bytes = scanner.end_object()?;
+        objects.push(SourceObject { packet_bytes, ..object });
         counter.segments_done.fetch_add(1, Ordering::Relaxed);
         counter.tell();
         // Scanning is work for the processor; let others have their turn.
@@ -279,7 +290,7 @@ async fn open_segment(
         .await
         .map_err(|error| error.to_ingest_failure())?;
     Ok(OpenSegment {
-        object: SourceObject { path: path.to_stored(), start, size },
+        object: SourceObject { path: path.to_stored(), start, size, packet_bytes: 188 },
         first,
         discontinuity: segment.discontinuity,
         path,

@@ -3,8 +3,10 @@
 //!
 //! ```text
 //! ingest   playlists and segments, in order and in parallel
-//! └ scan   one stream: packets → access units → raw groups, on the source's clock
-//!   └ build  all streams: one timeline, runs of audio cut at the pictures' groups, report
+//! └ scan     one stream: packets → access units → sections of raw groups, on the source's clock
+//!   └ periods  all streams: sections beside each other
+//!     └ build  one timeline, runs of audio cut at the pictures' groups
+//!       └ report what was measured and found
 //! format   Presentation ⇄ bytes, compact and checksummed
 //! store    those bytes in the data directory, under their own hash
 //! ```
@@ -13,7 +15,10 @@ pub mod format;
 pub mod store;
 
 mod build;
+mod findings;
 mod ingest;
+mod periods;
+mod report;
 mod scan;
 
 pub use ingest::{IngestLimits, Ingested, ingest};

@@ -13,7 +13,8 @@
 //! All times lie on one timeline over the whole presentation, in the track's timescale. It starts
 //! at 0 with whichever track starts first; the first video picture is at [`Period::start`].
 
-use super::codec::CodecConfig;
+use super::codec::{CodecConfig, StreamSyntax};
+use super::sample::RandomAccess;
 use crate::time::{Ticks, Timescale};
 
 /// An ingested title. Immutable; shared in an `Arc`.
@@ -97,6 +98,9 @@ pub struct SourceObject {
     pub start: u64,
     /// Bytes of the segment when it was ingested.
     pub size: u64,
+    /// Bytes from one transport packet to the next: 188, or 192 with time codes in front, or 204
+    /// with parity behind.
+    pub packet_bytes: u8,
 }
 
 /// One stream during one period.
@@ -122,6 +126,8 @@ pub enum Medium {
 pub struct Track {
     /// Packet identifier in the source.
     pub pid: u16,
+    /// How the source writes it.
+    pub syntax: StreamSyntax,
     /// What a decoder needs.
     pub codec: CodecConfig,
     /// Unit of all times in this track.
@@ -145,6 +151,25 @@ impl Track {
         self.groups.get(group + 1).map_or(self.end, |next| next.time)
     }
 
+    /// Samples and duration of the group whose samples last neither the longest nor the shortest:
+    /// the median, which gaps and leftovers do not move.
+    pub fn typical_group(&self) -> Option<(u32, Ticks)> {
+        let mut groups: Vec<(u32, Ticks)> = (0..self.groups.len())
+            .filter_map(|index| {
+                let group = self.groups.get(index)?;
+                Some((group.samples.max(1), self.group_end(index).minus(group.time)))
+            })
+            .collect();
+        // a ÷ b < c ÷ d where a × d < c × b.
+        let middle = groups.len().checked_sub(1)? / 2;
+        let by_rate = |a: &(u32, Ticks), b: &(u32, Ticks)| {
+            let (left, right) =
+                (i128::from(a.1.0) * i128::from(b.0), i128::from(b.1.0) * i128::from(a.0));
+            left.cmp(&right)
+        };
+        Some(*groups.select_nth_unstable_by(middle, by_rate).1)
+    }
+
     /// When the first sample is shown.
     pub fn start(&self) -> Ticks {
         self.groups.first().map_or(self.end, |group| group.time)
@@ -163,7 +188,7 @@ pub struct Group {
     /// Payload that is to come, from the first packet on, of the PES packet that it begins in the
     /// middle of, if the source says.
     pub pes_left: Option<u32>,
-    /// When its first sample is shown, in the track's timescale.
+    /// When the first of its samples is shown, in the track's timescale.
     pub time: Ticks,
     /// How much earlier the source decodes its first sample, in the track's timescale.
     pub decode_delay: u32,
@@ -179,6 +204,14 @@ pub struct Group {
     pub ts_clock_packets: u32,
     /// Stretches of clear and encrypted bytes in all its pictures.
     pub subsamples: SubsampleCounts,
+    /// How decoding can begin with its first sample.
+    pub access: RandomAccess,
+    /// How much later than [`Group::time`] its first sample is shown, in the track's timescale:
+    /// leading pictures are decoded after it and shown before.
+    pub lead: u32,
+    /// Access units of the source that are left out: leading pictures whose references are not
+    /// there, or frames of sound, behind the samples, that repeat what was heard.
+    pub left_out: u32,
 }
 
 /// How many subsamples pictures have, which decides the size of encrypted fragments. All 0 for
@@ -233,7 +266,7 @@ mod tests {
 
     #[test]
     fn spans_run_over_objects() {
-        let object = |size| SourceObject { path: String::new(), start: 0, size };
+        let object = |size| SourceObject { path: String::new(), start: 0, size, packet_bytes: 188 };
         let objects = [object(1000), object(500), object(800)];
         let at = |object, offset| SourcePosition { object, offset };
         assert_eq!(

@@ -25,6 +25,21 @@ pub struct Sample {
     pub dependency: Dependency,
 }
 
+/// Whether decoding can begin with a picture, and how soon all is right then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RandomAccess {
+    /// With an IDR picture or another that resets the decoder; with any frame of sound.
+    #[default]
+    Instant,
+    /// With an intra picture that a recovery point announces: what is shown from it on is right,
+    /// but later pictures may refer to what came before it.
+    Recovery,
+    /// With a recovery point after which it takes some pictures until they are right.
+    Gradual,
+    /// Not at all.
+    None,
+}
+
 /// What a player may skip or start with (ISO/IEC 14496-12:2022 8.8.3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dependency {

@@ -8,8 +8,8 @@ use mp4_atom::{
 
 use super::protection::InitProtection;
 use super::{TRACK_ID, write_box, write_full_box, write_u32};
-use crate::model::codec::{AacConfig, AvcConfig, CodecConfig};
-use crate::model::presentation::Track;
+use crate::model::codec::{AacConfig, AvcConfig, CodecConfig, PictureFormat};
+use crate::model::presentation::{Medium, Track};
 
 /// Why an init segment could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,12 @@ pub enum InitError {
     /// mp4-atom refused a value.
     #[error("a box cannot be written: {0}")]
     Box(#[from] mp4_atom::Error),
+    /// There is no sample entry for the codec.
+    #[error("{name} has no sample entry")]
+    Codec {
+        /// The codec.
+        name: &'static str,
+    },
 }
 
 /// Profiles whose `avcC` says more about chroma (ISO/IEC 14496-15:2022 5.3.3.1.2).
@@ -70,9 +76,9 @@ fn write_track(
     track: &Track,
     protection: Option<&InitProtection<'_>>,
 ) -> Result<(), InitError> {
-    let (handler, name, volume, size) = match &track.codec {
-        CodecConfig::Avc(avc) => (*b"vide", "Video", 0, display_size(avc)),
-        CodecConfig::Aac(_) => (*b"soun", "Audio", 1, (0, 0)),
+    let (handler, name, volume, size) = match track.codec.picture() {
+        Some(picture) => (*b"vide", "Video", 0, display_size(picture)),
+        None => (*b"soun", "Audio", 1, (0, 0)),
     };
     Tkhd {
         track_id: TRACK_ID,
@@ -89,9 +95,9 @@ fn write_track(
             .encode(out)?;
         Hdlr { handler: FourCC::from(handler), name: name.to_owned() }.encode(out)?;
         nested(out, b"minf", |out| {
-            match &track.codec {
-                CodecConfig::Avc(_) => Vmhd::default().encode(out)?,
-                CodecConfig::Aac(_) => Smhd::default().encode(out)?,
+            match track.codec.medium() {
+                Medium::Video => Vmhd::default().encode(out)?,
+                Medium::Audio => Smhd::default().encode(out)?,
             }
             Dinf { dref: Dref { entries: vec![DrefEntry::Url(Url::default())] } }.encode(out)?;
             nested(out, b"stbl", |out| write_sample_table(out, track, protection))
@@ -109,6 +115,7 @@ fn write_sample_table(
     match &track.codec {
         CodecConfig::Avc(avc) => Codec::Avc1(avc_sample_entry(avc)).encode(&mut clear)?,
         CodecConfig::Aac(aac) => Codec::Mp4a(aac_sample_entry(aac)).encode(&mut clear)?,
+        other => return Err(InitError::Codec { name: other.name() }),
     }
     write_full_box(out, b"stsd", 0, 0, |out| {
         let Some(protection) = protection else {
@@ -131,10 +138,10 @@ fn write_sample_table(
 }
 
 /// The size at which the picture is shown: width stretched by the sample aspect ratio.
-fn display_size(avc: &AvcConfig) -> (u16, u16) {
-    let (h, v) = avc.sample_aspect_ratio;
-    let width = u64::from(avc.width) * u64::from(h) / u64::from(v).max(1);
-    (clamp(width), clamp(u64::from(avc.height)))
+fn display_size(picture: &PictureFormat) -> (u16, u16) {
+    let (h, v) = picture.sample_aspect_ratio;
+    let width = u64::from(picture.width) * u64::from(h) / u64::from(v).max(1);
+    (clamp(width), clamp(u64::from(picture.height)))
 }
 
 fn clamp(side: u64) -> u16 {
@@ -142,18 +149,18 @@ fn clamp(side: u64) -> u16 {
 }
 
 fn avc_sample_entry(avc: &AvcConfig) -> Avc1 {
-    let (h_spacing, v_spacing) = avc.sample_aspect_ratio;
+    let (h_spacing, v_spacing) = avc.picture.sample_aspect_ratio;
     let ext = EXTENDED_AVCC_PROFILES.contains(&avc.profile_idc).then(|| AvccExt {
-        chroma_format: avc.chroma_format_idc,
-        bit_depth_luma: avc.bit_depth_luma,
-        bit_depth_chroma: avc.bit_depth_chroma,
+        chroma_format: avc.picture.chroma_format_idc,
+        bit_depth_luma: avc.picture.bit_depth_luma,
+        bit_depth_chroma: avc.picture.bit_depth_chroma,
         sequence_parameter_sets_ext: Vec::new(),
     });
     Avc1 {
         visual: Visual {
             data_reference_index: 1,
-            width: clamp(u64::from(avc.width)),
-            height: clamp(u64::from(avc.height)),
+            width: clamp(u64::from(avc.picture.width)),
+            height: clamp(u64::from(avc.picture.height)),
             depth: 24,
             ..Visual::default()
         },
@@ -219,11 +226,13 @@ fn nested(
 mod tests {
     use super::*;
     use crate::model::codec::AacExtension;
+    use crate::model::codec::StreamSyntax;
     use crate::time::{Ticks, Timescale};
     use mp4_atom::{Decode, Ftyp, Moov};
 
     fn track(codec: CodecConfig, hertz: u32) -> Track {
         Track {
+            syntax: StreamSyntax::H264,
             pid: 256,
             codec,
             timescale: Timescale::new(hertz).unwrap(),
@@ -241,12 +250,12 @@ mod tests {
             profile_idc: 100,
             constraints: 0,
             level_idc: 30,
-            chroma_format_idc: 1,
-            bit_depth_luma: 8,
-            bit_depth_chroma: 8,
-            width: 720,
-            height: 576,
-            sample_aspect_ratio: (16, 11),
+            picture: PictureFormat {
+                width: 720,
+                height: 576,
+                sample_aspect_ratio: (16, 11),
+                ..PictureFormat::default()
+            },
             sequence_parameter_sets: vec![vec![0x67, 100, 0, 30, 0xAC]],
             picture_parameter_sets: vec![vec![0x68, 0xEB]],
         };

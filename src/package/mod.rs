@@ -27,10 +27,9 @@ pub use fetch::{BlockRequest, SourceReader};
 
 use self::gather::gather;
 use crate::error::{Error, Kind, Result};
-use crate::model::codec::CodecConfig;
 use crate::model::manifest::RenditionProtection;
 use crate::model::policy::Container;
-use crate::model::presentation::Track;
+use crate::model::presentation::{Medium, Track};
 use crate::model::sample::SampleProtections;
 use crate::mp4::fragment::FragmentHeader;
 use crate::mp4::init::init_segment;
@@ -54,7 +53,7 @@ pub fn init(
     protection: Option<&RenditionProtection>,
     key: &str,
 ) -> Result<Rendered> {
-    let is_video = matches!(track.codec, CodecConfig::Avc(_));
+    let is_video = track.codec.medium() == Medium::Video;
     let protection = protection.map(|protection| InitProtection {
         scheme: protection.scheme,
         key_id: protection.key_id,

@@ -22,7 +22,7 @@ pub(super) fn samples(
         CodecConfig::Avc(avc) => {
             Some(SliceSyntax::Avc(Cow::Owned(SliceHeaders::new(avc.parameter_sets()))))
         }
-        CodecConfig::Aac(_) => None,
+        _ => None,
     };
     let mut protections = SampleProtections::default();
     match protection {

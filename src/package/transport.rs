@@ -6,6 +6,7 @@ use crate::cenc::aes128::encrypt_segment;
 use crate::cenc::sample_aes::SampleAesCipher;
 use crate::error::Result;
 use crate::model::codec::CodecConfig;
+use crate::model::presentation::Medium;
 use crate::model::sample::Sample;
 use crate::plan::{SegmentPlan, SegmentProtection, TrackPart};
 use crate::ts::mux::{self, AudioInput, EncryptedPictures, VideoInput};
@@ -32,13 +33,13 @@ pub(super) fn segment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<V
                     }
                     encrypt_pictures(cipher, &mut payload, &mut samples);
                 }
-                CodecConfig::Aac(_) => encrypt_frames(cipher, &mut payload, &samples),
+                _ => encrypt_frames(cipher, &mut payload, &samples),
             }
         }
         let gathered = Some((*part, payload, samples));
-        match track.codec {
-            CodecConfig::Avc(_) => pictures = gathered,
-            CodecConfig::Aac(_) => sound = gathered,
+        match track.codec.medium() {
+            Medium::Video => pictures = gathered,
+            Medium::Audio => sound = gathered,
         }
     }
     let groups: Vec<u32> = sound.as_ref().map_or_else(Vec::new, |(part, ..)| {

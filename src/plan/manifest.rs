@@ -289,7 +289,7 @@ pub(super) fn fragment_layout(
     FragmentLayout {
         samples: groups.iter().map(|group| group.samples).sum(),
         uniform_duration: first.filter(|_| agree),
-        video: matches!(track.codec, CodecConfig::Avc(_)),
+        video: track.codec.medium() == Medium::Video,
         protection: encrypted.and_then(|protection| {
             SegmentProtection::of_fragment(protection.scheme, track, groups)
         }),
@@ -345,8 +345,9 @@ fn linked(set: &AdaptationSet, sets: &[AdaptationSet]) -> Vec<usize> {
 /// decoder and its output stay the same.
 fn switchable(a: &ManifestRendition, b: &ManifestRendition) -> bool {
     match (a.codecs.first(), b.codecs.first()) {
-        (Some(CodecConfig::Aac(a)), Some(CodecConfig::Aac(b))) => a == b,
-        (Some(CodecConfig::Avc(_)), Some(CodecConfig::Avc(_))) => true,
+        (Some(CodecConfig::Avc(_)), Some(CodecConfig::Avc(_)))
+        | (Some(CodecConfig::Hevc(_)), Some(CodecConfig::Hevc(_))) => true,
+        (Some(a), Some(b)) => a.medium() == Medium::Audio && a == b,
         _ => false,
     }
 }
@@ -367,8 +368,8 @@ fn continues(before: &AdaptationSet, set: &AdaptationSet) -> bool {
 
 /// Pictures per second: the usual rate that is nearest to what was measured, or the measured one.
 fn frame_rate(track: &Track) -> (u32, u32) {
-    let samples: u64 = track.groups.iter().map(|group| u64::from(group.samples)).sum();
-    let span = u64::try_from(track.end.minus(track.start()).0).unwrap_or(0).max(1);
+    let (samples, span) = track.typical_group().unwrap_or((1, Ticks(1)));
+    let span = u64::try_from(span.0).unwrap_or(0).max(1);
     let hertz = u64::from(track.timescale.hertz());
     // measured = samples × hertz ÷ span; compare as products.
     let usual = FRAME_RATES.into_iter().find(|&(frames, seconds)| {

@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use crate::cenc::aes128;
 use crate::cenc::iv::IvBase;
-use crate::model::codec::CodecConfig;
 use crate::model::encryption::Encryption;
 use crate::model::manifest::RenditionProtection;
 use crate::model::presentation::{Group, Medium, Presentation, Track};
@@ -69,7 +68,7 @@ impl SegmentProtection {
             ProtectionScheme::Cenc => group.subsamples.cenc,
             _ => group.subsamples.cbcs,
         };
-        let is_video = matches!(track.codec, CodecConfig::Avc(_));
+        let is_video = track.codec.medium() == Medium::Video;
         let most = groups.iter().map(|group| group.subsamples.most).max().unwrap_or(0);
         Some(FragmentProtection {
             iv_bytes,
@@ -135,12 +134,15 @@ impl Protection {
 
     /// The key of a track, or of a transport stream with this track as its lead.
     pub fn key_for(&self, lead: &Track) -> Option<&RuleKey> {
-        match &lead.codec {
-            CodecConfig::Avc(avc) => {
-                let pixels = u64::from(avc.width) * u64::from(avc.height);
+        match lead.codec.picture() {
+            Some(picture) => {
+                let pixels = u64::from(picture.width) * u64::from(picture.height);
                 self.keys.key_for(Medium::Video, pixels)
             }
-            CodecConfig::Aac(aac) => self.keys.key_for(Medium::Audio, u64::from(aac.channels())),
+            None => {
+                let channels = lead.codec.sound().map_or(0, |sound| sound.channels);
+                self.keys.key_for(Medium::Audio, u64::from(channels))
+            }
         }
     }
 

@@ -22,7 +22,7 @@ use memchr::memmem;
 use super::{ParameterSets, nal_type};
 use crate::codec::bits::{BitReader, unescape};
 use crate::codec::{AccessUnit, Damage, Timestamps};
-use crate::model::sample::Dependency;
+use crate::model::sample::{Dependency, RandomAccess};
 
 /// Turns the payload of PES packets into samples. See the module documentation.
 pub struct Framer {
@@ -371,6 +371,10 @@ impl Framer {
                 independent: unit.has_slices && unit.is_intra,
                 disposable: !unit.is_reference,
             },
+            access: if unit.is_idr { RandomAccess::Instant } else { RandomAccess::None },
+            config: 0,
+            order: None,
+            skipped_at_access: false,
         });
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::slice_header::{PictureOrder, SequenceFields, SliceHeaders};
 use crate::codec::ConfigError;
 use crate::codec::bits::{BitReader, unescape};
-use crate::model::codec::AvcConfig;
+use crate::model::codec::{AvcConfig, PictureFormat};
 
 /// Parameter sets by ID, as they were last seen in the stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,12 +76,15 @@ impl ParameterSets {
             profile_idc: sps.profile_idc,
             constraints: sps.constraints,
             level_idc: sps.level_idc,
-            chroma_format_idc: sps.chroma_format_idc,
-            bit_depth_luma: sps.bit_depth_luma,
-            bit_depth_chroma: sps.bit_depth_chroma,
-            width: sps.width,
-            height: sps.height,
-            sample_aspect_ratio: sps.sample_aspect_ratio,
+            picture: PictureFormat {
+                width: sps.width,
+                height: sps.height,
+                sample_aspect_ratio: sps.sample_aspect_ratio,
+                chroma_format_idc: sps.chroma_format_idc,
+                bit_depth_luma: sps.bit_depth_luma,
+                bit_depth_chroma: sps.bit_depth_chroma,
+                ..PictureFormat::default()
+            },
             sequence_parameter_sets: self.sequence.values().cloned().collect(),
             picture_parameter_sets: self.picture.values().cloned().collect(),
         })
@@ -347,8 +350,8 @@ mod tests {
         sets.add_sequence(&high_profile_sps(4, 14)).unwrap();
         sets.add_picture(&[0x68, 0xEB]).unwrap();
         let config = sets.config().unwrap();
-        assert_eq!((config.width, config.height), (640, 360));
-        assert_eq!(config.sample_aspect_ratio, (4, 3));
+        assert_eq!((config.picture.width, config.picture.height), (640, 360));
+        assert_eq!(config.picture.sample_aspect_ratio, (4, 3));
         assert_eq!((config.profile_idc, config.level_idc), (100, 30));
         assert!(sets.are_complete());
     }

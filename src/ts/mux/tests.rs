@@ -1,7 +1,7 @@
 use super::*;
 use crate::cenc::sample_aes::SampleAesCipher;
 use crate::codec::h264::Framer;
-use crate::model::codec::AacExtension;
+use crate::model::codec::{AacExtension, PictureFormat};
 use crate::model::sample::Dependency;
 use crate::ts::packet::{Continuity, Packet, PacketReader};
 use crate::ts::pes::PesReader;
@@ -13,12 +13,7 @@ fn avc() -> AvcConfig {
         profile_idc: 66,
         constraints: 0,
         level_idc: 30,
-        chroma_format_idc: 1,
-        bit_depth_luma: 8,
-        bit_depth_chroma: 8,
-        width: 16,
-        height: 16,
-        sample_aspect_ratio: (1, 1),
+        picture: PictureFormat { width: 16, height: 16, ..PictureFormat::default() },
         sequence_parameter_sets: vec![vec![0x67, 66, 0, 30, 0x80]],
         picture_parameter_sets: vec![vec![0x68, 0x80]],
     }

@@ -1,0 +1,487 @@
+//! What is told about a presentation once it is put together: what each stream is, how the streams
+//! go together, and where the source is not what it should be or what it says.
+//!
+//! Everything here is read off the index; what only the scan of the bytes can know comes in as
+//! [`Findings`].
+
+use super::build::group_times;
+use super::findings;
+use super::scan::Begin;
+use crate::hls::read::StreamEntry;
+use crate::model::codec::CodecConfig;
+use crate::model::ingest::{
+    Alignment, AudioReport, Colours, FindingCode, Findings, Offsets, PeriodReport, Place,
+    RandomAccessReport, Report, ScanType, StreamReport, VideoReport,
+};
+use crate::model::presentation::{
+    Group, Medium, Period, Presentation, Stream, StreamPeriod, Track,
+};
+use crate::model::sample::RandomAccess;
+use crate::time::{Ticks, Timescale, bits_per_second};
+
+/// Random access points further apart than this are told of: players start and switch there, and
+/// most configurations wish for segments shorter than this.
+const FAR_APART_MILLISECONDS: i64 = 10_000;
+/// Streams whose lengths differ by more than this do not end together.
+const LENGTHS_DIFFER_MILLISECONDS: i64 = 1_000;
+/// Sound that starts further from the pictures than this is told of; encoders' delays and the grid
+/// of frames stay below it.
+const OFFSET_MILLISECONDS: i64 = 100;
+/// Sound that ends further from the pictures than this is told of.
+const ENDS_APART_MILLISECONDS: i64 = 500;
+
+/// The report of a presentation: the streams' reports, and what concerns all of them.
+pub(super) fn of(
+    presentation: &Presentation,
+    streams: Vec<StreamReport>,
+    begins: &[Begin],
+    mut findings: Findings,
+) -> Report {
+    let lengths = || streams.iter().map(|stream| stream.duration_milliseconds);
+    let alignment = Alignment {
+        shortest_milliseconds: lengths().min().unwrap_or(0),
+        longest_milliseconds: lengths().max().unwrap_or(0),
+        ..find_alignment(presentation, &mut findings)
+    };
+    find_lengths(&alignment, &streams, &mut findings);
+    let mut report = Report {
+        duration_milliseconds: milliseconds(presentation.duration()),
+        // Whoever stores the index knows.
+        index_bytes: 0,
+        periods: presentation.periods.iter().zip(begins).enumerate().map(of_period).collect(),
+        streams,
+        audio_renditions: (0..presentation.streams.len())
+            .filter(|&stream| presentation.audio_origin(stream) == Some(stream))
+            .count() as u32,
+        alignment,
+        // Whoever may ask the plan fills them.
+        packages: Vec::new(),
+        findings: findings.into_sorted(),
+    };
+    report.tally();
+    report
+}
+
+fn of_period((index, (period, begin)): (usize, (&Period, &Begin))) -> PeriodReport {
+    PeriodReport {
+        start_milliseconds: milliseconds(period.start),
+        duration_milliseconds: milliseconds(period.duration),
+        cause: findings::cause(index, *begin),
+    }
+}
+
+/// What is told about one stream.
+pub(super) fn of_stream(
+    stream: &Stream,
+    declared: &StreamEntry,
+    periods: &[Period],
+    findings: &mut Findings,
+) -> StreamReport {
+    let duration: i64 = periods.iter().map(|period| period.duration.0).sum();
+    let bytes: u64 = stream.objects.iter().map(|object| object.size).sum();
+    let mut codecs: Vec<String> = Vec::new();
+    for track in tracks(stream, Medium::Video).chain(tracks(stream, Medium::Audio)) {
+        let codec = track.codec.rfc6381();
+        if !codecs.contains(&codec) {
+            codecs.push(codec);
+        }
+    }
+    let report = StreamReport {
+        uri: stream.uri.clone(),
+        segments: stream.objects.len() as u64,
+        bytes,
+        duration_milliseconds: milliseconds(Ticks(
+            stream.periods.iter().map(|period| length(period).0).sum(),
+        )),
+        declared_bandwidth: stream.declared_bandwidth,
+        declared_average_bandwidth: declared.average_bandwidth,
+        measured_peak_bandwidth: peak_bandwidth(stream),
+        measured_average_bandwidth: bits_per_second(bytes, Ticks(duration), Timescale::MPEG),
+        codecs,
+        video: of_video(stream),
+        audio: of_audio(stream),
+        offsets: offsets(stream),
+        damage: Vec::new(),
+        clocks: Vec::new(),
+    };
+    find_claims(&report, declared, findings);
+    find_distances(&report, findings);
+    find_wraps(stream, findings);
+    report
+}
+
+fn tracks(stream: &Stream, medium: Medium) -> impl Iterator<Item = &Track> {
+    stream.periods.iter().filter_map(move |period| match medium {
+        Medium::Video => period.video.as_ref(),
+        Medium::Audio => period.audio.as_ref(),
+    })
+}
+
+fn samples(stream: &Stream, medium: Medium) -> u64 {
+    let groups = tracks(stream, medium).flat_map(|track| &track.groups);
+    groups.map(|group| u64::from(group.samples)).sum()
+}
+
+/// A time of a track on the common timescale.
+fn mpeg(track: &Track, time: Ticks) -> Ticks {
+    time.rescale(track.timescale, Timescale::MPEG)
+}
+
+/// From the first that is shown or heard to the end of the last, 90 kHz.
+fn length(period: &StreamPeriod) -> Ticks {
+    let tracks = || period.video.iter().chain(&period.audio);
+    let start = tracks().map(|track| mpeg(track, track.start())).min().unwrap_or_default();
+    let end = tracks().map(|track| mpeg(track, track.end)).max().unwrap_or_default();
+    end.minus(start)
+}
+
+fn of_video(stream: &Stream) -> Option<VideoReport> {
+    let first = tracks(stream, Medium::Video).next()?;
+    let picture = first.codec.picture()?;
+    let second = i64::from(first.timescale.hertz());
+    let step = Timescale::new(first.sample_duration.max(1)).unwrap_or(first.timescale);
+    Some(VideoReport {
+        codec: first.codec.name().to_owned(),
+        resolution: format!("{}x{}", picture.width, picture.height),
+        frame_rate: Ticks(second).seconds(step, 3).to_string(),
+        scan: if picture.interlaced { ScanType::Interlaced } else { ScanType::Progressive },
+        pictures: samples(stream, Medium::Video),
+        range: picture.video_range().as_str().to_owned(),
+        colours: picture.colour.map(|colour| Colours {
+            primaries: colour.primaries,
+            transfer: colour.transfer,
+            matrix: colour.matrix,
+            full_range: colour.full_range,
+        }),
+        has_mastering_display: picture.display.mastering.is_some(),
+        has_light_level: picture.display.light_level.is_some(),
+        random_access: random_access(stream),
+    })
+}
+
+fn random_access(stream: &Stream) -> RandomAccessReport {
+    let groups = || {
+        let all = tracks(stream, Medium::Video).flat_map(|track| &track.groups);
+        all.filter(|group| group.access != RandomAccess::None)
+    };
+    let of_kind = |kind| groups().filter(|group| group.access == kind).count() as u64;
+    let (mut shortest, mut longest, mut span) = (None::<Ticks>, Ticks::ZERO, Ticks::ZERO);
+    for track in tracks(stream, Medium::Video) {
+        let begins: Vec<&Group> =
+            track.groups.iter().filter(|group| group.access != RandomAccess::None).collect();
+        for (index, group) in begins.iter().enumerate() {
+            let end = begins.get(index + 1).map_or(track.end, |next| next.time);
+            let distance = mpeg(track, end).minus(mpeg(track, group.time));
+            longest = longest.max(distance);
+            span = span.plus(distance);
+            // The last group ends with the track, where no random access point is.
+            if index + 1 < begins.len() {
+                shortest = Some(shortest.map_or(distance, |before| before.min(distance)));
+            }
+        }
+    }
+    let points = groups().count() as u64;
+    let average = i64::try_from(points.max(1)).map_or(Ticks::ZERO, |points| Ticks(span.0 / points));
+    RandomAccessReport {
+        points,
+        instant: of_kind(RandomAccess::Instant),
+        recovery: of_kind(RandomAccess::Recovery),
+        gradual: of_kind(RandomAccess::Gradual),
+        shortest_milliseconds: milliseconds(shortest.unwrap_or(longest)),
+        longest_milliseconds: milliseconds(longest),
+        average_milliseconds: milliseconds(average),
+    }
+}
+
+fn of_audio(stream: &Stream) -> Option<AudioReport> {
+    let first = tracks(stream, Medium::Audio).next()?;
+    let sound = first.codec.sound()?;
+    Some(AudioReport {
+        codec: first.codec.name().to_owned(),
+        sampling_frequency: sound.sampling_frequency,
+        channels: sound.channels,
+        layout: layout(&first.codec, sound.channels),
+        frames: samples(stream, Medium::Audio),
+    })
+}
+
+/// The loudspeaker channels in words.
+fn layout(codec: &CodecConfig, channels: u8) -> String {
+    let low = match codec {
+        CodecConfig::Eac3(eac3) => match (eac3.joc_complexity, eac3.substreams.first()) {
+            (Some(complexity), _) => return format!("{complexity}/JOC"),
+            // Bit 8 of the locations is the second channel for low frequencies.
+            (None, Some(first)) => u8::from(first.lfe) + u8::from(first.locations >> 8 & 1 == 1),
+            (None, None) => 0,
+        },
+        CodecConfig::Ac3(ac3) => u8::from(ac3.lfe),
+        // ISO/IEC 14496-3 table 1.19: six and more channels have one for low frequencies.
+        CodecConfig::Aac(_) => u8::from(channels >= 6),
+        _ => 0,
+    };
+    match (channels.saturating_sub(low), low) {
+        (1, 0) => "mono".to_owned(),
+        (2, 0) => "stereo".to_owned(),
+        (main, low) => format!("{main}.{low}"),
+    }
+}
+
+fn offsets(stream: &Stream) -> Option<Offsets> {
+    let pairs = || {
+        let both = |period: &'_ StreamPeriod| period.video.is_some() && period.audio.is_some();
+        stream.periods.iter().filter(move |period| both(period))
+    };
+    let apart = |period: &StreamPeriod, at: fn(&Track) -> Ticks| {
+        let (video, audio) = (period.video.as_ref()?, period.audio.as_ref()?);
+        Some(milliseconds(mpeg(audio, at(audio)).minus(mpeg(video, at(video)))))
+    };
+    Some(Offsets {
+        start_milliseconds: apart(pairs().next()?, Track::start)?,
+        end_milliseconds: apart(pairs().last()?, |track| track.end)?,
+        drift_milliseconds: None,
+    })
+}
+
+fn milliseconds(time: Ticks) -> i64 {
+    Timescale::new(1000).map_or(0, |scale| time.rescale(Timescale::MPEG, scale).0)
+}
+
+/// The highest rate of any source segment. A segment lasts from the first group that begins in it
+/// to the first that begins in a later one.
+fn peak_bandwidth(stream: &Stream) -> u64 {
+    let mut peak = 0;
+    for period in &stream.periods {
+        let Some(track) = period.video.as_ref().or(period.audio.as_ref()) else { continue };
+        let starts: Vec<&Group> = track
+            .groups
+            .chunk_by(|a, b| a.start.object == b.start.object)
+            .filter_map(<[Group]>::first)
+            .collect();
+        for (index, group) in starts.iter().enumerate() {
+            let next = starts.get(index + 1);
+            let end = next.map_or(track.end, |next| next.time);
+            let last_object = next.map_or(group.start.object + 1, |next| next.start.object);
+            let objects = stream.objects.get(group.start.object as usize..last_object as usize);
+            let bytes = objects.unwrap_or_default().iter().map(|object| object.size).sum();
+            let length = end.minus(group.time).rescale(track.timescale, Timescale::MPEG);
+            // Remainders of less than half a second say nothing about what a player must fetch.
+            if length.0 >= 45_000 || starts.len() == 1 {
+                peak = peak.max(bits_per_second(bytes, length, Timescale::MPEG));
+            }
+        }
+    }
+    peak
+}
+
+/// Where the master playlist says something else than the media: numbers by more than a tenth,
+/// everything else at all.
+fn find_claims(entry: &StreamReport, declared: &StreamEntry, findings: &mut Findings) {
+    let differs = |claim: u64, truth: u64| claim.abs_diff(truth) * 10 > truth;
+    let mut find = |code, claim: String, truth: String| {
+        let detail = format!("the master playlist declares {claim}, the media have {truth}");
+        findings.add(code, Place::stream(&entry.uri), detail);
+    };
+    let (claim, truth) = (declared.bandwidth, entry.measured_peak_bandwidth);
+    if differs(claim, truth) {
+        let truth = format!("segments of up to {truth} bit/s");
+        find(FindingCode::BandwidthDiffers, format!("BANDWIDTH={claim}"), truth);
+    }
+    let truth = entry.measured_average_bandwidth;
+    if let Some(claim) = declared.average_bandwidth.filter(|claim| differs(*claim, truth)) {
+        let truth = format!("{truth} bit/s on average");
+        find(FindingCode::AverageBandwidthDiffers, format!("AVERAGE-BANDWIDTH={claim}"), truth);
+    }
+    if let (Some((width, height)), Some(video)) = (declared.resolution, &entry.video) {
+        let claim = format!("{width}x{height}");
+        if claim != video.resolution {
+            let claim = format!("RESOLUTION={claim}");
+            find(FindingCode::ResolutionDiffers, claim, video.resolution.clone());
+        }
+    }
+    if let (Some(claim), Some(video)) = (declared.frame_rate_thousandths, &entry.video) {
+        let measured = video.frame_rate.replace('.', "").parse::<u64>().unwrap_or(claim);
+        if differs(claim, measured) {
+            let claim = format!("FRAME-RATE={}.{:03}", claim / 1000, claim % 1000);
+            let truth = format!("{} pictures per second", video.frame_rate);
+            find(FindingCode::FrameRateDiffers, claim, truth);
+        }
+    }
+    if let Some(codecs) = &declared.codecs {
+        let claimed: Vec<String> =
+            codecs.split(',').map(|codec| codec.trim().to_ascii_lowercase()).collect();
+        let same = claimed.len() == entry.codecs.len()
+            && entry.codecs.iter().all(|codec| claimed.contains(&codec.to_ascii_lowercase()));
+        if !same {
+            let is_high_efficiency = |codec: &String| codec == "mp4a.40.5" || codec == "mp4a.40.29";
+            let code = if entry.codecs.iter().any(is_high_efficiency)
+                == claimed.iter().any(is_high_efficiency)
+            {
+                FindingCode::CodecsDiffer
+            } else {
+                FindingCode::ExtensionUndeclared
+            };
+            find(code, format!("CODECS=\"{codecs}\""), entry.codecs.join(","));
+        }
+    }
+}
+
+/// Where sound and pictures, or random access points, are further apart than players like.
+fn find_distances(entry: &StreamReport, findings: &mut Findings) {
+    let mut find = |code, detail| findings.add(code, Place::stream(&entry.uri), detail);
+    if let Some(access) = entry.video.as_ref().map(|video| video.random_access) {
+        if access.longest_milliseconds > FAR_APART_MILLISECONDS {
+            let longest = access.longest_milliseconds;
+            let detail = format!("up to {longest} ms from one random access point to the next");
+            find(FindingCode::KeyframesFarApart, detail);
+        }
+        if access.points > 0 && access.instant == 0 {
+            let (code, kind) = match access.recovery {
+                0 => (FindingCode::GradualRefreshOnly, "refresh the picture step by step"),
+                _ => (FindingCode::RecoveryPointsOnly, "are recovery points"),
+            };
+            let detail = format!("all {} random access points {kind}", access.points);
+            find(code, detail);
+        }
+    }
+    let Some(offsets) = entry.offsets else { return };
+    let words = |apart: i64| if apart < 0 { "before" } else { "behind" };
+    let start = offsets.start_milliseconds;
+    if start.abs() > OFFSET_MILLISECONDS {
+        let detail = format!("sound starts {} ms {} the pictures", start.abs(), words(start));
+        find(FindingCode::AudioOffset, detail);
+    }
+    let end = offsets.end_milliseconds;
+    if end.abs() > ENDS_APART_MILLISECONDS {
+        let detail = format!("sound ends {} ms {} the pictures", end.abs(), words(end));
+        find(FindingCode::AudioEndsApart, detail);
+    }
+}
+
+/// Tracks whose 33-bit clock wraps.
+fn find_wraps(stream: &Stream, findings: &mut Findings) {
+    let all = tracks(stream, Medium::Video).chain(tracks(stream, Medium::Audio));
+    let wraps = all.filter(|track| {
+        let (first, last) = (mpeg(track, track.start()), mpeg(track, track.end));
+        let on_clock = first.plus(track.clock_offset).0.rem_euclid(1 << 33);
+        on_clock + last.minus(first).0 >= 1 << 33
+    });
+    let place = Place::stream(&stream.uri);
+    let detail = "the 33-bit clock starts anew";
+    findings.add_many(FindingCode::ClockWraps, place, wraps.count() as u64, detail);
+}
+
+fn find_lengths(alignment: &Alignment, streams: &[StreamReport], findings: &mut Findings) {
+    let (shortest, longest) = (alignment.shortest_milliseconds, alignment.longest_milliseconds);
+    if longest - shortest <= LENGTHS_DIFFER_MILLISECONDS {
+        return;
+    }
+    for stream in streams {
+        let missing = longest - stream.duration_milliseconds;
+        if missing > LENGTHS_DIFFER_MILLISECONDS {
+            let detail =
+                format!("ends {missing} ms before the longest stream, which lasts {longest} ms");
+            findings.add(FindingCode::LengthsDiffer, Place::stream(&stream.uri), detail);
+        }
+    }
+}
+
+/// Whether one of the ordered times is within a millisecond, as clocks are rounded.
+fn has_near(times: &[Ticks], wanted: Ticks) -> bool {
+    let from = times.partition_point(|time| time.0 < wanted.0 - 90);
+    times.get(from).is_some_and(|time| time.0 <= wanted.0 + 90)
+}
+
+/// Counts the random access points that all streams share, and tells where it is less than half of
+/// them, so that players cannot switch cleanly.
+fn find_alignment(presentation: &Presentation, findings: &mut Findings) -> Alignment {
+    let mut alignment = Alignment { aligned: true, ..Alignment::default() };
+    for period in 0..presentation.periods.len() {
+        let times: Vec<Vec<Ticks>> = (0..presentation.streams.len())
+            .filter_map(|stream| presentation.track(stream, period, Medium::Video))
+            .map(|track| group_times(&track.groups))
+            .collect();
+        let Some((first, others)) = times.split_first() else { continue };
+        let fewest = times.iter().map(Vec::len).min().unwrap_or(0);
+        let shared =
+            first.iter().filter(|time| others.iter().all(|other| has_near(other, **time))).count();
+        alignment.aligned &= times.iter().all(|times| times.len() == shared);
+        alignment.shared_keyframes += shared as u64;
+        alignment.keyframes += fewest as u64;
+        if shared * 2 < fewest {
+            let start = presentation.periods.get(period).map_or(Ticks::ZERO, |period| period.start);
+            findings.add(
+                FindingCode::KeyframesNotShared,
+                Place::source().period(period as u32).time(milliseconds(start)),
+                format!("only {shared} of at least {fewest} keyframes are in all streams"),
+            );
+        }
+    }
+    alignment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured() -> StreamReport {
+        StreamReport {
+            uri: "a.m3u8".to_owned(),
+            measured_peak_bandwidth: 1_000_000,
+            measured_average_bandwidth: 800_000,
+            codecs: vec!["avc1.64001e".to_owned(), "mp4a.40.2".to_owned()],
+            video: Some(VideoReport {
+                codec: "H.264".to_owned(),
+                resolution: "640x360".to_owned(),
+                frame_rate: "29.970".to_owned(),
+                scan: ScanType::Progressive,
+                pictures: 100,
+                range: "SDR".to_owned(),
+                colours: None,
+                has_mastering_display: false,
+                has_light_level: false,
+                random_access: RandomAccessReport::default(),
+            }),
+            ..StreamReport::default()
+        }
+    }
+
+    fn declared() -> StreamEntry {
+        StreamEntry {
+            uri: "a.m3u8".to_owned(),
+            bandwidth: 1_100_000,
+            average_bandwidth: Some(720_000),
+            codecs: Some("mp4a.40.2, AVC1.64001E".to_owned()),
+            resolution: Some((640, 360)),
+            frame_rate_thousandths: Some(30_000),
+        }
+    }
+
+    fn found(declared: &StreamEntry) -> Vec<&'static str> {
+        let mut findings = Findings::new();
+        find_claims(&measured(), declared, &mut findings);
+        findings.iter().map(|finding| finding.code.as_str()).collect()
+    }
+
+    #[test]
+    fn claims_within_a_tenth_are_believed_and_others_are_told() {
+        assert_eq!(found(&declared()), Vec::<&str>::new());
+        let wrong = StreamEntry {
+            bandwidth: 1_100_001,
+            average_bandwidth: Some(719_999),
+            codecs: Some("avc1.64001e".to_owned()),
+            resolution: Some((640, 352)),
+            frame_rate_thousandths: Some(25_000),
+            ..declared()
+        };
+        assert_eq!(
+            found(&wrong),
+            [
+                "bandwidth_differs",
+                "average_bandwidth_differs",
+                "resolution_differs",
+                "frame_rate_differs",
+                "codecs_differ",
+            ]
+        );
+    }
+}
