@@ -73,13 +73,16 @@ pub async fn ingest(
     let (mut attempts, mut sources) = (Vec::new(), Vec::new());
     for choice in choices {
         let mut attempt =
-            Attempt { line: choice.line, copies: choice.copies.into_iter(), failure: None };
+            Attempt {
+ line: choice.line,
+ uri: choice.copies.first().map(|entry| entry.uri.clone()).unwrap_or_default(),
+ copies: choice.copies.into_iter(), failure: None };
         match attempt.list(&root, &path, &master.variables, limits).await {
             Ok(source) => {
                 sources.push(source);
                 attempts.push(attempt);
             }
-            Err(failure) => missing.add(attempt.line, failure)?,
+            Err(failure) => missing.add(attempt.line, attempt.uri, failure)?,
         }
     }
     listing::break_at_gaps(&mut sources);
@@ -97,21 +100,21 @@ pub async fn ingest(
     let tasks = sources.into_iter().zip(attempts).map(|(source, attempt)| {
         let job = job.clone();
         async move {
-            let line = attempt.line;
+            let (line, uri) = (attempt.line, attempt.uri.clone());
             // A task of its own, so that streams are scanned on several cores.
             let task = AbortOnDrop(tokio::spawn(read_copies(job, source, attempt)));
-            (line, task.join().await)
+            (line, uri, task.join().await)
         }
     });
     let mut tasks = stream::iter(tasks).buffered(PARALLEL_STREAMS);
     let (mut streams, mut lists) = (Vec::new(), Vec::new());
-    while let Some((line, result)) = tasks.next().await {
+    while let Some((line, uri, result)) = tasks.next().await {
         match result {
             Ok((stream, of_stream)) => {
                 streams.push(stream);
                 lists.push(of_stream);
             }
-            Err(failure) => missing.add(line, failure)?,
+            Err(failure) => missing.add(line, uri, failure)?,
         }
     }
     drop(tasks);
@@ -147,6 +150,8 @@ struct Job {
 struct Attempt {
     /// Its line in the master playlist.
     line: usize,
+    /// Its URI there.
+    uri: String,
     copies: std::vec::IntoIter<StreamEntry>,
     /// Why the last copy was given up.
     failure: Option<IngestFailure>,
@@ -193,7 +198,8 @@ impl Attempt {
 struct Missing {
     master: String,
     policy: MissingVariants,
-    streams: Vec<(usize, IngestFailure)>,
+    /// By line and URI in the master playlist.
+    streams: Vec<(usize, String, IngestFailure)>,
 }
 
 impl Missing {
@@ -203,32 +209,36 @@ impl Missing {
 
     /// Leaves a stream out, or fails where that is wanted, where trying again may help, or where
     /// the title is not what it should be as a whole.
-    fn add(&mut self, line: usize, failure: IngestFailure) -> Result<(), IngestFailure> {
+    fn add(
+        &mut self,
+        line: usize,
+        uri: String,
+        failure: IngestFailure,
+    ) -> Result<(), IngestFailure> {
         let is_of_the_title =
             matches!(failure.code, FailureCode::NotVod | FailureCode::LimitExceeded);
         if self.policy == MissingVariants::Fail || failure.code.is_transient() || is_of_the_title {
             return Err(failure);
         }
-        self.streams.push((line, failure));
+        self.streams.push((line, uri, failure));
         Ok(())
     }
 
     /// Why the first stream of the master playlist cannot be read.
     fn first(self) -> IngestFailure {
-        let first = self.streams.into_iter().min_by_key(|(line, _)| *line);
+        let first = self.streams.into_iter().min_by_key(|(line, ..)| *line);
         first.map_or_else(
             || IngestFailure::new(FailureCode::NoVariants, "there is nothing to play"),
-            |(_, failure)| failure,
+            |(_, _, failure)| failure,
         )
     }
 
     fn tell(&self, findings: &mut Findings) {
-        for (line, failure) in &self.streams {
-            let line = Some(*line as u64);
-            let place = Place { file: Some(self.master.clone()), line, ..Place::default() };
+        for (line, uri, failure) in &self.streams {
+            let file = Some(self.master.clone());
+            let place = Place { file, line: Some(*line as u64), ..Place::in_stream(uri) };
             let detail = format!(
-                "the stream in line {} of {} is left out ({failure})",
-                line.unwrap_or(0),
+                "{uri}, in line {line} of {}, is left out ({failure})",
                 self.master
             );
             findings.add(FindingCode::VariantMissing, place, detail);
