@@ -201,10 +201,12 @@ def judge_flags(judge, fragment, init, where, recovery):
         judge_hevc_samples(judge, fragment, where)
     if init.entry not in ("avc1", "avc3"):
         return
+    sps = h264.read_sps(init.config[8:8 + bmff.u(init.config, 6, 2)])
     for number, s in enumerate(fragment.samples):
         here = f"{where} sample {number}"
         nals = h264.length_prefixed(s.data)
         kinds = [h264.kind(n) for n in nals]
+        judge.equal("both fields of a frame in one sample", h264.fields(nals, sps), 0, here)
         is_idr = h264.IDR in kinds
         judge.check("sync flag is the slice's", s.sync == is_idr or (s.sync and number == 0), lambda: f"{here}: NAL units {kinds}")
         judge.check("others depend on others", s.sync or s.depends_on != 2 or _intra(nals), lambda: f"{here}: flags {s.flags:#010x}")

@@ -4,6 +4,8 @@
 //! Streams are encoded with ffmpeg into transport streams of their own, and read in place from real
 //! media (`PACKORIGIN_TEST_MEDIA`, or `../shared/media`). What is missing is skipped, and it says so.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

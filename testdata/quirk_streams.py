@@ -82,7 +82,7 @@ def _(folder):
 # ---------------------------------------------------------------- codecs by another name
 
 def named(name, source, kind, codec, descriptors=b""):
-    """Sound whose stream type, or descriptor, ffmpeg's muxer does not write in segments."""
+    """Sound whose stream type, or descriptor, ffmpeg's muxer does not write in segments, or that a case below changes."""
     @case(name)
     def make(folder):
         clip = folder.clip(source)
@@ -94,6 +94,7 @@ def named(name, source, kind, codec, descriptors=b""):
 named("ac3-dvb-descriptor", "ac3", 0x06, "ac-3", b"\x6a\x01\x00")
 named("eac3-dvb-descriptor", "eac3", 0x06, "ec-3", b"\x7a\x01\x00")
 named("latm", "latm", 0x11, AAC)
+named("mp3", "mp3", 0x03, "mp4a.40.34")
 
 
 # ---------------------------------------------------------------- framing
@@ -453,11 +454,12 @@ def changes(name, video, audio):
         parts, other = thirds(folder.clip()), folder.clip("other")
         last = parts[2]
         start = last.video.units[0].order
+        heard = last.video.units[0].pts
         other.shift(start - other.video.units[0].order)
         for n, track in enumerate(last.tracks):
             if video if track.video else audio:
                 last.tracks[n] = other.video if track.video else other.audio
-                last.tracks[n].units = [u for u in last.tracks[n].units if start <= u.order]
+                last.tracks[n].units = [u for u in last.tracks[n].units if (start if track.video else heard) <= u.pts]
         folder.title(written(parts))
 
 
@@ -468,6 +470,12 @@ changes("audio-rate-changes", False, True)
 @spoiled("truncated-packet")
 def _(segments):
     segments[2][-1] = segments[2][-1][:100]
+
+
+@spoiled("truncated-segment")
+def _(segments):
+    middle = len(segments[1]) // 2
+    segments[1][middle:] = [segments[1][middle][:50]]
 
 
 @spoiled("trailing-bytes")

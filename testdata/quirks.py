@@ -20,7 +20,7 @@ from tsclip import nals
 CODED = {
     "hevc-main": ("hevc", "160x90", 25), "hevc-main10-hdr10": ("hevc", "160x90", 25), "hevc-main10-hlg": ("hevc", "160x90", 25), "hevc-open-gop": ("hevc", "160x90", 25),
     "ac3-surround": ("ac-3", "160x90", 25), "ac3-stereo": ("ac-3", "160x90", 25), "eac3-surround": ("ec-3", "160x90", 25),
-    "mp3": ("mp4a.40.34", "160x90", 25), "mp2": ("mp4a.40.33", "160x90", 25), "mbaff": (AAC, "160x96", 25),
+    "mp2": ("mp4a.40.33", "160x90", 25), "mbaff": (AAC, "160x96", 25),
     "mpeg2-video-ac3": ("mp2v,ac-3", "160x90", 25), "dts": ("dtsc", "160x90", 25), "opus": ("opus", "160x90", 25),
     "opus-alone": ("opus", None, 25), "aac-and-dts": (AAC, "160x90", 25),
 }

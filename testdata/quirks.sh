@@ -46,7 +46,6 @@ make_quirks() {
   hevc hevc-main10-hlg yuv420p10le open-gop=0:bframes=2:colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc
   local picture=("${small[@]}")
   coded ac3-stereo 4 "${picture[@]}" -c:a ac3 -b:a 96k -ac 2
-  coded mp3 4 "${picture[@]}" -c:a libmp3lame -b:a 48k -ac 2
   coded mp2 4 "${picture[@]}" -c:a mp2 -b:a 64k -ac 2
   coded dts 2 "${picture[@]}" -c:a dca -strict -2 -b:a 320k -ac 2
   coded opus 4 "${picture[@]}" -c:a libopus -b:a 32k -ac 2

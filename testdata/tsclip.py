@@ -174,8 +174,8 @@ def cut(clip, bounds):
     starts = [0] + bounds + [len(video)]
     out = []
     for a, b in zip(starts, starts[1:]):
-        low = video[a].order if a else -1 << 40
-        high = video[b].order if b < len(video) else 1 << 40
+        low = video[a].pts if a else -1 << 40
+        high = video[b].pts if b < len(video) else 1 << 40
         out.append(Clip([Track(t.pid, t.kind, t.stream_id, video[a:b] if t.video else [u for u in t.units if low <= u.order < high], t.descriptors)
                          for t in clip.tracks]))
     return out

@@ -167,6 +167,13 @@ def frames(units, sps):
     return out
 
 
+def fields(units, sps):
+    """How many fields are here without their partner."""
+    firsts = [n for n in units if first_slice(n)]
+    found = [field(n, sps) for n in firsts] if not sps.frames_only else []
+    return sum(f is not None for f in found) % 2
+
+
 def recovery_point(units):
     """Whether an SEI message says that decoding can begin here (D.2.8), be it after some pictures."""
     for unit in units:

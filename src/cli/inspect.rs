@@ -81,27 +81,12 @@ fn print_report(report: &Report, json: bool) -> Result<()> {
         "playable: {}.{:03} s in {} period(s), {} audio rendition(s), index of {} bytes",
         report.duration_milliseconds / 1000,
         report.duration_milliseconds % 1000,
-        report.periods,
+        report.periods.len(),
         report.audio_renditions,
         report.index_bytes
     ))?;
-    for stream in &report.streams {
-        print_line(&format!(
-            "  {}: {} {} {} fps, {} segments, {} bit/s peak, {} average ({} declared), keyframe \
-             at least every {} ms",
-            stream.uri,
-            stream.codecs.join(","),
-            stream.resolution.as_deref().unwrap_or("no video"),
-            stream.frame_rate.as_deref().unwrap_or("-"),
-            stream.segments,
-            stream.measured_peak_bandwidth,
-            stream.measured_average_bandwidth,
-            stream.declared_bandwidth,
-            stream.longest_keyframe_distance_milliseconds
-        ))?;
-    }
     for finding in &report.findings {
-        print_line(&format!("  {:?} {}: {}", finding.severity, finding.code, finding.detail))?;
+        print_line(&format!("  {}: {}", finding.code.as_str(), finding.detail))?;
     }
     Ok(())
 }

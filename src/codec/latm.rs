@@ -322,4 +322,16 @@ pub(super) mod tests {
         assert!(framer.units().is_empty());
         assert!(framer.refusal().unwrap().to_string().contains("several frames"));
     }
+
+    #[test]
+    fn frames_that_refer_to_a_refused_configuration_are_left_out() {
+        let refused = Some(Mux { sub_frames: 1, ..MUX });
+        let stream: Vec<u8> = [Some(MUX), None, refused, None, None, Some(MUX), None]
+            .iter()
+            .flat_map(|mux| element(*mux, &[7; 20]))
+            .collect();
+        let framer = scan(&stream);
+        assert_eq!((framer.units().len(), framer.configs().len()), (4, 1));
+        assert_eq!(framer.damage().broken_units, 1);
+    }
 }

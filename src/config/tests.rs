@@ -276,7 +276,8 @@ fn missing_variants_and_key_hosts_are_checked() {
     assert_eq!(config.ingest.missing_variants, MissingVariants::Warn);
     let config = from_environment(&[("PACKORIGIN_INGEST_MISSING_VARIANTS", "fail")]).unwrap();
     assert_eq!(config.ingest.missing_variants, MissingVariants::Fail);
-    for wrong in ["missing_variants = \"no\"", "key_hosts = \"https://h/\"", "key_hosts = \"h:80\""] {
+    for wrong in ["missing_variants = \"no\"", "key_hosts = \"https://h/\"", "key_hosts = \"h:80\""]
+    {
         let error = from_file(&format!("[ingest]\n{wrong}")).unwrap_err();
         assert!(error.setting.starts_with("ingest."), "{error}");
     }

@@ -13,10 +13,10 @@
 use sha2::{Digest, Sha256};
 
 use super::periods::{self, Stretch};
-use super::report;
 use super::scan::{self, AudioSection, RawFrame, RawGroup, RawPicture, StreamScan, VideoSection};
+use super::{findings, report};
 use crate::codec::AccessUnit;
-use crate::codec::aac::replication::Replication;
+use crate::codec::aac::replication::Presence;
 use crate::codec::timing::place_frames;
 use crate::hls::read::StreamEntry;
 use crate::model::codec::{AacConfig, AacExtension, CodecConfig};
@@ -51,16 +51,16 @@ const AUDIO_ONLY_RUN: i64 = 90_000;
 /// Puts the streams together.
 pub(super) fn presentation(
     mut streams: Vec<ReadStream>,
+    mut found: Findings,
 ) -> Result<(Presentation, Report), IngestFailure> {
     let differ = stretch_counts_differ(&streams);
     require_media(&streams)?;
     let scans = streams.iter_mut().map(|stream| std::mem::take(&mut stream.scan.stretches));
     let aligned = periods::align(scans.collect(), differ);
     let period_count = aligned.begins.len();
-    let mut findings = Findings::default();
     if differ {
         let detail = "media playlists announce different numbers of discontinuities";
-        findings.add(FindingCode::DiscontinuitiesDiffer, Place::default(), detail);
+        found.add(FindingCode::DiscontinuitiesDiffer, Place::default(), detail);
     }
     let mut periods = Vec::with_capacity(period_count);
     let mut built: Vec<Vec<StreamPeriod>> = streams.iter().map(|_| Vec::new()).collect();
@@ -68,7 +68,7 @@ pub(super) fn presentation(
     for index in 0..period_count {
         let stretches: Vec<&Stretch> =
             aligned.streams.iter().filter_map(|stream| stream.get(index)).collect();
-        let clock = PeriodClock::of(&stretches, index, &streams, &mut findings);
+        let clock = PeriodClock::of(&stretches, index, &streams, &mut found);
         let start_of_period = *start.get_or_insert(clock.audio_lead);
         let placed: Vec<StreamPeriod> = stretches
             .iter()
@@ -86,24 +86,26 @@ pub(super) fn presentation(
             stream.push(period);
         }
     }
-    let mut declared = Vec::with_capacity(streams.len());
+    let mut stream_reports = Vec::with_capacity(streams.len());
     let mut finished = Vec::with_capacity(streams.len());
     for ((read, stretches), periods_of_stream) in
         streams.into_iter().zip(&aligned.streams).zip(built)
     {
-        report::find_damage(&read, &mut findings);
-        finished.push(Stream {
+        findings::find_damage(&read, &mut found);
+        let stream = Stream {
             source_identity: read.scan.identity,
             audio_identity: audio_identity(stretches, &periods_of_stream),
             uri: read.declared.uri.clone(),
             declared_bandwidth: read.declared.bandwidth,
             objects: read.objects,
             periods: periods_of_stream,
-        });
-        declared.push(read.declared);
+        };
+        stream_reports.push(report::of_stream(&stream, &read.declared, &periods, &mut found));
+        finished.push(stream);
     }
     let presentation = Presentation { periods, streams: finished };
-    let report = report::report(&presentation, &declared, &aligned, findings);
+    findings::find_breaks(&presentation, &aligned, &mut found);
+    let report = report::of(&presentation, stream_reports, &aligned.begins, found);
     Ok((presentation, report))
 }
 
@@ -167,10 +169,8 @@ impl PeriodClock {
                         first.minus(reference).seconds(Timescale::MPEG, 1),
                         streams.first().map_or("", |stream| &stream.declared.uri),
                     );
-                    let place = Place {
-                        period: Some(index as u32),
-                        ..Place::in_stream(&stream.declared.uri)
-                    };
+                    let place =
+                        Place { period: Some(index as u32), ..Place::stream(&stream.declared.uri) };
                     findings.add(FindingCode::ClocksDiffer, place, detail);
                     *first
                 }
@@ -384,7 +384,7 @@ fn place_audio(
     if let CodecConfig::Aac(aac) = &mut codec
         && aac.extension == AacExtension::None
     {
-        aac.extension = extension_of(aac, audio.replication, claimed);
+        aac.extension = extension_of(aac, audio, claimed);
     }
     Some(Track {
         pid: audio.pid,
@@ -451,7 +451,7 @@ fn run_of(
         time,
         samples: frames.len() as u32,
         left_out: frames.last().map_or(0, |frame| u32::from(frame.left_out)),
-        payload_bytes: frames.iter().map(|frame| u32::from(frame.size)).sum(),
+        payload_bytes: frames.iter().map(|frame| frame.size).sum(),
         ..Group::default()
     };
     if let Some(first) = frames.first() {
@@ -463,7 +463,7 @@ fn run_of(
         .iter()
         .map(|frame| AccessUnit {
             offset: 0,
-            size: usize::from(frame.size),
+            size: frame.size as usize,
             timestamps: None,
             tag: 0,
             skip: frame.skip,
@@ -480,17 +480,20 @@ fn run_of(
     group
 }
 
-/// What the frames of a configuration carry beside the core. The frames themselves tell of spectral
-/// band replication; where they are too few, and whether parametric stereo makes two channels of
-/// one, the master playlist is believed.
-fn extension_of(aac: &AacConfig, replication: Replication, claimed: AacExtension) -> AacExtension {
-    match (replication, claimed) {
-        (Replication::Absent, _) => AacExtension::None,
-        (_, AacExtension::SbrPs) if aac.channel_configuration == 1 => AacExtension::SbrPs,
-        (Replication::Present, _) => AacExtension::Sbr,
+/// What the frames of a section carry beside the core. The frames themselves tell; where they are
+/// too few, the master playlist is believed.
+fn extension_of(aac: &AacConfig, audio: &AudioSection, claimed: AacExtension) -> AacExtension {
+    let is_mono = aac.channel_configuration == 1;
+    match (audio.replication, audio.stereo, claimed) {
+        (Presence::Absent, ..) => AacExtension::None,
+        (Presence::Present, Presence::Present, _) if is_mono => AacExtension::SbrPs,
+        (Presence::Present, Presence::Unsure, AacExtension::SbrPs) if is_mono => {
+            AacExtension::SbrPs
+        }
+        (Presence::Present, ..) => AacExtension::Sbr,
         // Only cores up to 24 kHz carry the extension in practice.
-        (Replication::Unsure, claimed) if aac.sampling_frequency <= 24_000 => claimed,
-        (Replication::Unsure, _) => AacExtension::None,
+        (Presence::Unsure, _, claimed) if aac.sampling_frequency <= 24_000 => claimed,
+        (Presence::Unsure, ..) => AacExtension::None,
     }
 }
 

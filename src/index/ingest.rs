@@ -66,17 +66,18 @@ pub async fn ingest(
     let bytes = listing::read_playlist(&root, &path, limits).await?;
     let master = read::master_playlist(&bytes, None)
         .map_err(|error| playlist_failure(path.as_str(), &error))?;
-    let mut findings = Findings::default();
+    let mut findings = Findings::new();
     add_notes(&master.notes, path.as_str(), None, &mut findings);
     let choices = listing::choices(&root, &path, &master, &mut findings);
     let mut missing = Missing::new(&path, limits.missing_variants);
     let (mut attempts, mut sources) = (Vec::new(), Vec::new());
     for choice in choices {
-        let mut attempt =
-            Attempt {
- line: choice.line,
- uri: choice.copies.first().map(|entry| entry.uri.clone()).unwrap_or_default(),
- copies: choice.copies.into_iter(), failure: None };
+        let mut attempt = Attempt {
+            line: choice.line,
+            uri: choice.copies.first().map(|entry| entry.uri.clone()).unwrap_or_default(),
+            copies: choice.copies.into_iter(),
+            failure: None,
+        };
         match attempt.list(&root, &path, &master.variables, limits).await {
             Ok(source) => {
                 sources.push(source);
@@ -121,18 +122,18 @@ pub async fn ingest(
     if streams.is_empty() {
         return Err(missing.first());
     }
-    let (presentation, mut report) = build::presentation(streams)?;
     for rendition in master.renditions {
         let detail = format!(
             "the {} rendition {:?} has a playlist of its own and is left out",
             rendition.kind, rendition.name
         );
-        findings.add(FindingCode::RenditionLeftOut, Place::default(), detail);
+        findings.add(FindingCode::RenditionLeftOut, Place::source(), detail);
     }
     missing.tell(&mut findings);
-    let lists = std::iter::once(findings).chain(lists);
-    report.findings.extend(lists.flat_map(Findings::into_list));
-    report.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    for of_stream in lists {
+        findings.extend(of_stream);
+    }
+    let (presentation, report) = build::presentation(streams, findings)?;
     Ok(Ingested { presentation, report })
 }
 
@@ -170,11 +171,8 @@ impl Attempt {
             match listing::list(root, master, entry, variables, limits).await {
                 Ok(mut source) => {
                     if let Some(failure) = &self.failure {
-                        let at = Place {
-                            file: Some(master.to_string()),
-                            line: Some(self.line as u64),
-                            ..Place::in_stream(&source.entry.uri)
-                        };
+                        let at = Place::stream(&source.entry.uri).file(master.as_str());
+                        let at = at.line(self.line as u64);
                         let detail = format!(
                             "the copy {} is used for the stream in line {} ({failure})",
                             source.entry.uri, self.line
@@ -235,12 +233,9 @@ impl Missing {
 
     fn tell(&self, findings: &mut Findings) {
         for (line, uri, failure) in &self.streams {
-            let file = Some(self.master.clone());
-            let place = Place { file, line: Some(*line as u64), ..Place::in_stream(uri) };
-            let detail = format!(
-                "{uri}, in line {line} of {}, is left out ({failure})",
-                self.master
-            );
+            let place = Place::stream(uri).file(&self.master).line(*line as u64);
+            let detail =
+                format!("{uri}, in line {line} of {}, is left out ({failure})", self.master);
             findings.add(FindingCode::VariantMissing, place, detail);
         }
     }

@@ -70,8 +70,7 @@ pub(super) fn choices(
             Ok(path) => path.to_stored(),
             Err(_) => format!("\n{}", entry.uri),
         };
-        let at = Place { line: Some(*line as u64), ..Place::in_stream(&entry.uri) };
-        let at = Place { file: Some(master_path.to_string()), ..at };
+        let at = Place::stream(&entry.uri).file(master_path.as_str()).line(*line as u64);
         match lines_by_path.entry(path) {
             Entry::Occupied(first) => {
                 let detail = format!(
@@ -125,14 +124,10 @@ pub(super) async fn list(
     let context = MediaContext { variables, query, max_segments: limits.max_segments };
     let playlist = read::media_playlist(&bytes, &context)
         .map_err(|error| playlist_failure(path.as_str(), &error))?;
-    let mut findings = Findings::default();
+    let mut findings = Findings::new();
     add_notes(&playlist.notes, path.as_str(), Some(&entry.uri), &mut findings);
     let (mut segments, mut behind_gaps) = (Vec::new(), Vec::new());
-    let at_line = |line: usize| Place {
-        file: Some(path.to_string()),
-        line: Some(line as u64),
-        ..Place::in_stream(&entry.uri)
-    };
+    let at_line = |line: usize| Place::stream(&entry.uri).file(path.as_str()).line(line as u64);
     let mut first_lines = HashMap::new();
     let (mut gap, mut discontinuity) = (false, false);
     for segment in playlist.segments {

@@ -334,6 +334,7 @@ impl Section for AudioSection {
             end,
             begin: self.begin,
             replication: self.replication,
+            stereo: self.stereo,
         };
         (Some(self), Some(tail))
     }
@@ -342,7 +343,7 @@ impl Section for AudioSection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::aac::replication::Replication;
+    use crate::codec::aac::replication::Presence;
     use crate::codec::timing::ContinuousTimestamps;
     use crate::index::scan::{RawFrame, RawGroup, RawPicture};
     use crate::model::codec::{AacConfig, AacExtension, AvcConfig, CodecConfig, PictureFormat};
@@ -424,7 +425,8 @@ mod tests {
             anchors: vec![(0, Ticks(start * SECOND))],
             end: SourcePosition::default(),
             begin,
-            replication: Replication::Absent,
+            replication: Presence::Absent,
+            stereo: Presence::Absent,
         }
     }
 

@@ -300,6 +300,21 @@ mod tests {
     }
 
     #[test]
+    fn timestamps_of_a_broken_frame_go_with_it() {
+        let config = config(4, 2);
+        let cut = frame(&config, 2, 60);
+        let stamps = |at| Some(Timestamps { presentation: at, decode: at });
+        let mut framer = Framer::new(StreamSyntax::Adts, Vec::new()).unwrap();
+        framer.begin_packet(stamps(1));
+        framer.push(&frame(&config, 1, 50), 0);
+        framer.begin_packet(stamps(2));
+        framer.push(&[&cut[..40], &frame(&config, 3, 50), &frame(&config, 4, 50)].concat(), 0);
+        framer.finish();
+        let times: Vec<_> = framer.units().iter().map(|unit| unit.timestamps).collect();
+        assert_eq!(times, [stamps(1), None, None]);
+    }
+
+    #[test]
     fn tags_between_frames_are_no_damage() {
         let config = config(4, 2);
         let tag = [b"ID3\x04\0\0\0\0\0\x30".as_slice(), &[0xFF; 0x30]].concat();

@@ -13,14 +13,19 @@
 //! do. So the share over many frames tells. With a channel for low frequencies the frame ends in
 //! that channel, and nothing can be told.
 //!
-//! Parametric stereo is not looked for: that takes the decoding of the replication data.
+//! Parametric stereo stands at the end of the replication data, and is told the same way: data
+//! without it look as if they had it in about one frame of four.
+//!
+//! Shares are no proof. A stream that names its extensions is to be believed before them.
+
+use std::ops::Range;
 
 use crate::model::codec::AacConfig;
 
-/// What the frames of a configuration say.
+/// What the frames of a configuration say of an extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Replication {
-    /// They carry spectral band replication.
+pub enum Presence {
+    /// They carry it.
     Present,
     /// They do not.
     Absent,
@@ -32,63 +37,113 @@ pub enum Replication {
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::codec) struct Evidence {
     frames: u64,
-    alike: u64,
+    /// With what looks like replication data.
+    replicated: u64,
+    /// Of these, with what looks like parametric stereo.
+    stereo: u64,
 }
 
 /// Fewer frames than these tell nothing.
 const FEWEST_FRAMES: u64 = 8;
+const FEWEST_STEREO_FRAMES: u64 = 32;
+/// Elements that only fill up, behind the replication data.
+const MOST_FILLING: u32 = 2;
 /// `extension_type` of replication data, without and with CRC.
 const SBR_TYPES: [u32; 2] = [0b1101, 0b1110];
+/// `bs_extension_id` of parametric stereo.
+const PS_ID: u32 = 2;
 
 impl Evidence {
     /// Looks at a frame.
     pub fn observe(&mut self, payload: &[u8]) {
         self.frames += 1;
-        self.alike += u64::from(ends_with_replication(payload));
+        if let Some(data) = replication_data(payload) {
+            self.replicated += 1;
+            self.stereo += u64::from(ends_with_stereo(payload, &data));
+        }
     }
 
-    /// What the frames so far say.
-    pub fn judge(&self, config: &AacConfig) -> Replication {
+    /// Whether the frames so far carry spectral band replication.
+    pub fn replication(&self, config: &AacConfig) -> Presence {
         if self.frames < FEWEST_FRAMES {
-            Replication::Unsure
-        } else if self.alike * 4 >= self.frames * 3 {
-            Replication::Present
-        } else if self.alike * 4 <= self.frames && config.channel_configuration < 6 {
-            Replication::Absent
+            Presence::Unsure
+        } else if self.replicated * 4 >= self.frames * 3 {
+            Presence::Present
+        } else if self.replicated * 4 <= self.frames && config.channel_configuration < 6 {
+            Presence::Absent
         } else {
-            Replication::Unsure
+            Presence::Unsure
+        }
+    }
+
+    /// Whether they carry parametric stereo, which only one channel with replication can.
+    pub fn parametric_stereo(&self, config: &AacConfig) -> Presence {
+        match self.replication(config) {
+            Presence::Present if config.channel_configuration == 1 => {}
+            Presence::Unsure => return Presence::Unsure,
+            _ => return Presence::Absent,
+        }
+        if self.replicated < FEWEST_STEREO_FRAMES {
+            Presence::Unsure
+        } else if self.stereo * 20 >= self.replicated * 19 {
+            Presence::Present
+        } else if self.stereo * 5 <= self.replicated * 3 {
+            Presence::Absent
+        } else {
+            Presence::Unsure
         }
     }
 }
 
-/// Whether the frame can end with a fill element that holds replication data, and perhaps one more.
-fn ends_with_replication(payload: &[u8]) -> bool {
+/// The bits of the replication data that the frame can end with, but for filling.
+fn replication_data(payload: &[u8]) -> Option<Range<usize>> {
     // byte_alignment
-    (0..8).any(|padding| {
-        let Some(end) = (payload.len() * 8).checked_sub(padding + 3) else { return false };
-        field(payload, end, 3 + padding as u32) == Some(0b111 << padding)
-            && has_fill_before(payload, end, 1)
+    (0..8).find_map(|padding| {
+        let end = (payload.len() * 8).checked_sub(padding + 3)?;
+        let is_end = field(payload, end, 3 + padding as u32)? == 0b111 << padding;
+        if is_end { data_before(payload, end, MOST_FILLING) } else { None }
     })
 }
 
-/// Whether replication data end at a bit, or, that often, filling behind them.
-fn has_fill_before(payload: &[u8], end: usize, filling: u32) -> bool {
-    // 15 and more are escaped; count_max is 14 + 255.
-    (1..=269_usize).any(|count| {
-        let Some(start) = end.checked_sub(8 * count) else { return false };
+/// Replication data that end at a bit, or before so many elements that fill up to it.
+fn data_before(payload: &[u8], end: usize, filling: u32) -> Option<Range<usize>> {
+    // 15 and more are escaped, up to 14 + 255; an element of none fills up seven bits.
+    (0..=269_usize).find_map(|count| {
+        let start = end.checked_sub(8 * count)?;
         let (header_bits, header) = match count {
             ..15 => (7, 0b110 << 4 | count as u32),
             _ => (15, 0b110_1111 << 8 | (count - 14) as u32),
         };
-        let Some(header_start) = start.checked_sub(header_bits) else { return false };
-        if field(payload, header_start, header_bits as u32) != Some(header) {
-            return false;
+        let header_start = start.checked_sub(header_bits)?;
+        if field(payload, header_start, header_bits as u32)? != header {
+            return None;
         }
+        let is_filling = count == 0 || matches!(field(payload, start, 4), Some(0 | 1));
         match field(payload, start, 4) {
-            Some(kind) if SBR_TYPES.contains(&kind) => true,
-            Some(0 | 1) if filling > 0 => has_fill_before(payload, header_start, filling - 1),
-            _ => false,
+            Some(kind) if count > 0 && SBR_TYPES.contains(&kind) => Some(start + 4..end),
+            _ if is_filling && filling > 0 => data_before(payload, header_start, filling - 1),
+            _ => None,
         }
+    })
+}
+
+/// Whether replication data can end with an extension that holds parametric stereo: flag, size in
+/// bytes, `bs_extension_id` first in them, and up to seven bits to the end of the byte.
+fn ends_with_stereo(payload: &[u8], data: &Range<usize>) -> bool {
+    // 15 and more are escaped, up to 15 + 255.
+    (1..=270_usize).any(|size| {
+        let (header_bits, header) = match size {
+            ..15 => (5, 1 << 4 | size as u32),
+            _ => (13, 0b1_1111 << 8 | (size - 15) as u32),
+        };
+        (0..8_usize).any(|padding| {
+            let Some(first) = data.end.checked_sub(padding + 8 * size) else { return false };
+            let Some(start) = first.checked_sub(header_bits) else { return false };
+            start >= data.start
+                && field(payload, data.end - padding, padding as u32) == Some(0)
+                && field(payload, start, header_bits as u32) == Some(header)
+                && field(payload, first, 2) == Some(PS_ID)
+        })
     })
 }
 
@@ -109,7 +164,8 @@ fn field(payload: &[u8], first: usize, count: u32) -> Option<u32> {
 mod tests {
     use super::*;
     use crate::codec::bits::BitWriter;
-    use crate::model::codec::AacExtension;
+    use crate::codec::sound::Framer;
+    use crate::model::codec::{AacExtension, CodecConfig, StreamSyntax};
 
     const CONFIG: AacConfig = AacConfig {
         object_type: 2,
@@ -150,24 +206,42 @@ mod tests {
         bits.into_bytes()
     }
 
-    fn judge(frames: impl Iterator<Item = Vec<u8>>) -> Replication {
+    fn judge(frames: impl Iterator<Item = Vec<u8>>) -> Presence {
         let mut evidence = Evidence::default();
         frames.for_each(|frame| evidence.observe(&frame));
-        evidence.judge(&CONFIG)
+        evidence.replication(&CONFIG)
     }
 
     #[test]
     fn replication_data_are_seen_at_any_size() {
         for (count, filling) in [(1, 0), (14, 0), (15, 0), (40, 0), (269, 0), (40, 9)] {
             let frames = (0..20).map(|seed| frame(seed, count, filling));
-            assert_eq!(judge(frames), Replication::Present, "{count} bytes, {filling} filling");
+            assert_eq!(judge(frames), Presence::Present, "{count} bytes, {filling} filling");
         }
     }
 
     #[test]
     fn plain_frames_are_seen_as_plain() {
-        assert_eq!(judge((0..200).map(|seed| frame(seed, 0, 0))), Replication::Absent);
-        assert_eq!(judge((0..200).map(|seed| frame(seed, 0, 5))), Replication::Absent);
-        assert_eq!(judge((0..4).map(|seed| frame(seed, 0, 0))), Replication::Unsure);
+        assert_eq!(judge((0..200).map(|seed| frame(seed, 0, 0))), Presence::Absent);
+        assert_eq!(judge((0..200).map(|seed| frame(seed, 0, 5))), Presence::Absent);
+        assert_eq!(judge((0..4).map(|seed| frame(seed, 0, 0))), Presence::Unsure);
+    }
+
+    #[test]
+    fn extensions_of_a_real_encoder_are_told_apart() {
+        use Presence::{Absent, Present};
+        let told = |syntax, stream: &[u8]| {
+            let mut framer = Framer::new(syntax, Vec::new()).unwrap();
+            framer.push(stream, 0);
+            framer.finish();
+            let CodecConfig::Aac(config) = &framer.configs()[0] else { panic!() };
+            (config.extension, framer.replication(0), framer.parametric_stereo(0))
+        };
+        let v1 = include_bytes!("../../../testdata/quirks/he-aac.aac");
+        assert_eq!(told(StreamSyntax::Adts, v1), (AacExtension::None, Present, Absent));
+        let v2 = include_bytes!("../../../testdata/quirks/he-aac-v2.aac");
+        assert_eq!(told(StreamSyntax::Adts, v2), (AacExtension::None, Present, Present));
+        let latm = include_bytes!("../../../testdata/quirks/he-aac-v2.loas");
+        assert_eq!(told(StreamSyntax::Latm, latm), (AacExtension::SbrPs, Present, Present));
     }
 }

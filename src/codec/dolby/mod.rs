@@ -21,7 +21,7 @@ use self::syncframe::{HEADER_BYTES, SYNC_WORD, Syncframe};
 use self::unit::{Unit, UnitError};
 use super::ConfigError;
 use super::sound::{Configs, Frame, HeaderSyntax, Step, View, no_header, tag};
-use crate::model::codec::{Ac3Config, CodecConfig, Eac3Config};
+use crate::model::codec::{Ac3Config, Eac3Config};
 
 const HEADER: HeaderSyntax = HeaderSyntax { first: SYNC_WORD[0], bytes: HEADER_BYTES };
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::codec::Damage;
 use crate::codec::bits::BitWriter;
 use crate::codec::sound::Framer;
-use crate::model::codec::{Eac3Substream, StreamSyntax};
+use crate::model::codec::{CodecConfig, Eac3Substream, StreamSyntax};
 
 fn scan(stream: &[u8]) -> Framer {
     let mut framer = Framer::new(StreamSyntax::Dolby, Vec::new()).unwrap();

@@ -24,9 +24,9 @@ pub(super) use window::View;
 
 use self::window::Window;
 use super::aac::adts;
-use super::aac::replication::{self, Replication};
+use super::aac::replication::{Evidence, Presence};
 use super::{AccessUnit, ConfigError, Damage, Timestamps, dolby, latm, mpeg_audio};
-use crate::model::codec::{CodecConfig, StreamSyntax};
+use crate::model::codec::{AacConfig, CodecConfig, StreamSyntax};
 use crate::model::sample::{Dependency, RandomAccess};
 
 /// What a reader of syntax says of the bytes in view.
@@ -124,9 +124,9 @@ pub struct Framer {
     window: Window,
     reader: Reader,
     configs: Configs,
-    /// How often each configuration's frames look as if they carried spectral band replication;
+    /// How often each configuration's frames look as if they carried extensions;
     /// `None` where a configuration was given.
-    replication: Option<Vec<replication::Evidence>>,
+    evidence: Option<Vec<Evidence>>,
     in_sync: bool,
     /// The least that must be in view before the reader is asked again.
     needed: usize,
@@ -162,7 +162,7 @@ impl Framer {
             window: Window::default(),
             reader,
             configs: Configs::default(),
-            replication: Some(Vec::new()),
+            evidence: Some(Vec::new()),
             in_sync: false,
             needed: 1,
             to_pass: 0,
@@ -178,7 +178,7 @@ impl Framer {
     pub fn for_config(syntax: StreamSyntax, buffer: Vec<u8>, config: &CodecConfig) -> Option<Self> {
         let mut framer = Self::new(syntax, buffer)?;
         framer.configs.adopt(config.clone());
-        framer.replication = None;
+        framer.evidence = None;
         framer.in_sync = true;
         Some(framer)
     }
@@ -232,11 +232,20 @@ impl Framer {
 
     /// Whether the frames of a configuration carry spectral band replication, stated or not: judged
     /// by all frames so far. Meaningful for AAC that was scanned with [`Self::new`].
-    pub fn replication(&self, config: u32) -> Replication {
-        let evidence = self.replication.as_ref().and_then(|list| list.get(config as usize));
+    pub fn replication(&self, config: u32) -> Presence {
+        self.evidence(config, Evidence::replication)
+    }
+
+    /// Whether they carry parametric stereo, likewise.
+    pub fn parametric_stereo(&self, config: u32) -> Presence {
+        self.evidence(config, Evidence::parametric_stereo)
+    }
+
+    fn evidence(&self, config: u32, judge: impl Fn(&Evidence, &AacConfig) -> Presence) -> Presence {
+        let evidence = self.evidence.as_ref().and_then(|list| list.get(config as usize));
         match (evidence, self.configs.list.get(config as usize)) {
-            (Some(evidence), Some(CodecConfig::Aac(aac))) => evidence.judge(aac),
-            _ => Replication::Unsure,
+            (Some(evidence), Some(CodecConfig::Aac(aac))) => judge(evidence, aac),
+            _ => Presence::Unsure,
         }
     }
 
@@ -316,7 +325,7 @@ impl Framer {
             skipped_at_access: false,
         });
         if let (Some(list), Some(CodecConfig::Aac(_))) =
-            (&mut self.replication, self.configs.list.get(frame.config as usize))
+            (&mut self.evidence, self.configs.list.get(frame.config as usize))
         {
             let number = frame.config as usize;
             list.resize_with(list.len().max(number + 1), Default::default);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::catalog::AssetStatus;
 use crate::model::encryption::SpekeVersion;
-use crate::model::ingest::{FailureCode, IngestFailure, Progress, StreamReport};
+use crate::model::ingest::{FailureCode, FindingCode, IngestFailure, Progress, StreamReport};
 use crate::model::policy::{PackageType, StreamOrder};
 use crate::model::protection::{ProtectionScheme, TrackType};
 
@@ -145,7 +145,8 @@ fn described_values_are_the_ones_that_are_written() {
         let code: FailureCode = serde_json::from_value(json!(word)).unwrap();
         assert_eq!(code.as_str(), word);
     }
-    assert_eq!(words("IngestFailureCode").len(), 13);
+    assert_eq!(words("IngestFailureCode").len(), FailureCode::ALL.len());
+    assert_eq!(words("FindingCode").len(), FindingCode::ALL.len());
     for word in words("PackageType") {
         let package_type: PackageType = serde_json::from_value(json!(word)).unwrap();
         assert_eq!(package_type.as_str(), word);

@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::input::{TrackInput, end_before, from_tag};
 use super::pictures::{Begin, LONGEST_GAP, LONGEST_OVERLAP};
-use crate::codec::aac::replication::Replication;
+use crate::codec::aac::replication::Presence;
 use crate::codec::sound::Framer;
 use crate::codec::timing::TRUSTED_DISTANCE;
 use crate::model::codec::{CodecConfig, SoundFormat, StreamSyntax};
@@ -35,7 +35,9 @@ pub(in crate::index) struct AudioSection {
     /// Why it begins.
     pub begin: Begin,
     /// Whether its frames carry spectral band replication.
-    pub replication: Replication,
+    pub replication: Presence,
+    /// Whether they carry parametric stereo.
+    pub stereo: Presence,
 }
 
 impl AudioSection {
@@ -64,7 +66,7 @@ pub(in crate::index) struct RawFrame {
     pub place: u64,
     pub hash: u64,
     pub pes_left: Option<u32>,
-    pub size: u16,
+    pub size: u32,
     pub skip: u8,
     /// Frames behind it that are left out.
     pub left_out: u8,
@@ -180,7 +182,7 @@ impl SoundTrack {
         for (unit, hash) in units {
             let Some((format, timescale)) = self.format(unit.config) else { continue };
             let (place, pes_left) = from_tag(unit.tag);
-            let size = u16::try_from(unit.size).unwrap_or(u16::MAX);
+            let size = u32::try_from(unit.size).unwrap_or(u32::MAX);
             let frame = RawFrame { place, hash, pes_left, size, skip: unit.skip, left_out: 0 };
             if unit.config != self.open.config {
                 self.end_section(end_before(place, unit.skip), Begin::Configuration);
@@ -301,6 +303,7 @@ impl SoundTrack {
     fn end_section(&mut self, end: SourcePosition, begin: Begin) {
         let config = self.open.config;
         let replication = self.framer.replication(config);
+        let stereo = self.framer.parametric_stereo(config);
         let open = std::mem::replace(&mut self.open, OpenSection::new(begin, config));
         self.doubt = None;
         self.dropping = 0;
@@ -321,6 +324,7 @@ impl SoundTrack {
             end,
             begin: open.begin,
             replication,
+            stereo,
         });
     }
 

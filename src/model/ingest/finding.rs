@@ -1,543 +1,125 @@
-//! What an operator should know about a source: a closed set of findings.
-//!
-//! A finding says what, where and what to do. Findings of one code and stream are joined: how often,
-//! and the first places. Codes are part of the contract; docs/findings.md explains each.
+//! One thing that ingest found, and how findings are collected.
 
-use std::fmt;
+use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
-use serde::{Deserialize, Serialize};
+use super::{FindingCode, Place, Severity};
 
-/// How much a finding matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// Viewers notice nothing.
-    Info,
-    /// Viewers may notice it, or other programs trip over it.
-    Warning,
-    /// Something is missing for viewers.
-    Error,
-}
-
-/// What was found. The words are part of the contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FindingCode {
-    /// `BANDWIDTH` is not the peak that was measured.
-    BandwidthDiffers,
-    /// `AVERAGE-BANDWIDTH` is not the average that was measured.
-    AverageBandwidthDiffers,
-    /// `RESOLUTION` is not the size of the pictures.
-    ResolutionDiffers,
-    /// `FRAME-RATE` is not that of the pictures.
-    FrameRateDiffers,
-    /// `CODECS` is not what the media hold.
-    CodecsDiffer,
-    /// `EXTINF` is not how long a segment lasts.
-    ExtinfDiffers,
-    /// An `EXTINF` is longer than `EXT-X-TARGETDURATION`.
-    ExtinfAboveTarget,
-    /// A playlist breaks the standard where that does no harm.
-    PlaylistUntidy,
-    /// A media playlist lists the same bytes more than once.
-    SameFileTwice,
-    /// The master playlist lists a media playlist twice.
-    DuplicateVariant,
-    /// A variant is a copy of another, for when that fails.
-    RedundantVariant,
-    /// A variant cannot be read and is left out.
-    VariantMissing,
-    /// The playlist says that segments are missing (`EXT-X-GAP`).
-    SegmentGap,
-    /// An `EXT-X-MEDIA` rendition is left out.
-    RenditionLeftOut,
-    /// Media playlists have different numbers of discontinuities.
-    DiscontinuitiesDiffer,
-    /// Renditions end at different times.
-    LengthsDiffer,
-    /// A track is a second one of its kind, or in a codec that is not read.
-    TrackLeftOut,
-    /// A package type cannot carry a codec.
-    CodecLeftOut,
-    /// Pictures can be begun with at recovery points, not at IDR pictures.
-    RecoveryPointsOnly,
-    /// Pictures are refreshed bit by bit; there is no picture to begin with.
-    GradualRefreshOnly,
-    /// HE-AAC that the playlist calls AAC, or the other way round.
-    ExtensionUndeclared,
-    /// A field has no other to make a frame with.
-    UnpairedFields,
-    /// The clock jumps without `EXT-X-DISCONTINUITY`.
-    ClockJump,
-    /// A stream's clock has nothing to do with those of the others.
-    ClocksDiffer,
-    /// Pictures have no timestamps of their own.
-    TimestampsMissing,
-    /// Timestamps are out of line with those around them.
-    TimestampsDoubted,
-    /// Decoding times are missing, repeated or run back.
-    DecodeTimesRepaired,
-    /// Sound is missing for more than half a frame.
-    AudioGaps,
-    /// Sound is repeated for more than half a frame.
-    AudioOverlaps,
-    /// Sound and pictures begin apart.
-    AudioOffset,
-    /// Sound runs away from its timestamps little by little.
-    AudioDrift,
-    /// Sound and pictures end apart.
-    AudioEndsApart,
-    /// There is no program clock reference.
-    ClockReferenceMissing,
-    /// Program clock references are far from decoding times.
-    ClockReferenceWrong,
-    /// The program clock reference is not where the program map says.
-    ClockReferenceElsewhere,
-    /// The 33-bit clock wraps.
-    ClockWraps,
-    /// Transport packets are missing.
-    PacketsLost,
-    /// Transport packets are repeated.
-    PacketsRepeated,
-    /// There are bytes between transport packets.
-    SyncLost,
-    /// Transport packets have broken headers.
-    PacketsUnreadable,
-    /// Transport packets are scrambled.
-    PacketsScrambled,
-    /// Transport packets are marked as damaged.
-    PacketsMarkedDamaged,
-    /// A segment ends inside a transport packet.
-    PacketTruncated,
-    /// A segment ends with bytes that are no packet.
-    BytesTrailing,
-    /// Packets come before the tables that say what they are.
-    TablesLate,
-    /// Tables have wrong checksums.
-    TablesBroken,
-    /// A track moves to another PID without `EXT-X-DISCONTINUITY`.
-    TrackMoves,
-    /// The program map lists a track that has no data.
-    TrackEmpty,
-    /// A track is missing in some segments.
-    TrackMissingInSegments,
-    /// Data come on PIDs that no program map lists.
-    DataUnannounced,
-    /// Pictures or frames have broken syntax.
-    UnitsBroken,
-    /// PES packets have broken headers.
-    HeadersBroken,
-    /// Pictures come before the first that can be decoded.
-    PicturesBeforeKeyframe,
-    /// Leading pictures refer to what is not there.
-    LeadingPicturesDropped,
-    /// Decoders must be set up anew without `EXT-X-DISCONTINUITY`.
-    ConfigurationChanges,
-    /// Packets have time codes of four bytes in front (M2TS).
-    #[serde(rename = "packets_of_192_bytes")]
-    PacketsOf192Bytes,
-    /// Packets have sixteen bytes of parity behind.
-    #[serde(rename = "packets_of_204_bytes")]
-    PacketsOf204Bytes,
-    /// Renditions share too few keyframes.
-    KeyframesNotShared,
-    /// Keyframes are more than twelve seconds apart.
-    KeyframesFarApart,
-}
-
-impl FindingCode {
-    /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 59] = [
-        Self::BandwidthDiffers,
-        Self::AverageBandwidthDiffers,
-        Self::ResolutionDiffers,
-        Self::FrameRateDiffers,
-        Self::CodecsDiffer,
-        Self::ExtinfDiffers,
-        Self::ExtinfAboveTarget,
-        Self::PlaylistUntidy,
-        Self::SameFileTwice,
-        Self::DuplicateVariant,
-        Self::RedundantVariant,
-        Self::VariantMissing,
-        Self::SegmentGap,
-        Self::RenditionLeftOut,
-        Self::DiscontinuitiesDiffer,
-        Self::LengthsDiffer,
-        Self::TrackLeftOut,
-        Self::CodecLeftOut,
-        Self::RecoveryPointsOnly,
-        Self::GradualRefreshOnly,
-        Self::ExtensionUndeclared,
-        Self::UnpairedFields,
-        Self::ClockJump,
-        Self::ClocksDiffer,
-        Self::TimestampsMissing,
-        Self::TimestampsDoubted,
-        Self::DecodeTimesRepaired,
-        Self::AudioGaps,
-        Self::AudioOverlaps,
-        Self::AudioOffset,
-        Self::AudioDrift,
-        Self::AudioEndsApart,
-        Self::ClockReferenceMissing,
-        Self::ClockReferenceWrong,
-        Self::ClockReferenceElsewhere,
-        Self::ClockWraps,
-        Self::PacketsLost,
-        Self::PacketsRepeated,
-        Self::SyncLost,
-        Self::PacketsUnreadable,
-        Self::PacketsScrambled,
-        Self::PacketsMarkedDamaged,
-        Self::PacketTruncated,
-        Self::BytesTrailing,
-        Self::TablesLate,
-        Self::TablesBroken,
-        Self::TrackMoves,
-        Self::TrackEmpty,
-        Self::TrackMissingInSegments,
-        Self::DataUnannounced,
-        Self::UnitsBroken,
-        Self::HeadersBroken,
-        Self::PicturesBeforeKeyframe,
-        Self::LeadingPicturesDropped,
-        Self::ConfigurationChanges,
-        Self::PacketsOf192Bytes,
-        Self::PacketsOf204Bytes,
-        Self::KeyframesNotShared,
-        Self::KeyframesFarApart,
-    ];
-
-    /// The word that the API writes.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::BandwidthDiffers => "bandwidth_differs",
-            Self::AverageBandwidthDiffers => "average_bandwidth_differs",
-            Self::ResolutionDiffers => "resolution_differs",
-            Self::FrameRateDiffers => "frame_rate_differs",
-            Self::CodecsDiffer => "codecs_differ",
-            Self::ExtinfDiffers => "extinf_differs",
-            Self::ExtinfAboveTarget => "extinf_above_target",
-            Self::PlaylistUntidy => "playlist_untidy",
-            Self::SameFileTwice => "same_file_twice",
-            Self::DuplicateVariant => "duplicate_variant",
-            Self::RedundantVariant => "redundant_variant",
-            Self::VariantMissing => "variant_missing",
-            Self::SegmentGap => "segment_gap",
-            Self::RenditionLeftOut => "rendition_left_out",
-            Self::DiscontinuitiesDiffer => "discontinuities_differ",
-            Self::LengthsDiffer => "lengths_differ",
-            Self::TrackLeftOut => "track_left_out",
-            Self::CodecLeftOut => "codec_left_out",
-            Self::RecoveryPointsOnly => "recovery_points_only",
-            Self::GradualRefreshOnly => "gradual_refresh_only",
-            Self::ExtensionUndeclared => "extension_undeclared",
-            Self::UnpairedFields => "unpaired_fields",
-            Self::ClockJump => "clock_jump",
-            Self::ClocksDiffer => "clocks_differ",
-            Self::TimestampsMissing => "timestamps_missing",
-            Self::TimestampsDoubted => "timestamps_doubted",
-            Self::DecodeTimesRepaired => "decode_times_repaired",
-            Self::AudioGaps => "audio_gaps",
-            Self::AudioOverlaps => "audio_overlaps",
-            Self::AudioOffset => "audio_offset",
-            Self::AudioDrift => "audio_drift",
-            Self::AudioEndsApart => "audio_ends_apart",
-            Self::ClockReferenceMissing => "clock_reference_missing",
-            Self::ClockReferenceWrong => "clock_reference_wrong",
-            Self::ClockReferenceElsewhere => "clock_reference_elsewhere",
-            Self::ClockWraps => "clock_wraps",
-            Self::PacketsLost => "packets_lost",
-            Self::PacketsRepeated => "packets_repeated",
-            Self::SyncLost => "sync_lost",
-            Self::PacketsUnreadable => "packets_unreadable",
-            Self::PacketsScrambled => "packets_scrambled",
-            Self::PacketsMarkedDamaged => "packets_marked_damaged",
-            Self::PacketTruncated => "packet_truncated",
-            Self::BytesTrailing => "bytes_trailing",
-            Self::TablesLate => "tables_late",
-            Self::TablesBroken => "tables_broken",
-            Self::TrackMoves => "track_moves",
-            Self::TrackEmpty => "track_empty",
-            Self::TrackMissingInSegments => "track_missing_in_segments",
-            Self::DataUnannounced => "data_unannounced",
-            Self::UnitsBroken => "units_broken",
-            Self::HeadersBroken => "headers_broken",
-            Self::PicturesBeforeKeyframe => "pictures_before_keyframe",
-            Self::LeadingPicturesDropped => "leading_pictures_dropped",
-            Self::ConfigurationChanges => "configuration_changes",
-            Self::PacketsOf192Bytes => "packets_of_192_bytes",
-            Self::PacketsOf204Bytes => "packets_of_204_bytes",
-            Self::KeyframesNotShared => "keyframes_not_shared",
-            Self::KeyframesFarApart => "keyframes_far_apart",
-        }
-    }
-
-    /// How much it matters.
-    pub const fn severity(self) -> Severity {
-        match self {
-            Self::BandwidthDiffers
-            | Self::AverageBandwidthDiffers
-            | Self::ResolutionDiffers
-            | Self::FrameRateDiffers
-            | Self::CodecsDiffer
-            | Self::ExtinfDiffers
-            | Self::ExtinfAboveTarget
-            | Self::PlaylistUntidy
-            | Self::DuplicateVariant
-            | Self::RedundantVariant
-            | Self::ExtensionUndeclared
-            | Self::TimestampsMissing
-            | Self::DecodeTimesRepaired
-            | Self::ClockReferenceMissing
-            | Self::ClockReferenceWrong
-            | Self::ClockReferenceElsewhere
-            | Self::ClockWraps
-            | Self::PacketsRepeated
-            | Self::BytesTrailing
-            | Self::TablesLate
-            | Self::DataUnannounced
-            | Self::LeadingPicturesDropped
-            | Self::PacketsOf192Bytes
-            | Self::PacketsOf204Bytes => Severity::Info,
-            Self::PacketsScrambled => Severity::Error,
-            _ => Severity::Warning,
-        }
-    }
-
-    /// What to do about it.
-    pub const fn remedy(self) -> &'static str {
-        match self {
-            Self::BandwidthDiffers => {
-                "Nothing for players: manifests show what the media have. Mend the master playlist if you select streams by it."
-            }
-            Self::AverageBandwidthDiffers => "Nothing: manifests show what the media have.",
-            Self::ResolutionDiffers => "Nothing: manifests show what the media have.",
-            Self::FrameRateDiffers => "Nothing: manifests show what the media have.",
-            Self::CodecsDiffer => {
-                "Nothing: manifests show what the media have. The encoder's settings may not be what you think."
-            }
-            Self::ExtinfDiffers => "Nothing: manifests show what the media have.",
-            Self::ExtinfAboveTarget => {
-                "Nothing: our playlists have a target duration of their own."
-            }
-            Self::PlaylistUntidy => {
-                "Nothing for our players; other programs may stumble over the line."
-            }
-            Self::SameFileTwice => {
-                "Remove the repeated line if the title was not meant to repeat itself."
-            }
-            Self::DuplicateVariant => "Remove the second entry of the same media playlist.",
-            Self::RedundantVariant => "Nothing: the first copy that can be read is used.",
-            Self::VariantMissing => {
-                "Upload the variant, or remove it from the master playlist; then ingest again."
-            }
-            Self::SegmentGap => "Upload what is missing and remove EXT-X-GAP, then ingest again.",
-            Self::RenditionLeftOut => "Players are not offered it.",
-            Self::DiscontinuitiesDiffer => {
-                "Give all media playlists the same EXT-X-DISCONTINUITY tags."
-            }
-            Self::LengthsDiffer => "Encode all renditions from the same beginning to the same end.",
-            Self::TrackLeftOut => {
-                "Store it in a codec that is read, one track of a kind in each stream."
-            }
-            Self::CodecLeftOut => {
-                "Offer a rendition in another codec beside it, or use a package type that carries it."
-            }
-            Self::RecoveryPointsOnly => {
-                "Encode with IDR pictures every two seconds or so: some players begin badly at recovery points."
-            }
-            Self::GradualRefreshOnly => {
-                "Encode with IDR pictures every two seconds or so: pictures are incomplete after each seek."
-            }
-            Self::ExtensionUndeclared => "Nothing: manifests show what the media have.",
-            Self::UnpairedFields => "Look at the recording: a field of a frame is missing.",
-            Self::ClockJump => "Add EXT-X-DISCONTINUITY where the clock jumps.",
-            Self::ClocksDiffer => {
-                "Look whether renditions are in step when players switch; give all renditions one clock."
-            }
-            Self::TimestampsMissing => "Nothing: pictures are placed by their order.",
-            Self::TimestampsDoubted => {
-                "Look at the multiplexer: it writes timestamps that lead nowhere."
-            }
-            Self::DecodeTimesRepaired => "Nothing: pictures are decoded at even distances.",
-            Self::AudioGaps => {
-                "The gap is kept, so sound stays in step. Look at the recording if there are many."
-            }
-            Self::AudioOverlaps => {
-                "Nothing: what is repeated is left out. Look at the recording if there are many."
-            }
-            Self::AudioOffset => {
-                "Check that sound and pictures are in step; if they are not, mend the source's timestamps."
-            }
-            Self::AudioDrift => "Sound is kept in step. Mend the clock of the recording.",
-            Self::AudioEndsApart => "Encode sound and pictures to the same end.",
-            Self::ClockReferenceMissing => {
-                "Nothing: our streams have clock references of their own."
-            }
-            Self::ClockReferenceWrong => {
-                "Nothing: our streams have clock references of their own. Other players of the source may stall."
-            }
-            Self::ClockReferenceElsewhere => {
-                "Nothing: our streams have clock references of their own."
-            }
-            Self::ClockWraps => "Nothing: times are unwrapped.",
-            Self::PacketsLost => {
-                "Pictures or sound may be damaged there. Record or upload again if it shows."
-            }
-            Self::PacketsRepeated => "Nothing: repeated packets are read once.",
-            Self::SyncLost => "Often a broken upload or joined files; upload again if it shows.",
-            Self::PacketsUnreadable => "Record or upload again if it shows.",
-            Self::PacketsScrambled => {
-                "Store the stream clear: what is scrambled cannot be packaged."
-            }
-            Self::PacketsMarkedDamaged => {
-                "The receiver marked them as damaged; record again if it shows."
-            }
-            Self::PacketTruncated => "The end of the file is missing; upload it again.",
-            Self::BytesTrailing => "Nothing: bytes that are no packet are left out.",
-            Self::TablesLate => "Nothing: packets before the tables are read, too.",
-            Self::TablesBroken => {
-                "Look at the multiplexer: sections with wrong checksums are not believed."
-            }
-            Self::TrackMoves => "Add EXT-X-DISCONTINUITY where the tracks move to other PIDs.",
-            Self::TrackEmpty => {
-                "Remove the track from the program map, or store what it announces."
-            }
-            Self::TrackMissingInSegments => "Look at the recording: the track is missing there.",
-            Self::DataUnannounced => {
-                "Announce the PID in the program map if players are to get it."
-            }
-            Self::UnitsBroken => {
-                "Pictures or sound may be damaged. Record or upload again if it shows."
-            }
-            Self::HeadersBroken => {
-                "Pictures or sound may be damaged. Record or upload again if it shows."
-            }
-            Self::PicturesBeforeKeyframe => {
-                "They are left out, as no decoder could show them. Cut recordings at keyframes."
-            }
-            Self::LeadingPicturesDropped => "Nothing: they refer to pictures that are not there.",
-            Self::ConfigurationChanges => {
-                "Add EXT-X-DISCONTINUITY where decoders have to be set up anew."
-            }
-            Self::PacketsOf192Bytes => "Nothing: time codes in front of packets are left out.",
-            Self::PacketsOf204Bytes => "Nothing: parity behind packets is left out.",
-            Self::KeyframesNotShared => {
-                "Encode all renditions with one fixed keyframe distance: switching is not seamless."
-            }
-            Self::KeyframesFarApart => {
-                "Encode with a keyframe every two seconds or so: segments are as long as the distance of keyframes."
-            }
-        }
-    }
-}
-
-impl fmt::Display for FindingCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Where something was found; all that is known of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Place {
-    /// URI of the media playlist as the master playlist writes it.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub stream: Option<String>,
-    /// Path of the file below the source root.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub file: Option<String>,
-    /// Bytes from the start of the file.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub byte: Option<u64>,
-    /// Line of a playlist, from 1.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub line: Option<u64>,
-    /// On the timeline of the presentation.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub time_milliseconds: Option<i64>,
-    /// Period, from 0.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub period: Option<u32>,
-}
-
-impl Place {
-    /// Somewhere in a stream.
-    pub fn in_stream(uri: &str) -> Self {
-        Self { stream: Some(uri.to_owned()), ..Self::default() }
-    }
-}
-
-/// Something that an operator should know about; the asset plays all the same.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// Something in the source that an operator should know about; the asset plays all the same.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 pub struct Finding {
-    /// What.
+    /// What kind of thing.
     pub code: FindingCode,
-    /// How much it matters.
-    pub severity: Severity,
-    /// How often.
-    pub count: u64,
-    /// Where first.
+    /// The first places, at most [`Finding::MAX_PLACES`]; all in the same stream.
     pub places: Vec<Place>,
-    /// Plain words: what exactly.
+    /// How many times in all, in the unit of the code: bytes for `sync_lost`, otherwise places.
+    pub count: u64,
+    /// Plain words about the first place: what is there.
     pub detail: String,
-    /// What to do.
-    pub remedy: String,
 }
 
-/// Collects findings.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Findings {
-    list: Vec<Finding>,
+impl Finding {
+    /// Places that are kept of one finding.
+    pub const MAX_PLACES: usize = 5;
+
+    /// How bad it is.
+    pub const fn severity(&self) -> Severity {
+        self.code.severity()
+    }
+
+    /// What to do about it, one sentence.
+    pub const fn remedy(&self) -> &'static str {
+        self.code.remedy()
+    }
+
+    /// The stream that it is about, `None` where it is about several or none.
+    pub fn stream(&self) -> Option<&str> {
+        self.places.first()?.stream.as_deref()
+    }
 }
+
+impl Serialize for Finding {
+    /// With severity and remedy of the code. They are not read back, so that they are those of the
+    /// program that tells them.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut body = serializer.serialize_struct("Finding", 6)?;
+        body.serialize_field("severity", &self.severity())?;
+        body.serialize_field("code", &self.code)?;
+        body.serialize_field("places", &self.places)?;
+        body.serialize_field("count", &self.count)?;
+        body.serialize_field("detail", &self.detail)?;
+        body.serialize_field("remedy", self.remedy())?;
+        body.end()
+    }
+}
+
+/// Collects findings. Those of the same code and stream become one, so that a source that has the
+/// same flaw a million times costs no more than one that has it once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings(Vec<Finding>);
 
 impl Findings {
-    /// Places that a finding remembers.
-    pub const PLACES: usize = 5;
-
-    /// Adds one. Of several with the same code in the same stream the first words stay.
-    pub fn add(&mut self, code: FindingCode, place: Place, detail: impl Into<String>) {
-        self.add_many(code, 1, vec![place], detail);
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    /// Adds `count` of a kind, with the first places.
+    /// Adds what was found once. The detail of the first is kept.
+    pub fn add(&mut self, code: FindingCode, place: Place, detail: impl Into<String>) {
+        self.add_many(code, place, 1, detail);
+    }
+
+    /// Adds what was found `count` times, the first time at `place`; nothing where that is 0.
     pub fn add_many(
         &mut self,
         code: FindingCode,
+        place: Place,
         count: u64,
-        places: Vec<Place>,
         detail: impl Into<String>,
     ) {
-        let stream = places.first().and_then(|place| place.stream.clone());
-        let same = self.list.iter_mut().find(|finding| {
-            finding.code == code
-                && finding.places.first().and_then(|p| p.stream.as_ref()) == stream.as_ref()
-        });
-        match same {
-            Some(finding) => {
-                finding.count += count;
-                let room = Self::PLACES.saturating_sub(finding.places.len());
-                finding.places.extend(places.into_iter().take(room));
-            }
-            None => self.list.push(Finding {
-                code,
-                severity: code.severity(),
-                count,
-                places: places.into_iter().take(Self::PLACES).collect(),
-                detail: detail.into(),
-                remedy: code.remedy().to_owned(),
-            }),
+        if count > 0 {
+            self.join(Finding { code, places: vec![place], count, detail: detail.into() });
         }
     }
 
-    /// All, the gravest first, otherwise in the order in which they were added.
-    pub fn into_list(mut self) -> Vec<Finding> {
-        self.list.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-        self.list
+    /// Another place of what was added before; it is no more of it.
+    pub fn also_at(&mut self, code: FindingCode, place: Place) {
+        self.join(Finding { code, places: vec![place], count: 0, detail: String::new() });
+    }
+
+    /// Adds all that another collected.
+    pub fn extend(&mut self, other: Self) {
+        for finding in other.0 {
+            self.join(finding);
+        }
+    }
+
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What was found, in the order in which each was first added.
+    pub fn iter(&self) -> impl Iterator<Item = &Finding> {
+        self.0.iter()
+    }
+
+    /// What was found, the worst first, and otherwise in the order in which each was first added.
+    pub fn into_sorted(mut self) -> Vec<Finding> {
+        self.0.sort_by_key(|finding| std::cmp::Reverse(finding.severity()));
+        self.0
+    }
+
+    fn join(&mut self, new: Finding) {
+        let same = |old: &&mut Finding| old.code == new.code && old.stream() == new.stream();
+        let Some(old) = self.0.iter_mut().find(same) else {
+            self.0.push(new);
+            return;
+        };
+        old.count = old.count.saturating_add(new.count);
+        let room = Finding::MAX_PLACES.saturating_sub(old.places.len());
+        let others = new.places.into_iter().filter(|place| !old.places.contains(place));
+        let others: Vec<Place> = others.take(room).collect();
+        old.places.extend(others);
     }
 }
 
@@ -546,21 +128,46 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_those_that_are_serialised() {
-        for code in FindingCode::ALL {
-            let word = serde_json::to_value(code).unwrap();
-            assert_eq!(word, code.as_str());
+    fn the_same_in_one_stream_is_joined_and_the_first_places_are_kept() {
+        let mut findings = Findings::new();
+        for byte in 0..9 {
+            let place = Place::stream("a").file("1.ts").byte(byte);
+            findings.add(FindingCode::PacketsLost, place, format!("at {byte}"));
         }
+        findings.add_many(FindingCode::PacketsLost, Place::stream("b"), 3, "there");
+        findings.add_many(FindingCode::PacketsLost, Place::stream("b"), 2, "again");
+        findings.add_many(FindingCode::SyncLost, Place::stream("b"), 0, "never");
+        let found: Vec<&Finding> = findings.iter().collect();
+        assert_eq!(found.len(), 2);
+        assert_eq!((found[0].count, found[0].detail.as_str()), (9, "at 0"));
+        let bytes: Vec<u64> = found[0].places.iter().map(|place| place.byte.unwrap()).collect();
+        assert_eq!(bytes, [0, 1, 2, 3, 4]);
+        assert_eq!((found[1].count, found[1].places.len()), (5, 1));
     }
 
     #[test]
-    fn findings_of_one_stream_are_joined() {
-        let mut findings = Findings::default();
-        for stream in ["a", "b", "a"] {
-            findings.add(FindingCode::PacketsLost, Place::in_stream(stream), "lost");
+    fn the_worst_comes_first() {
+        let mut findings = Findings::new();
+        for code in [FindingCode::ClockWraps, FindingCode::PacketsLost, FindingCode::VariantMissing]
+        {
+            findings.add(code, Place::source(), "");
         }
-        let list = findings.into_list();
-        assert_eq!(list.iter().map(|finding| finding.count).collect::<Vec<_>>(), [2, 1]);
-        assert_eq!(list[0].places.len(), 2);
+        let codes: Vec<FindingCode> =
+            findings.into_sorted().into_iter().map(|finding| finding.code).collect();
+        assert_eq!(
+            codes,
+            [FindingCode::VariantMissing, FindingCode::PacketsLost, FindingCode::ClockWraps]
+        );
+    }
+
+    #[test]
+    fn a_finding_says_what_to_do_and_reads_back() {
+        let mut findings = Findings::new();
+        findings.add(FindingCode::AudioGaps, Place::stream("a"), "…");
+        let finding = findings.into_sorted().remove(0);
+        let value = serde_json::to_value(&finding).unwrap();
+        assert_eq!(value["severity"], "warning");
+        assert_eq!(value["remedy"], FindingCode::AudioGaps.remedy());
+        assert_eq!(serde_json::from_value::<Finding>(value).unwrap(), finding);
     }
 }

@@ -1,37 +1,95 @@
-//! What ingest measured, as plain data for the API and `packorigin inspect`.
+//! What ingest measured. Durations and distances are milliseconds, rounded to the nearest; bit
+//! rates are bits per second.
 
 use serde::{Deserialize, Serialize};
 
-use super::Finding;
+use super::{Finding, FindingCode, Place, Topic};
 use crate::model::policy::PackageType;
 
 /// What ingest measured and what it found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Report {
-    /// Duration of the presentation in milliseconds, rounded to the nearest.
+    /// Duration of the presentation.
     pub duration_milliseconds: i64,
-    /// Stretches in which neither clocks nor decoders are reset.
-    pub periods: u32,
     /// Bytes that the stored index takes.
     pub index_bytes: u64,
+    /// Stretches of one clock and one configuration, in order.
+    pub periods: Vec<PeriodReport>,
     /// One entry for each stream of the master playlist, in its order.
     pub streams: Vec<StreamReport>,
     /// Audio renditions that players are offered, after identical ones were joined.
     pub audio_renditions: u32,
-    /// Whether players can switch between the streams anywhere.
-    pub alignment: AlignmentReport,
-    /// The periods, and why each begins.
-    pub period_list: Vec<PeriodReport>,
-    /// What each package type offers.
+    /// How the streams go together.
+    pub alignment: Alignment,
+    /// What each package type offers and leaves out.
     pub packages: Vec<PackageReport>,
-    /// What an operator should look at, the gravest first; the asset plays all the same.
+    /// What is not as it should be, the worst first; the asset plays all the same.
     pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// Fills [`StreamReport::damage`] and [`StreamReport::clocks`] from the findings.
+    pub fn tally(&mut self) {
+        for stream in &mut self.streams {
+            let of = |topic| {
+                let about = |finding: &&Finding| {
+                    finding.code.topic() == topic && finding.stream() == Some(&stream.uri)
+                };
+                self.findings.iter().filter(about).map(Tally::of).collect()
+            };
+            (stream.damage, stream.clocks) = (of(Topic::Damage), of(Topic::Clocks));
+        }
+    }
+}
+
+/// A stretch of one clock and one configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PeriodReport {
+    /// When its first picture is shown.
+    pub start_milliseconds: i64,
+    /// Until the next begins.
+    pub duration_milliseconds: i64,
+    /// Why it begins.
+    pub cause: PeriodCause,
+}
+
+/// Why a period begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PeriodCause {
+    /// The title begins.
+    Start,
+    /// The playlist says `EXT-X-DISCONTINUITY`.
+    Discontinuity,
+    /// The clock jumps and the playlist does not say so.
+    ClockJump,
+    /// Picture size, parameter sets or the format of the sound change.
+    ConfigurationChange,
+    /// The track goes on under another PID, and the playlist does not say so.
+    TrackMove,
+    /// Segments are missing before it.
+    Gap,
+}
+
+impl PeriodCause {
+    /// The word as the API writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Discontinuity => "discontinuity",
+            Self::ClockJump => "clock_jump",
+            Self::ConfigurationChange => "configuration_change",
+            Self::TrackMove => "track_move",
+            Self::Gap => "gap",
+        }
+    }
 }
 
 /// What was measured of one stream of the master playlist.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(default, rename_all = "camelCase")]
 pub struct StreamReport {
     /// URI of the media playlist as the master playlist writes it.
     pub uri: String,
@@ -39,122 +97,191 @@ pub struct StreamReport {
     pub segments: u64,
     /// Bytes of all source segments.
     pub bytes: u64,
-    /// From the first picture to the last, milliseconds.
+    /// From the first picture or frame of sound to the end of the last, over all periods.
     pub duration_milliseconds: i64,
-    /// `BANDWIDTH` that the master playlist declares, bits per second.
+    /// `BANDWIDTH` that the master playlist declares.
     pub declared_bandwidth: u64,
-    /// Highest bit rate of any source segment, bits per second.
+    /// `AVERAGE-BANDWIDTH`, where the master playlist declares it.
+    pub declared_average_bandwidth: Option<u64>,
+    /// Highest bit rate of any source segment.
     pub measured_peak_bandwidth: u64,
-    /// Bit rate over the whole stream, bits per second.
+    /// Bit rate over the whole stream.
     pub measured_average_bandwidth: u64,
     /// RFC 6381 codec strings found in the media, video first.
     pub codecs: Vec<String>,
-    /// Coded picture size for display, `WIDTHxHEIGHT`.
-    pub resolution: Option<String>,
-    /// Frames per second as decimal text.
-    pub frame_rate: Option<String>,
-    /// Frames may consist of two fields.
-    pub interlaced: bool,
-    /// `SDR`, `HLG` or `PQ`.
-    pub video_range: Option<String>,
-    /// There is metadata for displays of high dynamic range.
-    pub hdr_metadata: bool,
-    /// Pictures that are offered.
-    pub pictures: u64,
-    /// Frames of sound that are offered.
-    pub audio_frames: u64,
-    /// Random access points.
-    pub keyframes: u64,
-    /// Longest distance between two random access points, milliseconds.
-    pub longest_keyframe_distance_milliseconds: i64,
-    /// Random access points in detail.
-    pub keyframe_distances: KeyframeReport,
-    /// The sound.
+    /// The pictures, in the first period that has some unless it says otherwise.
+    pub video: Option<VideoReport>,
+    /// The sound, in the first period that has some unless it says otherwise.
     pub audio: Option<AudioReport>,
-    /// When sound begins, counted from the first picture.
-    pub audio_offset_start_milliseconds: Option<i64>,
-    /// When sound ends, counted from the end of the last picture.
-    pub audio_offset_end_milliseconds: Option<i64>,
+    /// How sound and pictures go together, where there are both.
+    pub offsets: Option<Offsets>,
+    /// Damage by code, with the first places.
+    pub damage: Vec<Tally>,
+    /// Jumps, gaps and other flaws of the clock by code, with the first places.
+    pub clocks: Vec<Tally>,
 }
 
-/// Random access points of a stream, and how far apart they are.
+/// The pictures of a stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VideoReport {
+    /// The codec's name for people.
+    pub codec: String,
+    /// Picture size for display, `WIDTHxHEIGHT`.
+    pub resolution: String,
+    /// Frames per second as decimal text.
+    pub frame_rate: String,
+    /// Whole pictures or fields.
+    pub scan: ScanType,
+    /// Pictures in all periods.
+    pub pictures: u64,
+    /// `SDR`, `HLG` or `PQ`.
+    pub range: String,
+    /// The colour description, if the stream has one.
+    pub colours: Option<Colours>,
+    /// The stream tells the colour volume of the mastering display (HDR10).
+    pub has_mastering_display: bool,
+    /// The stream tells its content light level (HDR10).
+    pub has_light_level: bool,
+    /// Where decoding can begin, in all periods.
+    pub random_access: RandomAccessReport,
+}
+
+/// Whole pictures or fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScanType {
+    /// Whole pictures.
+    Progressive,
+    /// Pictures may consist of two fields.
+    Interlaced,
+}
+
+impl ScanType {
+    /// The word as the API writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Progressive => "progressive",
+            Self::Interlaced => "interlaced",
+        }
+    }
+}
+
+/// Code points of ISO/IEC 23091-2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Colours {
+    /// `ColourPrimaries`.
+    pub primaries: u8,
+    /// `TransferCharacteristics`.
+    pub transfer: u8,
+    /// `MatrixCoefficients`.
+    pub matrix: u8,
+    /// `VideoFullRangeFlag`.
+    pub full_range: bool,
+}
+
+/// Where decoding can begin. The counts by kind sum to `points`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct KeyframeReport {
-    /// All of them.
-    pub count: u64,
-    /// IDR pictures and others that reset the decoder.
+pub struct RandomAccessReport {
+    /// Random access points.
+    pub points: u64,
+    /// Those at which all is right at once, whatever came before: IDR pictures and the like.
     pub instant: u64,
     /// Intra pictures that a recovery point announces.
     pub recovery: u64,
-    /// Recovery points after which it takes some pictures until all is right.
+    /// Recovery points after which it takes some pictures until they are right.
     pub gradual: u64,
-    /// The shortest distance.
+    /// Shortest distance between two.
     pub shortest_milliseconds: i64,
-    /// The average distance.
-    pub average_milliseconds: i64,
-    /// The longest distance.
+    /// Longest distance between two, or from the last to the end.
     pub longest_milliseconds: i64,
+    /// Average distance.
+    pub average_milliseconds: i64,
 }
 
 /// The sound of a stream.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AudioReport {
-    /// Its name, such as `HE-AAC`.
+    /// The codec's name for people.
     pub codec: String,
     /// Hertz of what is heard.
     pub sampling_frequency: u32,
     /// Loudspeaker channels.
     pub channels: u8,
-    /// The channels in words, such as `5.1` or `16/JOC`.
+    /// The channels in words: `mono`, `stereo`, `5.1`, `7.1`, or `16/JOC` as `CHANNELS` writes it.
     pub layout: String,
+    /// Audio frames in all periods.
+    pub frames: u64,
 }
 
-/// Whether keyframes of all streams are at the same times.
+/// How far sound and pictures are apart. Positive where sound is later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct AlignmentReport {
-    /// All that could be shared is.
-    pub aligned: bool,
-    /// Keyframes that all streams have.
-    pub shared_keyframes: u64,
-    /// Keyframes of the stream that has the fewest.
-    pub fewest_keyframes: u64,
-}
-
-/// A period of the presentation.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PeriodReport {
-    /// When its first picture is shown.
+pub struct Offsets {
+    /// First frame of sound minus first picture, in the first period that has both.
     pub start_milliseconds: i64,
-    /// How long it is.
-    pub duration_milliseconds: i64,
-    /// What it begins with, in words.
-    pub begins_with: String,
+    /// End of the sound minus end of the pictures, in the last period that has both.
+    pub end_milliseconds: i64,
+    /// How much further sound lags behind its own timestamps at the end than at the start, where
+    /// that was measured.
+    pub drift_milliseconds: Option<i64>,
 }
 
-/// What a package type makes of the presentation.
+/// How often something was found in a stream, and where first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// What.
+    pub code: FindingCode,
+    /// How often, in the unit of [`Finding::count`].
+    pub count: u64,
+    /// The first places.
+    pub places: Vec<Place>,
+}
+
+impl Tally {
+    fn of(finding: &Finding) -> Self {
+        Self { code: finding.code, count: finding.count, places: finding.places.clone() }
+    }
+}
+
+/// How the streams of a title go together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Alignment {
+    /// All streams with pictures have their random access points at the same times.
+    pub aligned: bool,
+    /// Random access points that are in all of them, over all periods.
+    pub shared_keyframes: u64,
+    /// Random access points of the stream that has fewest, over all periods.
+    pub keyframes: u64,
+    /// Duration of the shortest stream.
+    pub shortest_milliseconds: i64,
+    /// Duration of the longest stream.
+    pub longest_milliseconds: i64,
+}
+
+/// What a package type makes of a title.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PackageReport {
     /// The package type.
     pub package_type: PackageType,
-    /// What players are offered, in words.
+    /// What players are offered, a line for each rendition.
     pub offered: Vec<String>,
     /// What they are not.
     pub left_out: Vec<LeftOut>,
 }
 
-/// Something that a package type does not offer.
+/// Something that a package type leaves out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct LeftOut {
-    /// URI of the stream's media playlist.
+    /// URI of the media playlist as the master playlist writes it.
     pub stream: String,
-    /// What, such as `video (HEVC)`.
+    /// What of it: the codec's name for people.
     pub what: String,
-    /// Why.
+    /// Why, in plain words.
     pub reason: String,
 }
