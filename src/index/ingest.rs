@@ -171,7 +171,7 @@ impl Attempt {
             match listing::list(root, master, entry, variables, limits).await {
                 Ok(mut source) => {
                     if let Some(failure) = &self.failure {
-                        let at = Place::stream(&source.entry.uri).file(master.as_str());
+                        let at = Place::stream(&self.uri).file(master.as_str());
                         let at = at.line(self.line as u64);
                         let detail = format!(
                             "the copy {} is used for the stream in line {} ({failure})",
