@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
 use super::build::{self, ReadStream};
-use super::listing::{self, SegmentSource, StreamSource, playlist_failure};
+use super::listing::{self, Claim, SegmentSource, StreamSource, playlist_failure};
 use super::notes::add_notes;
 use super::scan::StreamScanner;
 use crate::config::MissingVariants;
@@ -108,12 +108,13 @@ pub async fn ingest(
         }
     });
     let mut tasks = stream::iter(tasks).buffered(PARALLEL_STREAMS);
-    let (mut streams, mut lists) = (Vec::new(), Vec::new());
+    let (mut streams, mut claims) = (Vec::new(), Vec::new());
     while let Some((line, uri, result)) = tasks.next().await {
         match result {
-            Ok((stream, of_stream)) => {
+            Ok((stream, of_stream, claim)) => {
+                claims.push((stream.declared.uri.clone(), claim));
                 streams.push(stream);
-                lists.push(of_stream);
+                findings.extend(of_stream);
             }
             Err(failure) => missing.add(line, uri, failure)?,
         }
@@ -130,10 +131,15 @@ pub async fn ingest(
         findings.add(FindingCode::RenditionLeftOut, Place::source(), detail);
     }
     missing.tell(&mut findings);
-    for of_stream in lists {
-        findings.extend(of_stream);
+    let (presentation, mut report) = build::presentation(streams, findings)?;
+    let mut differing = Findings::new();
+    for (stream, (uri, claim)) in report.streams.iter().zip(claims) {
+        if let Some(detail) = claim.differs(stream.duration_milliseconds) {
+            differing.add(FindingCode::ExtinfDiffers, Place::stream(uri), detail);
+        }
     }
-    let (presentation, report) = build::presentation(streams, findings)?;
+    // Behind the others: nothing is less grave.
+    report.findings.extend(differing.into_sorted());
     Ok(Ingested { presentation, report })
 }
 
@@ -319,7 +325,7 @@ async fn read_copies(
     job: Arc<Job>,
     source: StreamSource,
     mut attempt: Attempt,
-) -> Result<(ReadStream, Findings), IngestFailure> {
+) -> Result<(ReadStream, Findings, Claim), IngestFailure> {
     let mut source = source;
     loop {
         let segments = source.segments.len() as u64;
@@ -339,7 +345,7 @@ async fn read_stream(
     job: &Job,
     source: StreamSource,
     segments_done: &mut u64,
-) -> Result<(ReadStream, Findings), IngestFailure> {
+) -> Result<(ReadStream, Findings, Claim), IngestFailure> {
     let Job { root, limits, counter, .. } = job;
     let mut scanner = StreamScanner::new();
     let mut objects = Vec::with_capacity(source.segments.len());
@@ -374,7 +380,7 @@ async fn read_stream(
     }
     drop(opened);
     let scan = scanner.finish()?;
-    Ok((ReadStream { declared: source.entry, objects, scan }, source.findings))
+    Ok((ReadStream { declared: source.entry, objects, scan }, source.findings, source.claim))
 }
 
 /// What a wrong key makes of a transport stream is no transport stream.
