@@ -104,9 +104,9 @@ finding_codes! {
         /// EXTINF is longer than EXT-X-TARGETDURATION.
         ExtinfAboveTarget = "extinf_above_target" Info
             "Nothing must be done: the durations of segments are chosen anew."
-        /// A playlist breaks the standard where it can be understood all the same.
+        /// A playlist breaks the standard where that does no harm.
         PlaylistUntidy = "playlist_untidy" Info
-            "Nothing must be done: other programs may stumble over the line."
+            "Mend the playlist: other programs may refuse it."
         /// A media playlist lists the same bytes more than once.
         SameFileTwice = "same_file_twice" Info
             "Check that the repetition is meant; if it is, put EXT-X-DISCONTINUITY before it."
