@@ -115,6 +115,7 @@ fn every_setting_has_an_environment_variable() {
             ("playback.public_base_url" | "telemetry.otlp_endpoint", _) => "http://h",
             ("playback.cors_allow_origins", _) => "http://h,http://i",
             ("telemetry.log_format", _) => "json",
+            ("ingest.missing_variants", _) => "fail",
             (key, _) if key.ends_with("_bytes") => "7MiB",
             _ => "long-enough",
         };
@@ -266,6 +267,20 @@ fn sizes_take_numbers_and_units() {
         ("cache.segment_bytes", Some("lots"))
     );
     assert!(from_file("[ingest]\nmax_segment_bytes = 0").is_err());
+}
+
+#[test]
+fn missing_variants_and_key_hosts_are_checked() {
+    let config = from_file("[ingest]\nkey_hosts = [\"Keys.Example.\", \"[::1]\"]").unwrap();
+    assert_eq!(config.egress.key_hosts, ["keys.example", "[::1]"]);
+    assert_eq!(config.ingest.missing_variants, MissingVariants::Warn);
+    let config = from_environment(&[("PACKORIGIN_INGEST_MISSING_VARIANTS", "fail")]).unwrap();
+    assert_eq!(config.ingest.missing_variants, MissingVariants::Fail);
+    for wrong in ["missing_variants = \"no\"", "key_hosts = \"https://h/\"", "key_hosts = \"h:80\""]
+    {
+        let error = from_file(&format!("[ingest]\n{wrong}")).unwrap_err();
+        assert!(error.setting.starts_with("ingest."), "{error}");
+    }
 }
 
 #[test]
