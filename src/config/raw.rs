@@ -159,6 +159,10 @@ pub(super) struct RawIngest {
     pub max_playlist_bytes: Size,
     /// Default 512 MiB.
     pub max_segment_bytes: Size,
+    /// Default 1.
+    pub dry_runs: u64,
+    /// Default 300.
+    pub dry_run_timeout_seconds: u64,
 }
 
 impl Default for RawIngest {
@@ -168,6 +172,8 @@ impl Default for RawIngest {
             max_segments: 100_000,
             max_playlist_bytes: Size::mib(16),
             max_segment_bytes: Size::mib(512),
+            dry_runs: 1,
+            dry_run_timeout_seconds: 300,
         }
     }
 }

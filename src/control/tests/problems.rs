@@ -226,6 +226,7 @@ async fn a_panic_is_an_internal_problem() {
         vault: vault(),
         egress: EgressPolicy::default(),
         endpoint_check: EndpointCheck::new(|_, _| Box::pin(async { None })),
+        dry_run: no_dry_run(),
         metrics: MetricsPage::new(|| panic!("secret")),
         counters: Arc::new(Metrics::new().unwrap()),
     });
@@ -257,6 +258,7 @@ async fn a_stop_ends_the_listener() {
         vault: vault(),
         egress: EgressPolicy::default(),
         endpoint_check: EndpointCheck::new(|_, _| Box::pin(async { None })),
+        dry_run: no_dry_run(),
         metrics: MetricsPage::new(String::new),
         counters: Arc::new(Metrics::new().unwrap()),
     };
