@@ -5,9 +5,7 @@
 
 use std::fmt::Write as _;
 
-use crate::model::ingest::{
-    Finding, IngestFailure, PackageReport, RandomAccessReport, Report, Severity, StreamReport,
-};
+use crate::model::ingest::{Finding, IngestFailure, PackageReport, Report, Severity, StreamReport};
 
 /// Columns of a line.
 const WIDTH: usize = 100;
@@ -59,6 +57,8 @@ pub(super) fn of_report(place: &str, report: &Report, style: Style) -> String {
     text.push_str(&indented(&counts, 2));
     section(&mut text, "streams", style, &streams(&report.streams));
     section(&mut text, "tracks", style, &tracks(&report.streams));
+    section(&mut text, "random access", style, &random_access(&report.streams));
+    section(&mut text, "sound behind pictures", style, &offsets(&report.streams));
     section(&mut text, "alignment", style, &alignment(report));
     section(&mut text, "periods", style, &periods(report));
     section(&mut text, "packages", style, &packages(&report.packages));
@@ -116,15 +116,13 @@ fn tracks(streams: &[StreamReport]) -> String {
         ("codec", Side::Left),
         ("format", Side::Left),
         ("samples", Side::Right),
-        ("", Side::Left),
     ]);
     for (index, stream) in streams.iter().enumerate() {
-        let mut number = (index + 1).to_string();
         if let Some(video) = &stream.video {
-            let hdr =
-                if video.has_mastering_display || video.has_light_level { " HDR10" } else { "" };
+            let is_hdr10 = video.has_mastering_display || video.has_light_level;
+            let hdr = if is_hdr10 { " with HDR10 metadata" } else { "" };
             table.row([
-                std::mem::take(&mut number),
+                (index + 1).to_string(),
                 "video".to_owned(),
                 video.codec.clone(),
                 format!(
@@ -135,44 +133,69 @@ fn tracks(streams: &[StreamReport]) -> String {
                     video.range
                 ),
                 video.pictures.to_string(),
-                random_access(&video.random_access),
             ]);
         }
         if let Some(audio) = &stream.audio {
-            let apart = stream.offsets.map(|offsets| {
-                format!(
-                    "{:+} ms at start, {:+} ms at end",
-                    offsets.start_milliseconds, offsets.end_milliseconds
-                )
-            });
             table.row([
-                std::mem::take(&mut number),
+                (index + 1).to_string(),
                 "audio".to_owned(),
                 audio.codec.clone(),
                 format!("{} {} Hz", audio.layout, audio.sampling_frequency),
                 audio.frames.to_string(),
-                apart.unwrap_or_default(),
             ]);
         }
+    }
+    table.text(3)
+}
+
+fn random_access(streams: &[StreamReport]) -> String {
+    let mut table = Table::new(&[
+        ("#", Side::Right),
+        ("points", Side::Right),
+        ("every", Side::Right),
+        ("shortest", Side::Right),
+        ("longest", Side::Right),
+        ("kind", Side::Left),
+    ]);
+    for (index, stream) in streams.iter().enumerate() {
+        let Some(access) = stream.video.as_ref().map(|video| video.random_access) else { continue };
+        let kinds = [
+            (access.instant, "instant"),
+            (access.recovery, "recovery"),
+            (access.gradual, "gradual"),
+        ];
+        let kinds = kinds.iter().filter(|(count, _)| *count > 0);
+        let kinds: Vec<String> = kinds.map(|(count, kind)| format!("{count} {kind}")).collect();
+        table.row([
+            (index + 1).to_string(),
+            access.points.to_string(),
+            format!("{} s", seconds(access.average_milliseconds)),
+            format!("{} s", seconds(access.shortest_milliseconds)),
+            format!("{} s", seconds(access.longest_milliseconds)),
+            kinds.join(", "),
+        ]);
     }
     table.text(5)
 }
 
-/// `10 random access points, 2.000 s (1.000 to 2.400)`, and of which kind unless all are instant.
-fn random_access(access: &RandomAccessReport) -> String {
-    let mut text = format!(
-        "{} keyframes, {} s ({} to {})",
-        access.points,
-        seconds(access.average_milliseconds),
-        seconds(access.shortest_milliseconds),
-        seconds(access.longest_milliseconds)
-    );
-    for (count, kind) in [(access.recovery, "recovery"), (access.gradual, "gradual")] {
-        if count > 0 {
-            let _ = write!(text, ", {count} {kind}");
-        }
+fn offsets(streams: &[StreamReport]) -> String {
+    let mut table = Table::new(&[
+        ("#", Side::Right),
+        ("at start", Side::Right),
+        ("at end", Side::Right),
+        ("drift", Side::Right),
+    ]);
+    for (index, stream) in streams.iter().enumerate() {
+        let Some(offsets) = stream.offsets else { continue };
+        let drift = offsets.drift_milliseconds;
+        table.row([
+            (index + 1).to_string(),
+            format!("{:+} ms", offsets.start_milliseconds),
+            format!("{:+} ms", offsets.end_milliseconds),
+            drift.map_or("-".to_owned(), |drift| format!("{drift:+} ms")),
+        ]);
     }
-    text
+    table.text(3)
 }
 
 fn alignment(report: &Report) -> String {
@@ -244,16 +267,12 @@ fn findings(findings: &[Finding], style: Style) -> String {
         };
         let severity = style.severity(finding.severity());
         let _ = writeln!(text, "  {severity} {}{times}", finding.code.as_str());
-        let mut places: Vec<String> = Vec::new();
-        for place in finding.places.iter().filter(|place| !place.is_nowhere()).take(PLACES) {
-            places.push(place.to_string());
+        let places = finding.places.iter().filter(|place| !place.is_nowhere());
+        for place in places.take(PLACES) {
+            let _ = writeln!(text, "    {}", shortened(&place.to_string(), WIDTH - 4));
         }
-        let hidden = finding.places.len().saturating_sub(PLACES);
-        if hidden > 0 || finding.count > finding.places.len() as u64 && finding.places.len() > 1 {
-            places.push("…".to_owned());
-        }
-        if !places.is_empty() {
-            text.push_str(&indented(&places.join("; "), 4));
+        if finding.places.len() > PLACES {
+            text.push_str("    …\n");
         }
         text.push_str(&indented(&finding.detail, 4));
         text.push_str(&indented(&format!("→ {}", finding.remedy()), 4));
@@ -357,7 +376,8 @@ impl Table {
             .collect();
         let total: usize = widths.iter().map(|width| width + 2).sum();
         if let Some(width) = widths.get_mut(elastic) {
-            *width = width.saturating_sub(total.saturating_sub(WIDTH)).max(8);
+            let least = (*width).min(8);
+            *width = width.saturating_sub(total.saturating_sub(WIDTH)).max(least);
         }
         let mut text = String::new();
         for row in &self.rows {
@@ -381,7 +401,7 @@ mod tests {
     use super::*;
     use crate::model::ingest::{
         Alignment, AudioReport, FailureCode, FindingCode, Findings, LeftOut, Offsets, PeriodCause,
-        PeriodReport, Place, ScanType, VideoReport,
+        PeriodReport, Place, RandomAccessReport, ScanType, VideoReport,
     };
     use crate::model::policy::PackageType;
 
@@ -489,16 +509,17 @@ mod tests {
         for part in [
             "playable: a\n  10:00:00.040, 2 periods, 0 audio renditions, index of 0 bytes\n",
             "4k/index.m3u8",
-            "3840x2160 59.940 fps progressive PQ HDR10",
-            "2.000 s (0.960 to 10.040), 1 recovery",
+            "3840x2160 59.940 fps progressive PQ with HDR10 metadata  2157842\n",
+            "  1   18000  2.000 s   0.960 s  10.040 s  17999 instant, 1 recovery\n",
             "16/JOC 48000 Hz",
-            "-21 ms at start, +13 ms at end",
+            "  1    -21 ms  +13 ms      -\n",
             "not aligned: 3 of 9 keyframes",
             "0:00:01.000   9:59:59.040  clock jump\n",
             "  HLS_CMAF  video-1: H.264 3840x2160\n            left out: MP3 of",
             "  error variant_missing\n    x.m3u8\n    it is not there\n    → Upload the stream again",
             "  warning packets_lost, 7 times\n",
-            "0.ts byte 0; ",
+            "0.ts byte 0\n",
+            "2.ts byte 2\n    …\n",
         ] {
             assert!(text.contains(part), "no {part:?} in\n{text}");
         }

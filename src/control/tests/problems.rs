@@ -69,8 +69,8 @@ async fn unknown_parameters_are_refused_by_name() {
     let answer = api.get("/v1/packaging-groups?status=PLAYABLE").await;
     answer.expect_problem(400, "invalid_argument", Some("status"));
     for (method, path, body, _) in bodies() {
-        let answer = api.call(method, &format!("{path}?dryRun=true"), Some(body)).await;
-        answer.expect_problem(400, "invalid_argument", Some("dryRun"));
+        let answer = api.call(method, &format!("{path}?force=true"), Some(body)).await;
+        answer.expect_problem(400, "invalid_argument", Some("force"));
     }
     for path in ["/v1/packaging-groups/web", DASH, "/v1/assets/bbb"] {
         for method in [Method::GET, Method::DELETE] {
