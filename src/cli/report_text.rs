@@ -514,7 +514,7 @@ mod tests {
             "16/JOC 48000 Hz",
             "  1    -21 ms  +13 ms      -\n",
             "not aligned: 3 of 9 keyframes",
-            "0:00:01.000   9:59:59.040  clock jump\n",
+            "  1  0:00:01.000  9:59:59.040  clock jump\n",
             "  HLS_CMAF  video-1: H.264 3840x2160\n            left out: MP3 of",
             "  error variant_missing\n    x.m3u8\n    it is not there\n    → Upload the stream again",
             "  warning packets_lost, 7 times\n",
