@@ -6,17 +6,17 @@ usage: boxes.py URL...        (an MPD, or a master playlist with EXT-X-MAP)
 Proves, with a walker of its own: ftyp and styp brands; one moof and one mdat; default-base-is-moof; tfdt equal to the
 manifest's $Time$ and to the end of the segment before; trun version 1, its data offset, its sizes filling the mdat
 exactly; durations summing to the manifest's; sync and dependency flags that agree with the slices in the data; mfhd;
-avcC and esds against the media; no edit list that hides frames; presentation starting at tfdt.
+avcC, hvcC, esds, dac3 and dec3 against the media; no edit list that hides frames; presentation starting at tfdt.
 
-Cannot judge pictures (`frames.py`) or boxes it does not name (udta, pssh); emsg is let pass. Of codecs it reads H.264
-and AAC.
+Cannot judge pictures (`frames.py`) or boxes it does not name (udta, pssh); emsg is let pass. Of codecs it reads H.264,
+HEVC, AAC, AC-3, E-AC-3 and MPEG audio.
 """
 import sys
 from fractions import Fraction
 
 import presentation
 from report import Report
-from walkers import bmff, h264
+from walkers import bmff, dolby, h264, hevc, sound
 
 SEGMENT_BOXES = {"styp", "sidx", "prft", "emsg", "moof", "mdat"}
 
@@ -40,7 +40,13 @@ def judge_init(judge, rendition, part, where):
     judge.check("init: no edit that hides or moves media", all(e[1] == 0 for e in init.edit), lambda: f"{where}: {init.edit}")
     if init.entry in ("avc1", "avc3"):
         judge_avcc(judge, init, where)
-    elif init.entry == "mp4a":
+    elif init.entry in ("hvc1", "hev1"):
+        judge_hvcc(judge, init, part, where)
+    elif init.entry in ("ac-3", "ec-3"):
+        judge_dolby(judge, init, part, where)
+    elif init.entry == "mp4a" and init.object_type != 0x40:
+        judge_mpeg_audio(judge, init, part, where)
+    elif judge.check("init: a sample entry that is known", init.entry == "mp4a", f"{where}: {init.entry}"):
         asc = init.config
         index = (asc[0] & 7) << 1 | asc[1] >> 7
         rates = [96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350]
@@ -71,6 +77,69 @@ def judge_avcc(judge, init, where):
         at += 2 + bmff.u(c, at, 2)
     if c[1] in (100, 110, 122, 144, 244):
         judge.equal("init: avcC has the high profile's fields", len(c) - at >= 4, True, where)
+
+
+def judge_hvcc(judge, init, part, where):
+    """hvcC and the boxes of colour against the parameter sets, and against the SEI messages of the first picture."""
+    box = hevc.read_hvcc(init.config)
+    judge.equal("init: sample entry of HEVC", init.entry, "hvc1", where)
+    judge.equal("init: hvcC version, length size, bytes left over", (box.version, box.length_size, box.left), (1, 4, 0), where)
+    for kind, name in ((hevc.VPS, "a VPS"), (hevc.SPS, "an SPS"), (hevc.PPS, "a PPS")):
+        complete, units = box.arrays.get(kind, (False, []))
+        judge.check(f"init: hvcC has {name}, complete", complete and units and all(hevc.kind(u) == kind for u in units), lambda: f"{where}: {box.arrays}")
+    sps = hevc.read_sps(box.arrays[hevc.SPS][1][0])
+    judge.equal("init: hvcC profile, tier, level are the SPS's", box.profile, sps.profile, where)
+    judge.equal("init: hvcC chroma, depths, layers, nesting are the SPS's", (box.chroma, box.depths, box.layers, box.nested),
+                (sps.chroma, sps.depths, sps.layers, sps.nested), where)
+    judge.equal("init: picture size is the SPS's", (init.width, init.height), (sps.width, sps.height), where)
+    judge.equal("init: colr is the VUI's", init.colour and init.colour[:3], transfer(sps, part), where)
+    nals = h264.length_prefixed(part.samples()[0].data)
+    for kind, payload, size in (("mdcv", hevc.MASTERING, 24), ("clli", hevc.LIGHT, 4)):
+        stated, stored = hevc.sei(nals, payload), init.entries[0].get(kind)
+        judge.equal(f"init: {kind} is the SEI message's", stored and stored.data.hex(), stated and stated[:size].hex(), where)
+
+
+def transfer(sps, part):
+    """Primaries, transfer and matrix of the VUI; a preferred transfer that an SEI message names replaces its own."""
+    if not sps.colour:
+        return None
+    other = hevc.sei(h264.length_prefixed(part.samples()[0].data), hevc.ALTERNATIVE_TRANSFER)
+    return (sps.colour[0], other[0] if other else sps.colour[1], sps.colour[2])
+
+
+def judge_dolby(judge, init, part, where):
+    first = dolby.read_header(part.samples()[0].data)
+    judge.equal("init: the sample entry is the frames' codec", init.entry, "ec-3" if first.enhanced else "ac-3", where)
+    judge.equal("init: sample rate of sample entry and frames", init.rate, first.rate, where)
+    if init.entry == "ac-3":
+        box = dolby.read_dac3(init.config)
+        judge.equal("init: dac3 is the frames'", (box.fscod, box.bsid, box.bsmod, box.acmod, box.lfe, box.code),
+                    (first.fscod, first.bsid, first.bsmod, first.acmod, first.lfe, first.code), where)
+    else:
+        box = dolby.read_dec3(init.config)
+        _, _, _, headers = dolby.access_units(part.samples()[0].data)[0][0]
+        mine = box.substreams[0]
+        judge.equal("init: dec3 is the frames'", (mine.fscod, mine.bsid, mine.acmod, mine.lfe), (first.fscod, first.bsid, first.acmod, first.lfe), where)
+        judge.equal("init: dec3 counts the substreams", (len(box.substreams), [s.dependents for s in box.substreams][:1]),
+                    (len({h.substream for h in headers if not h.dependent}), [sum(h.dependent for h in headers)]), where)
+        judge.equal("init: dec3 has nothing left over", box.left, 0, where)
+        sizes = [len(s.data) for s in part.samples()]
+        rate = max(sizes) * 8 * first.rate / 1536 / 1000
+        judge.check("init: dec3 data rate", box.kbits <= rate + 1 and box.kbits >= min(sizes) * 8 * first.rate / 1536 / 1000 - 1, f"{where}: {box.kbits}, frames have {rate:.0f}")
+    for number, s in enumerate(part.samples()):
+        units, faults = dolby.access_units(s.data)
+        judge.check("one access unit in each sample", len(units) == 1 and not faults and len(units[0][1]) == len(s.data), lambda: f"{where} sample {number}: {faults}")
+        judge.equal("samples last 1536 ticks of the sample rate", s.duration * first.rate, 1536 * init.timescale, f"{where} sample {number}")
+
+
+def judge_mpeg_audio(judge, init, part, where):
+    for number, s in enumerate(part.samples()):
+        size, rate, channels, layer, samples = sound.mpeg_header(s.data[:4])
+        here = f"{where} sample {number}"
+        judge.equal("one frame in each sample", size, len(s.data), here)
+        judge.equal("init: sample rate and channels of sample entry and frames", (init.rate, init.channels), (rate, channels), here)
+        judge.equal("init: objectTypeIndication", init.object_type, 0x6B if rate >= 32000 else 0x69, here)
+        judge.equal("samples last as long as a frame", s.duration * rate, samples * init.timescale, here)
 
 
 def judge_layout(judge, raw, init, where):
@@ -119,24 +188,53 @@ def judge_fragment(judge, fragment, init, mdat, where):
     judge.check("no two samples at one time", len(set(times)) == len(times), where)
 
 
-def judge_flags(judge, fragment, init, where):
+def judge_flags(judge, fragment, init, where, recovery):
     first = fragment.samples[0]
+    if recovery:
+        return judge_recovery(judge, first, init, where)
     judge.check("first sample is a sync sample", first.sync, f"{where}: flags {first.flags:#010x}")
     if init.handler == "soun":
         judge.check("audio samples are sync samples", all(s.sync for s in fragment.samples), where)
         return
     judge.check("first sample depends on no other", first.depends_on == 2, f"{where}: flags {first.flags:#010x}")
+    if init.entry in ("hvc1", "hev1"):
+        judge_hevc_samples(judge, fragment, where)
     if init.entry not in ("avc1", "avc3"):
         return
+    sps = h264.read_sps(init.config[8:8 + bmff.u(init.config, 6, 2)])
     for number, s in enumerate(fragment.samples):
         here = f"{where} sample {number}"
         nals = h264.length_prefixed(s.data)
         kinds = [h264.kind(n) for n in nals]
+        judge.equal("both fields of a frame in one sample", h264.fields(nals, sps), 0, here)
         is_idr = h264.IDR in kinds
         judge.check("sync flag is the slice's", s.sync == is_idr or (s.sync and number == 0), lambda: f"{here}: NAL units {kinds}")
         judge.check("others depend on others", s.sync or s.depends_on != 2 or _intra(nals), lambda: f"{here}: flags {s.flags:#010x}")
         judge.check("no AUD or filler in a sample", not {h264.AUD, h264.FILLER} & set(kinds), lambda: f"{here}: NAL units {kinds}")
         judge.check("one picture in each sample", sum(h264.first_slice(n) for n in nals) in (1, 2), lambda: f"{here}: NAL units {kinds}")
+
+
+def judge_recovery(judge, first, init, where):
+    """Of a source without IDR pictures: no picture says that nothing before it is needed, unless it is so."""
+    if init.handler == "soun":
+        return
+    nals = h264.length_prefixed(first.data)
+    kinds = [h264.kind(n) for n in nals]
+    judge.check("first sample is a random access point", h264.IDR in kinds or h264.recovery_point(nals), lambda: f"{where}: NAL units {kinds}")
+    judge.check("independent is what is intra", first.depends_on != 2 or _intra(nals), lambda: f"{where}: flags {first.flags:#010x}")
+
+
+def judge_hevc_samples(judge, fragment, where):
+    for number, s in enumerate(fragment.samples):
+        here = f"{where} sample {number}"
+        nals = h264.length_prefixed(s.data)
+        kinds = [hevc.kind(n) for n in nals]
+        irap = bool(hevc.IRAP & set(kinds))
+        judge.check("sync flag is the slice's", s.sync == irap, lambda: f"{here}: NAL units {kinds}")
+        judge.check("others depend on others", s.sync or s.depends_on != 2, lambda: f"{here}: flags {s.flags:#010x}")
+        judge.check("no AUD, filler or end of sequence in a sample", not {hevc.AUD, hevc.FILLER, hevc.EOB} & set(kinds), lambda: f"{here}: NAL units {kinds}")
+        judge.check("no parameter set in a sample of hvc1", not {hevc.VPS, hevc.SPS, hevc.PPS} & set(kinds), lambda: f"{here}: NAL units {kinds}")
+        judge.equal("one picture in each sample", sum(hevc.first_slice(n) for n in nals), 1, here)
 
 
 def _intra(nals):
@@ -150,7 +248,7 @@ def _intra(nals):
     return True
 
 
-def judge_part(judge, rendition, part):
+def judge_part(judge, rendition, part, recovery):
     where = f"{rendition.name} period {part.period}"
     init = judge_init(judge, rendition, part, where)
     following, sequences = None, []
@@ -161,7 +259,7 @@ def judge_part(judge, rendition, part):
             continue
         for fragment in fragments:
             judge_fragment(judge, fragment, init, root.need("mdat"), here)
-            judge_flags(judge, fragment, init, here)
+            judge_flags(judge, fragment, init, here, recovery)
             sequences.append(fragment.sequence)
         samples = [s for f in fragments for s in f.samples]
         start, total = fragments[0].tfdt, sum(s.duration for s in samples)
@@ -184,14 +282,15 @@ def judge_part(judge, rendition, part):
     judge.check("sequence numbers rise", all(a < b for a, b in zip(sequences, sequences[1:])), lambda: f"{where}: {sequences[:8]}")
 
 
-def judge_boxes(report, subject, out):
+def judge_boxes(report, subject, out, recovery=False):
+    """`recovery`: the source has recovery points instead of IDR pictures."""
     with report.judge("boxes", subject) as judge:
         seen = set()
         for rendition in out.renditions:
             judge.check("is CMAF", rendition.cmaf, rendition.name)
             for part in rendition.parts:
                 if (part.init_url, part.init_range, len(part.segments), part.segments[0].url) not in seen:
-                    judge_part(judge, rendition, part)
+                    judge_part(judge, rendition, part, recovery)
                 seen.add((part.init_url, part.init_range, len(part.segments), part.segments[0].url))
 
 

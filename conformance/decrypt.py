@@ -332,7 +332,7 @@ def judge_audio_setup(judge, body, where):
 def units_of(stream):
     """(NAL units, PTS, DTS) of each picture; (data, PTS) of each audio frame."""
     pictures = [(h264.annex_b(bytes(p.payload)), p.pts, p.dts) for p in stream.units(mpegts.VIDEO)]
-    frames, faults = mpegts.adts_frames(stream.units(mpegts.AUDIO)) if stream.pid(mpegts.AUDIO) is not None else ([], [])
+    frames, faults = mpegts.audio_frames(stream)
     return pictures, frames, faults
 
 

@@ -3,13 +3,12 @@
 
 usage: frames.py SOURCE_MASTER URL...
 
-Proves, for each rendition: the decoded pictures (ffmpeg framemd5) equal the source's in number and hash; the raw AAC
-access units equal the source's in number, order and bytes, over segment joins too; distinct audio is offered once; the
+Proves, for each rendition: the decoded pictures (ffmpeg framemd5) equal the source's in number and hash; the audio
+frames (raw ones of AAC) equal the source's in number, order and bytes, over segment joins too; distinct audio is offered once; the
 distances between frames, and between sound and picture, are the source's. The source is read from its TS files alone.
 
-Cannot prove that a player shows them (`players/`), and takes ffmpeg's decoder for true. Codecs: H.264 and AAC; a new
-one needs a reader of its frames in `audio_of` or nothing at all (pictures). Encrypted output needs decrypting first,
-in `presentation.Segment.data`.
+Cannot prove that a player shows them (`players/`), and takes ffmpeg's decoder for true. Codecs: those that `sound.py`
+of the walkers reads, and any pictures. Encrypted output needs decrypting first, in `presentation.Segment.data`.
 """
 import hashlib
 import sys
@@ -17,7 +16,7 @@ import sys
 import decode
 import presentation
 from report import Report
-from walkers import mpegts
+from walkers import mpegts, sound
 
 # Audio may be moved onto an unbroken sample clock: real encoders round each PES time on their own.
 SYNC_TOLERANCE = 0.001
@@ -37,11 +36,10 @@ def from_ts(data):
     stream = mpegts.read(data)
     video = [v for v in mpegts.unwrap([p.pts for p in stream.units(mpegts.VIDEO)]) if v is not None]
     track.video_times = sorted(v / 90000 for v in video)
-    units = stream.units(mpegts.AUDIO)
-    if units:
-        frames, track.faults = mpegts.adts_frames(units)
+    frames, track.faults = mpegts.audio_frames(stream)
+    if frames:
         track.audio = [f.data for f in frames]
-        times = mpegts.fill_times(frames)
+        times = sound.fill_times(frames)
         if video and times:
             shift = round((video[0] - times[0]) / mpegts.WRAP) * mpegts.WRAP
             times = [t + shift for t in times]

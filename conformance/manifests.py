@@ -16,16 +16,25 @@ from math import ceil
 
 import presentation
 from report import Report
-from walkers import bmff, h264, mpegts
+from walkers import bmff, dolby, h264, hevc, mpegts, sound
 
 MILLISECOND = Fraction(1, 1000)
+RANGES = {16: "PQ", 18: "HLG"}         # by transfer characteristics
+DASH = "{urn:mpeg:dash:schema:mpd:2011}"
+CICP = "urn:mpeg:mpegB:cicp:"
+# Values of AudioChannelConfiguration by scheme (ISO/IEC 23091-3; ETSI TS 102 366 I.1.2.1: a bit for each place).
+CHANNELS = {CICP + "ChannelConfiguration": {1: "1", 2: "2", 3: "3", 4: "4", 5: "5", 6: "6", 8: "12"},
+            "urn:mpeg:dash:23003:3:audio_channel_configuration:2011": {1: "1", 2: "2", 3: "3", 4: "4", 5: "5", 6: "6", 8: "12"},
+            "tag:dolby.com,2014:dash:audio_channel_configuration:2011": {1: "4000", 2: "A000", 3: "E000", 5: "F800", 6: "F801", 8: "FA01"},
+            "urn:dolby:dash:audio_channel_configuration:2011": {1: "4000", 2: "A000", 3: "E000", 5: "F800", 6: "F801", 8: "FA01"}}
 
 
 class Media:
     """What one rendition's segments of one period are, recomputed."""
 
     def __init__(self, part, kind):
-        self.codecs, self.size, self.fps, self.channels, self.rate = [], None, None, None, None
+        self.codecs, self.size, self.fps, self.channels, self.rate = [], None, None, None, None     # codecs: a set of equal names for each track
+        self.range, self.colour, self.joc, self.frame = "SDR", None, None, 1024
         self.start, self.durations, self.keyframes = Fraction(0), [], []
         self.bytes = [len(s.data) for s in part.segments]
         self._cmaf(part, kind) if part.init_url else self._ts(part)
@@ -42,42 +51,70 @@ class Media:
             self.durations.append(Fraction(sum(s.duration for s in mine), scale))
             samples += mine
         self.start = Fraction(samples[0].dts, scale) - Fraction(part.offset, part.timescale or 1)
-        if kind == "video":
+        if init.handler == "vide":
             c = init.config
-            self.codecs = [f"avc1.{c[1]:02x}{c[2]:02x}{c[3]:02x}"]
+            self.codecs = [{hevc.read_hvcc(c).profile.codec if init.entry == "hvc1" else f"avc1.{c[1]:02x}{c[2]:02x}{c[3]:02x}"}]
+            self.colour = init.colour
+            self.range = RANGES.get(init.colour[1], "SDR") if init.colour else "SDR"
             self.size = (init.width, init.height)
-            self.fps = len(samples) / float(sum(self.durations))
+            # By what most pictures last, or by the mean: they differ where the source leaves pictures out.
+            self.fps = (scale / sorted(s.duration for s in samples)[len(samples) // 2], len(samples) / float(sum(self.durations)))
             self.keyframes = [Fraction(s.pts, scale) for s in samples if s.sync]
         else:
-            self.codecs = [f"mp4a.40.{init.config[0] >> 3}"]
-            self.channels, self.rate = init.channels, init.rate
+            self.channels, self.rate, self.frame = init.channels, init.rate, Fraction(samples[0].duration * init.rate, scale)
+            if init.entry == "ac-3":
+                self.codecs = [{"ac-3"}]
+                box = dolby.read_dac3(init.config)
+                self.channels = dolby.MAIN[box.acmod] + box.lfe
+            elif init.entry == "ec-3":
+                self.codecs = [{"ec-3"}]
+                box = dolby.read_dec3(init.config)
+                self.channels, self.joc = box.substreams[0].channels, box.joc
+            elif init.object_type != 0x40:
+                self.codecs = [{f"mp4a.{init.object_type:02X}", f"mp4a.{init.object_type:02x}"}]
+            else:
+                self.codecs = [{f"mp4a.40.{init.config[0] >> 3}"}]
 
     def _ts(self, part):
-        first, end, step = [], None, Fraction(1, 25)
+        first, end, step, count = [], None, Fraction(1, 25), 0
+        if not mpegts.read(part.segments[0].data).units(mpegts.VIDEO):
+            return self._sound(part)
         for segment in part.segments:
             stream = mpegts.read(segment.data)
             units = stream.units(mpegts.VIDEO)
             times = mpegts.unwrap([p.pts for p in units], end)
             ordered = sorted(times)
             first.append(ordered[0])
+            count += len(ordered)
             if len(ordered) > 1:
                 step = Fraction(ordered[-1] - ordered[0], len(ordered) - 1)
             end = ordered[-1]
             for pes, time in zip(units, times):
                 kinds = [h264.kind(n) for n in h264.annex_b(pes.payload)]
-                if h264.IDR in kinds:
+                if h264.IDR in kinds or pes.random_access:
                     self.keyframes.append(Fraction(time, 90000))
             if self.size is None:
                 sps = next((n for p in units for n in h264.annex_b(p.payload) if h264.kind(n) == h264.SPS), None)
                 read = h264.read_sps(sps)
-                self.codecs, self.size, self.fps = [read.codec], (read.width, read.height), float(90000 / step)
-                audio, _ = mpegts.adts_frames(stream.units(mpegts.AUDIO))
-                if audio:
-                    self.codecs.append(f"mp4a.40.{audio[0].object_type}")
-                    self.channels, self.rate = audio[0].channels, audio[0].rate
+                self.codecs, self.size = [{read.codec}], (read.width, read.height)
+                self._heard(mpegts.audio_frames(stream)[0])
         edges = first + [end + step]
         self.durations = [Fraction(b - a, 90000) for a, b in zip(edges, edges[1:])]
+        self.fps = (float(90000 / step), count / float(sum(self.durations)))
         self.keyframes = [k - Fraction(first[0], 90000) for k in self.keyframes]
+
+    def _heard(self, audio):
+        if audio:
+            self.codecs.append(audio[0].codecs)
+            self.channels, self.rate, self.frame = audio[0].channels, audio[0].rate, audio[0].samples
+
+    def _sound(self, part):
+        """TS without pictures."""
+        for number, segment in enumerate(part.segments):
+            frames, _ = mpegts.audio_frames(mpegts.read(segment.data))
+            self.durations.append(Fraction(sum(f.samples for f in frames), frames[0].rate))
+            if number == 0:
+                self._heard(frames)
 
 
 def media_of(rendition):
@@ -106,6 +143,10 @@ def rates(medias):
             Fraction(sum(sizes) * 8) / sum(durations))
 
 
+def near(stated, rates_of_pictures):
+    return any(abs(stated - r) < 0.01 for r in rates_of_pictures)
+
+
 def judge_rate(judge, check, stated, low, high, where):
     # How long the last picture lasts is known to one tick of 90 kHz, which is a bit or two per second.
     judge.check(check, low <= stated + 2 and stated <= high, lambda: f"{where}: {stated}, media has {float(low):.0f} to {float(high):.0f}")
@@ -113,11 +154,11 @@ def judge_rate(judge, check, stated, low, high, where):
 
 # ---------------------------------------------------------------- HLS
 
-def judge_hls_master(judge, out, medias):
+def judge_hls_master(judge, out, medias, recovery):
     master = out.master
     judge.check("master: strictly well formed", not master.faults, lambda: master.faults[0])
     judge.check("master: version", master.number("EXT-X-VERSION", 1) >= (7 if out.format == "HLS_CMAF" else 3), master.tags.get("EXT-X-VERSION"))
-    judge.check("master: INDEPENDENT-SEGMENTS", "EXT-X-INDEPENDENT-SEGMENTS" in master.tags, out.url)
+    judge.check("master: INDEPENDENT-SEGMENTS", recovery or "EXT-X-INDEPENDENT-SEGMENTS" in master.tags, out.url)
     judge.check("master: URIs are relative", not any("://" in u or u.startswith("/") for u in master.uris), lambda: master.uris)
     for group in {m["GROUP-ID"] for m in master.media}:
         names = [m["NAME"] for m in master.media if m["GROUP-ID"] == group and m["TYPE"] == "AUDIO"]
@@ -126,18 +167,27 @@ def judge_hls_master(judge, out, medias):
     for variant in master.variants:
         video = next(r for r in out.renditions if r.playlist.url == variant["uri"])
         where = f"variant {variant['relative']}"
-        judge.check("variant: attributes", {"BANDWIDTH", "AVERAGE-BANDWIDTH", "CODECS", "RESOLUTION", "FRAME-RATE"} <= set(variant),
-                    lambda: f"{where} has {sorted(variant)}")
         mine = medias[video.name]
+        wanted = {"BANDWIDTH", "AVERAGE-BANDWIDTH", "CODECS"} | ({"RESOLUTION", "FRAME-RATE"} if any(m.size for m in mine) else set())
+        judge.check("variant: attributes", wanted <= set(variant), lambda: f"{where} has {sorted(variant)}")
         sounds = [r for r in out.of("audio") if r.attributes["GROUP-ID"] == variant.get("AUDIO")]
         for r in sounds:
-            judge.check("audio: CHANNELS", r.attributes.get("CHANNELS", "").split("/")[0] == str(medias[r.name][0].channels), r.attributes)
-        codecs = {c for m in mine + [m for r in sounds for m in medias[r.name]] for c in m.codecs}
-        judge.equal("variant: CODECS", set(variant.get("CODECS", "").replace(" ", "").split(",")), codecs, where)
+            heard = medias[r.name][0]
+            # RFC 8216bis 4.4.6.1: the number, and for Dolby Atmos that of the objects with the identifier JOC.
+            wanted = str(heard.channels) if heard.joc is None else f"{heard.joc}/JOC"
+            judge.check("audio: CHANNELS", r.attributes.get("CHANNELS") == wanted, lambda: f"{r.attributes}, media has {wanted}")
+        every = [c for m in mine + [m for r in sounds for m in medias[r.name]] for c in m.codecs]
+        stated = set(variant.get("CODECS", "").replace(" ", "").split(","))
+        judge.check("variant: CODECS", all(stated & c for c in every) and all(any(s in c for c in every) for s in stated), lambda: f"{where}: {stated}, media has {every}")
+        ranges = {m.range for m in mine}
+        judge.check("variant: VIDEO-RANGE", variant.get("VIDEO-RANGE", "SDR") in ranges, lambda: f"{where}: {variant.get('VIDEO-RANGE')}, media has {ranges}")
+        if not any(m.size for m in mine):
+            judge.check("variant: no RESOLUTION without pictures", "RESOLUTION" not in variant, where)
+            continue
         judge.check("variant: RESOLUTION", variant.get("RESOLUTION") in {"%dx%d" % m.size for m in mine},
                     lambda: f"{where}: {variant.get('RESOLUTION')}, media has {[m.size for m in mine]}")
-        fps = max(m.fps for m in mine)
-        judge.check("variant: FRAME-RATE", abs(float(variant.get("FRAME-RATE", 0)) - fps) < 0.01, lambda: f"{where}: {variant.get('FRAME-RATE')}, media has {fps:.3f}")
+        fps = [max(m.fps[i] for m in mine) for i in (0, 1)]
+        judge.check("variant: FRAME-RATE", near(float(variant.get("FRAME-RATE", 0)), fps), lambda: f"{where}: {variant.get('FRAME-RATE')}, media has {fps}")
         low, high, average = rates(mine)
         if sounds:
             audio = [rates(medias[r.name]) for r in sounds]
@@ -149,13 +199,13 @@ def judge_hls_master(judge, out, medias):
                    average * Fraction(9, 10), average * Fraction(11, 10), where)
 
 
-def judge_hls_media(judge, out, rendition, medias, source):
+def judge_hls_media(judge, out, rendition, medias, source, recovery):
     playlist, where = rendition.playlist, rendition.name
     judge.check("playlist: strictly well formed", not playlist.faults, lambda: f"{where}: {playlist.faults[0]}")
     judge.check("playlist: version", playlist.number("EXT-X-VERSION", 1) >= (7 if rendition.cmaf else 3), where)
     judge.check("playlist: ENDLIST", "EXT-X-ENDLIST" in playlist.tags, where)
     judge.equal("playlist: PLAYLIST-TYPE", playlist.tags.get("EXT-X-PLAYLIST-TYPE"), ["VOD"], where)
-    judge.check("playlist: INDEPENDENT-SEGMENTS here or in the master", "EXT-X-INDEPENDENT-SEGMENTS" in playlist.tags
+    judge.check("playlist: INDEPENDENT-SEGMENTS here or in the master", recovery or "EXT-X-INDEPENDENT-SEGMENTS" in playlist.tags
                 or "EXT-X-INDEPENDENT-SEGMENTS" in out.master.tags, where)
     target = playlist.number("EXT-X-TARGETDURATION", 0)
     longest = max(s.duration for s in playlist.segments)
@@ -174,7 +224,7 @@ def judge_hls_media(judge, out, rendition, medias, source):
 
 # ---------------------------------------------------------------- DASH
 
-def judge_mpd(judge, out, medias, source):
+def judge_mpd(judge, out, medias, source, recovery, uneven):
     mpd = out.mpd
     judge.check("MPD: well formed", not mpd.faults, lambda: mpd.faults[0])
     judge.equal("MPD: type", mpd.attributes.get("type", "static"), "static")
@@ -188,7 +238,7 @@ def judge_mpd(judge, out, medias, source):
         judge.equal("MPD: Periods are the source's", len(mpd.periods), len(source.renditions[0].parts))
     for number, period in enumerate(mpd.periods):
         kinds = [(s.content_type, s.key_id) for s in period.sets]
-        judge.check("MPD: at most one AdaptationSet of video and of audio for each key", len(kinds) == len(set(kinds)) and {"video"} <= {k for k, _ in kinds} <= {"video", "audio"}, lambda: kinds)
+        judge.check("MPD: at most one AdaptationSet of video and of audio for each key", len(kinds) == len(set(kinds)) and {k for k, _ in kinds} <= {"video", "audio"} and bool(kinds), lambda: kinds)
         judge.check("MPD: Period ids differ", len({p.attributes.get("id") for p in mpd.periods}) == len(mpd.periods), number)
         here = [(r, p, m) for r in out.renditions for p, m in zip(r.parts, medias[r.name]) if p.period == number]
         ends = [m.end for _, _, m in here]
@@ -197,7 +247,7 @@ def judge_mpd(judge, out, medias, source):
         judge.check("MPD: a track begins with the Period", any(abs(m.start) <= MILLISECOND for _, _, m in here),
                     lambda: f"Period {number}: {float(min(m.start for _, _, m in here)):.6f}")
         for rendition, part, media in here:
-            judge_representation(judge, rendition, part, media, period, f"Period {number} {rendition.name}")
+            judge_representation(judge, rendition, part, media, period, f"Period {number} {rendition.name}", recovery, uneven)
         if number:
             before = {r.name: r.parts[number - 1].init_data for r in out.renditions if len(r.parts) > number}
             if all(r.parts[number].init_data == before[r.name] for r in out.renditions if len(r.parts) > number):
@@ -205,26 +255,45 @@ def judge_mpd(judge, out, medias, source):
                 judge.check("MPD: period continuity where codecs match", any("period-con" in s for s in signs), f"Period {number}: {signs}")
 
 
-def judge_representation(judge, rendition, part, media, period, where):
+def judge_representation(judge, rendition, part, media, period, where, recovery, uneven):
     a, element = part.representation.attributes, part.representation.set.element
     mime = f"{rendition.kind}/mp4"
     judge.equal("Representation: mimeType", a.get("mimeType"), mime, where)
-    judge.equal("Representation: codecs", a.get("codecs"), media.codecs[0], where)
-    judge.check("Representation: startWithSAP", a.get("startWithSAP") == "1", f"{where}: {a.get('startWithSAP')}")
+    judge.check("Representation: codecs", a.get("codecs") in media.codecs[0], lambda: f"{where}: {a.get('codecs')}, media has {media.codecs[0]}")
+    judge.check("Representation: startWithSAP", a.get("startWithSAP") in (("1", "2", "3", "4") if recovery else ("1",)), f"{where}: {a.get('startWithSAP')}")
     judge.check("Representation: ids differ in a Period", len({r.id for s in period.sets for r in s.representations})
                 == sum(len(s.representations) for s in period.sets), where)
-    judge.check("Representation: timeline covers the Period", abs(media.start) <= Fraction(1, 10) and abs(media.end - period.duration) <= Fraction(1, 10),
+    judge.check("Representation: timeline covers the Period", max(abs(media.start), abs(media.end - period.duration)) <= (uneven or Fraction(1, 10)),
                 lambda: f"{where}: {float(media.start):.4f} to {float(media.end):.4f} of {float(period.duration):.4f}")
     low, high, _ = rates([media])
     judge_rate(judge, "Representation: bandwidth is the measured peak", int(a.get("bandwidth", 0)), low, max_rate(rendition) * Fraction(11, 10), where)
     if rendition.kind == "video":
         judge.equal("Representation: size", (int(a.get("width", 0)), int(a.get("height", 0))), media.size, where)
         stated = Fraction(a.get("frameRate", "0"))
-        judge.check("Representation: frameRate", abs(float(stated) - media.fps) < 0.01, f"{where}: {stated}, media has {media.fps:.3f}")
+        judge_colour(judge, part.representation, media, where)
+        judge.check("Representation: frameRate", near(float(stated), media.fps), lambda: f"{where}: {stated}, media has {media.fps}")
     else:
-        tags = element.findall(".//{urn:mpeg:dash:schema:mpd:2011}AudioChannelConfiguration")
-        judge.check("Representation: AudioChannelConfiguration", any(t.get("value") == str(media.channels) for t in tags), f"{where}: {[t.attrib for t in tags]}")
+        tags = [t for t in part.representation.own(DASH + "AudioChannelConfiguration")]
+        known = [(t.get("schemeIdUri"), t.get("value", "").upper()) for t in tags]
+        judge.check("Representation: AudioChannelConfiguration", bool(tags) and all(CHANNELS.get(s, {}).get(media.channels) == v for s, v in known),
+                    lambda: f"{where}: {known}, media has {media.channels}")
+        judge.equal("Representation: JOC", properties(part.representation, "tag:dolby.com,2018:dash:EC3_ExtensionType:2018"), ["JOC"] if media.joc else [], where)
+        judge.equal("Representation: complexity of JOC", properties(part.representation, "tag:dolby.com,2018:dash:EC3_ExtensionComplexityIndex:2018"),
+                    [str(media.joc)] if media.joc else [], where)
         judge.equal("Representation: audioSamplingRate", a.get("audioSamplingRate"), str(media.rate), where)
+
+
+def properties(representation, scheme):
+    """Values of the properties of this scheme, of the AdaptationSet and of the Representation."""
+    return [e.get("value") for kind in ("SupplementalProperty", "EssentialProperty") for e in representation.own(DASH + kind) if e.get("schemeIdUri") == scheme]
+
+
+def judge_colour(judge, representation, media, where):
+    """DASH-IF IOP: what the sample entry says of colour; it has to be said where it is not what players expect."""
+    stated = [properties(representation, CICP + name) for name in ("ColourPrimaries", "TransferCharacteristics", "MatrixCoefficients")]
+    wanted = media.colour[:3] if media.colour else (None, None, None)
+    for name, values, value in zip(("primaries", "transfer", "matrix"), stated, wanted):
+        judge.check("Representation: colour is the media's", values == [str(value)] or not values and media.range == "SDR", lambda: f"{where}: {name} {values}, media has {value}")
 
 
 def max_rate(rendition):
@@ -233,7 +302,13 @@ def max_rate(rendition):
 
 # ---------------------------------------------------------------- both
 
-def judge_switching(judge, out, medias, shared):
+def aligned(one, other):
+    """Whether segments begin at the same times, up to the end of the shorter rendition."""
+    return len(one) == len(other) and all(a.durations[:n - 1] == b.durations[:n - 1] if len(a.durations) != len(b.durations) else a.durations[:-1] == b.durations[:-1]
+                                          for a, b in zip(one, other) for n in [min(len(a.durations), len(b.durations))])
+
+
+def judge_switching(judge, out, medias, shared, sound_too):
     videos = [medias[r.name] for r in out.of("video", "muxed")]
     same = all([m.durations for m in v] == [m.durations for m in videos[0]] for v in videos)
     if shared:
@@ -241,16 +316,16 @@ def judge_switching(judge, out, medias, shared):
     if out.mpd:
         sets = [s for p in out.mpd.periods for s in p.sets if s.content_type == "video"]
         stated = all(s.attributes.get("segmentAlignment") in ("true", "1") for s in sets)
-        judge.equal("MPD: segmentAlignment is true where it is so", stated, same)
+        judge.equal("MPD: segmentAlignment is true where it is so", stated, all(aligned(v, videos[0]) for v in videos))
     for r in out.of("audio"):
         for number, (sound, video) in enumerate(zip(medias[r.name], videos[0])):
-            if shared:
+            if sound_too:
                 judge.equal("audio has as many segments as video", len(sound.durations), len(video.durations), f"{r.name} period {number}")
-            step, clock, limit = Fraction(1024 * (2 if sound.rate <= 24000 else 1), sound.rate), sound.start, sum(video.durations)
+            step, clock, limit = Fraction(sound.frame * (2 if sound.frame == 1024 and sound.rate <= 24000 else 1), sound.rate), sound.start, sum(video.durations)
             bounds = [video.start]
             for d in video.durations:
                 bounds.append(bounds[-1] + d)
-            for d in sound.durations[:-1] if shared else []:
+            for d in sound.durations[:-1] if sound_too else []:
                 clock += d
                 near = min(abs(clock - b) for b in bounds)
                 judge.check("audio cuts at the frame nearest to video's", near <= step / 2 + MILLISECOND,
@@ -281,16 +356,18 @@ def judge_boundaries(judge, out, source, seconds):
         judge.check("no short last segment", len(durations) == 1 or durations[-1] >= Fraction(seconds, 4), f"{where}: {float(durations[-1]):.3f} s")
 
 
-def judge_manifests(report, subject, out, source=None, seconds=None, shared=True):
+def judge_manifests(report, subject, out, source=None, seconds=None, shared=True, recovery=False, uneven=None):
+    """`recovery`: the source has recovery points instead of IDR pictures, so segments need not be independent. `uneven`: by how
+    many seconds the source's tracks begin or end apart."""
     with report.judge("manifests", subject) as judge:
         medias = {r.name: media_of(r) for r in out.renditions}
         if out.mpd:
-            judge_mpd(judge, out, medias, source)
+            judge_mpd(judge, out, medias, source, recovery, uneven)
         else:
-            judge_hls_master(judge, out, medias)
+            judge_hls_master(judge, out, medias, recovery)
             for rendition in out.renditions:
-                judge_hls_media(judge, out, rendition, medias, source)
-        judge_switching(judge, out, medias, shared)
+                judge_hls_media(judge, out, rendition, medias, source, recovery)
+        judge_switching(judge, out, medias, shared, shared and not uneven)
         if source and seconds and shared:
             judge_boundaries(judge, out, source, seconds)
 

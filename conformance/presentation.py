@@ -134,9 +134,9 @@ def _load_hls(url):
             out.renditions.append(_hls_rendition("audio", f"a{number}", m, m["uri"]))
     if any(p.init_url for r in out.renditions for p in r.parts):
         out.format = "HLS_CMAF"
-        for r in out.renditions:    # video alone, without any audio group
+        for r in out.renditions:    # video alone without any audio group, or sound alone
             if r.kind == "muxed" and r.cmaf:
-                r.kind = "video"
+                r.kind = "audio" if r.parts[0].init.handler == "soun" else "video"
     return out
 
 

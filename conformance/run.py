@@ -4,7 +4,7 @@
 usage: conformance/run.sh [--only JUDGE,...] [--assets NAME,...] [--keep] [BINARY]
 
 BINARY defaults to target/release/packorigin, then target/debug/packorigin. Judges: ingest, sharing, frames, boxes,
-manifests, ts, delivery, selftest, players, drm, drmplayers. `--keep` leaves the origin running and prints the URLs, for one judge alone
+manifests, ts, delivery, selftest, quirks, media, players, drm, drmplayers. `--keep` leaves the origin running and prints the URLs, for one judge alone
 (`python3 conformance/boxes.py URL`). Assets come from testdata/ and, where it exists, from a folder of real-world
 media: PACKORIGIN_TEST_MEDIA, or ../shared/media beside the project.
 
@@ -20,11 +20,14 @@ import tempfile
 import time
 
 import boxes
+import codectest
 import delivery
 import frames
 import ingest
 import manifests
+import mediatable
 import presentation
+import quirks
 import selftest
 import ts
 from origin import Origin
@@ -34,7 +37,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 TESTDATA = os.path.join(ROOT, "testdata")
 OUT = os.path.join(HERE, "out")
-JUDGES = ["ingest", "sharing", "frames", "boxes", "manifests", "ts", "delivery", "selftest", "players", "drm", "drmplayers"]
+JUDGES = ["ingest", "sharing", "frames", "boxes", "manifests", "ts", "delivery", "selftest", "quirks", "media", "players", "drm", "drmplayers"]
 
 CONFIGURATIONS = {
     "hls-6": ("HLS", 6), "dash-6": ("DASH", 6), "cmaf-6": ("HLS_CMAF", 6),
@@ -51,6 +54,9 @@ MEDIA_WRAPPED = {"media-rollover": "presentations/shaka-hls-ts-rollover/playlist
                  "media-bear": "segments/01_h264_aac_baseline/bear-640x360.ts",
                  "media-bear-wrap": "segments/02_timestamps_wrap_large/bear-640x360_ptswraparound.ts"}
 # (player, configuration): each plays every sample.
+# Of the quirks those that a player may notice and that Chromium can decode.
+QUIRKS_PLAYED = ["open-gop", "picture-begins-in-pes", "audio-late", "gap-at-join", "jump-back", "picture-size-changes", "audio-rate-changes", "mp3"]
+QUIRK_PLAYERS = [("hlsjs", "quirk-hls"), ("dashjs", "quirk-dash"), ("shaka", "quirk-cmaf")]
 PLAYERS = [("hlsjs", "hls-6"), ("hlsjs", "cmaf-6"), ("dashjs", "dash-6"), ("shaka", "hls-6"), ("shaka", "cmaf-6"), ("shaka", "dash-6")]
 
 
@@ -164,7 +170,7 @@ def job(report, player, sample, configuration):
             "sizes": sorted({m.size for m in medias if m.size}), "audio": any(m.channels for m in medias)}
 
 
-def run_players(report, list_of_samples):
+def run_players(report, list_of_samples, list_of_quirks):
     folder = os.path.join(HERE, "players")
     chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
     for path, why in ((os.path.join(folder, "node_modules"), "its npm packages are not installed (npm ci in conformance/players)"),
@@ -178,6 +184,8 @@ def run_players(report, list_of_samples):
             for player, configuration in PLAYERS:
                 if configuration in sample.urls:
                     jobs.append(job(report, player, sample, configuration))
+    for sample in list_of_quirks:
+        jobs += [job(report, player, sample, c) for player, c in QUIRK_PLAYERS if c in sample.urls]
     jobs = [j for j in jobs if j]
     results = play(jobs)
     # A machine that is busy with something else for a second makes a player wait. What fails is played once more, later
@@ -221,10 +229,18 @@ def main():
     os.makedirs(OUT, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="packorigin-media-") as scratch:
         chosen, sources = samples(report, wanted, scratch)
+        masters, table_root = {}, os.path.join(scratch, "table")
+        if "media" in asked and not wanted and media_root()[0]:
+            masters = mediatable.prepare(media_root()[0], table_root)
+            sources["table"] = "file://" + table_root
         origin = Origin(binary(args.binary), sources, os.path.join(OUT, "packorigin.log"))
         with origin:
             if asked - {"drm", "drmplayers"}:
-                run(report, origin, chosen, asked, bool(wanted))
+                run(report, origin, chosen, asked, wanted)
+            if masters:
+                at = time.monotonic()
+                mediatable.run(report, origin, masters, table_root, "table", OUT)
+                print(f"media: {time.monotonic() - at:.1f} s", flush=True)
             if args.keep:
                 print(f"\nplayback {origin.playback}, control {origin.control}; Ctrl-C ends")
                 for sample in chosen:
@@ -255,6 +271,7 @@ def run_drm(report, program, chosen, sources, asked, scratch):
 
 
 def run(report, origin, chosen, asked, narrowed):
+    """`narrowed`: names of assets, if not all are wanted."""
     started = time.monotonic()
     origin.configure("samples", CONFIGURATIONS)
     with open(os.path.join(TESTDATA, "bad", "expected.json")) as f:
@@ -276,9 +293,20 @@ def run(report, origin, chosen, asked, narrowed):
         judge_sample(report, sample, asked)
         failed = sum(r[3] == "FAIL" for r in report.rows[before:])
         print(f"{sample.name}: {len(report.rows) - before} checks, {failed} failed, {time.monotonic() - at:.1f} s", flush=True)
+    if "selftest" in asked and not narrowed:
+        codectest.run(report, TESTDATA)
+    strange = []
+    if "quirks" in asked:
+        before, at = len(report.rows), time.monotonic()
+        for name, urls in quirks.run(report, origin, TESTDATA, narrowed).items():
+            if name in QUIRKS_PLAYED:
+                strange.append(Sample(name, "default", None, None, quirks.CONFIGURATIONS))
+                strange[-1].urls = urls
+        failed = sum(r[3] == "FAIL" for r in report.rows[before:])
+        print(f"quirks: {len(report.rows) - before} checks, {failed} failed, {time.monotonic() - at:.1f} s", flush=True)
     if "players" in asked:
         at = time.monotonic()
-        run_players(report, ready)
+        run_players(report, ready, strange)
         print(f"players: {time.monotonic() - at:.1f} s", flush=True)
 
 

@@ -185,6 +185,7 @@ pub fn ingest_limits(config: &Config) -> IngestLimits {
         max_segments: config.ingest.max_segments,
         max_playlist_bytes: config.ingest.max_playlist_bytes,
         max_segment_bytes: config.ingest.max_segment_bytes,
+        missing_variants: config.ingest.missing_variants,
     }
 }
 

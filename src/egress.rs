@@ -261,7 +261,7 @@ mod tests {
     use super::*;
 
     fn policy(entries: &[AllowedHost]) -> EgressPolicy {
-        EgressPolicy::new(&Egress { allow_hosts: entries.to_vec() })
+        EgressPolicy::new(&Egress { allow_hosts: entries.to_vec(), ..Egress::default() })
     }
 
     fn name(name: &str) -> AllowedHost {

@@ -199,15 +199,15 @@ bad_media() {
 make_bad() {
   # expected.json stays: it is written by hand.
   find bad -mindepth 1 -maxdepth 1 -type d -exec rm -r {} + 2>/dev/null || true
-  mkdir -p bad/{media-playlist,live,missing-segment,html,empty,empty-segment,truncated-ts,not-ts,escaping,absolute-path,other-host,two-programs,mpeg2video,no-keyframes,no-variants,fmp4}
+  mkdir -p bad/{media-playlist,live,missing-segment,html,empty,empty-segment,not-ts,escaping,absolute-path,other-host,two-programs,mpeg2video,no-keyframes,no-variants,fmp4}
   local tiny=(-f lavfi -i "testsrc2=size=128x72:rate=25" -f lavfi -i "$(tone 48000)")
   local avc=("${BITEXACT[@]}" "${X264[@]}" -profile:v baseline -b:v 20k -g 50 -c:a aac -b:a 16k -ac 2)
   ff "${tiny[@]}" -t 2 "${avc[@]}" -f mpegts bad/good.ts
   local d
-  for d in live missing-segment empty-segment truncated-ts not-ts escaping absolute-path other-host two-programs mpeg2video no-keyframes fmp4; do
+  for d in live missing-segment empty-segment not-ts escaping absolute-path other-host two-programs mpeg2video no-keyframes fmp4; do
     bad_master "$d"
   done
-  for d in media-playlist live missing-segment truncated-ts escaping absolute-path other-host empty-segment not-ts; do
+  for d in media-playlist live missing-segment escaping absolute-path other-host empty-segment not-ts; do
     cp bad/good.ts "bad/$d/000.ts"
   done
 
@@ -217,7 +217,6 @@ make_bad() {
   printf '<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head><body><h1>Not Found</h1></body></html>\n' > bad/html/master.m3u8
   : > bad/empty/master.m3u8
   bad_media empty-segment 000.ts 001.ts; : > bad/empty-segment/001.ts
-  bad_media truncated-ts 000.ts 001.ts; head -c 10000 bad/good.ts > bad/truncated-ts/001.ts
   bad_media not-ts 000.ts 001.ts
   printf '{"error": "The storage answered with a message instead of media."}\n%.0s' {1..20} > bad/not-ts/001.ts
   bad_media escaping 000.ts ../../../../../../../../etc/passwd
@@ -239,7 +238,8 @@ make_bad() {
   rm bad/good.ts
 }
 
-ALL=(ladder camera codecs-change wrap midgop video-only unaligned distinct-audio bad)
+source ./quirks.sh
+ALL=(ladder camera codecs-change wrap midgop video-only unaligned distinct-audio bad quirks)
 for asset in "${@:-${ALL[@]}}"; do
   "make_$asset"
   echo "$asset: $(du -sb --apparent-size "$asset" | cut -f1) bytes"

@@ -77,6 +77,7 @@ pub const LIMITS: IngestLimits = IngestLimits {
     max_segments: 100_000,
     max_playlist_bytes: 16 << 20,
     max_segment_bytes: 512 << 20,
+    missing_variants: config::MissingVariants::Warn,
 };
 
 /// A configuration with segments of the default duration.
@@ -235,7 +236,7 @@ pub fn pictures(reel: &Reel, seconds: i64) -> Pictures {
     units.truncate((seconds * i64::from(Timescale::MPEG.hertz()) / step) as usize);
     cut(&mut payload, &units);
     let mut clock = TrackClock::unset();
-    let stamps: Vec<_> = units.iter().map(|unit| clock.place(unit.timestamps)).collect();
+    let stamps: Vec<_> = units.iter().map(|unit| clock.place(unit.timestamps).at()).collect();
     let start = stamps[0].presentation;
     let end = start.plus(Ticks(step * units.len() as i64));
     let samples = place_pictures(&units, &stamps, start, end, track.transport_delay);

@@ -4,7 +4,8 @@
 "use strict";
 
 const video = document.getElementById("video");
-const watch = { errors: [], stalls: [], playing: false, excusedUntil: 0, last: { time: 0, at: 0 }, shown: { frames: 0, at: 0 }, ended: false };
+const watch = { errors: [], stalls: [], playing: false, excusedUntil: 0, last: { time: 0, at: 0 }, shown: { frames: 0, at: 0 }, picture: NaN, end: null };
+const LONGEST_PICTURE = 0.1; // seconds
 let adapter;
 
 const now = () => performance.now() / 1000;
@@ -15,6 +16,11 @@ function fail(what) {
   document.getElementById("log").textContent += what + "\n";
 }
 
+/** The end was reached: where the first of player and element to say so stood. Until the next seek nothing more is judged. */
+function ended() {
+  watch.end ??= video.currentTime;
+}
+
 /** Waiting is no stall for a while after a seek or a forced switch. */
 function excuse(seconds) {
   watch.excusedUntil = now() + seconds;
@@ -22,7 +28,7 @@ function excuse(seconds) {
 
 function stall(what) {
   // Standing at the first frame still is start-up.
-  if (watch.playing && watch.stalls.length < 20 && video.currentTime > 0.25 && !video.seeking && !video.ended && now() > watch.excusedUntil) {
+  if (watch.playing && watch.end === null && watch.stalls.length < 20 && video.currentTime > 0.25 && !video.seeking && !video.ended && now() > watch.excusedUntil) {
     watch.stalls.push(`${what} at ${video.currentTime.toFixed(2)} s`);
   }
 }
@@ -34,7 +40,17 @@ video.addEventListener("waiting", () => {
   const at = video.currentTime;
   setTimeout(() => { if (!video.ended && at < video.duration - 0.2) stall("waiting"); }, 0);
 });
-video.addEventListener("ended", () => { watch.ended = true; });
+video.addEventListener("ended", ended);
+
+/** The time of the picture that is on the screen: after a seek, "seeked" may come long before its picture does. */
+function pictured() {
+  video.requestVideoFrameCallback((_, { mediaTime }) => {
+    watch.picture = mediaTime;
+    pictured();
+  });
+}
+pictured();
+
 // Chromium lets the clock run on for 3 s after pictures have run out, so currentTime alone would miss a frozen picture.
 function pictures() {
   const at = video.currentTime;
@@ -97,6 +113,10 @@ const adapters = {
     }
     player.on(dashjs.MediaPlayer.events.ERROR, (e) => fail(`dash.js: ${e.error?.code} ${e.error?.message}`));
     player.on(dashjs.MediaPlayer.events.PLAYBACK_ERROR, (e) => fail(`dash.js playback: ${e.error?.code} ${e.error?.message}`));
+    // dash.js looks every 200 ms whether the MPD's end has been passed, and if the element has not yet said "ended" (the
+    // last sound may outlast the MPD by a part of a frame), it ends by itself: it seeks to the MPD's end, which takes it
+    // half a second back (seekDurationBackoff), and pauses. So it is asked too, before it does that (priority).
+    player.on("playbackEnded", (e) => e.isLast && ended(), null, { priority: 10_000 });
     player.on("keyError", (e) => fail(`dash.js key: ${e.error?.code} ${e.error?.message}`));
     player.initialize(video, url, false);
     if (drm?.server) player.setProtectionData({ "org.w3.clearkey": { serverURL: drm.server } });
@@ -147,20 +167,30 @@ function requestFromKeyId(_type, _data, context) {
   return { initDataType: "keyids", initData: new TextEncoder().encode(JSON.stringify({ kids: [base64url(hexOf(id))] })) };
 }
 
-async function until(condition, seconds) {
-  const deadline = now() + seconds;
-  while (now() < deadline) {
+/** Everything that moves while a player gets on with it. */
+function progress() {
+  const ranges = [...Array(video.buffered.length).keys()].map((i) => [video.buffered.start(i), video.buffered.end(i)]);
+  return JSON.stringify([video.currentTime, video.readyState, video.seeking, video.videoHeight, video.getVideoPlaybackQuality().totalVideoFrames, watch.picture, ranges]);
+}
+
+/** Waits for a condition; gives up when nothing has moved for `patience` seconds. A slow machine takes longer, a player that hangs does not. */
+async function until(condition, patience, most = 100) {
+  const begun = now();
+  let moved = begun, last = progress();
+  while (now() - moved < patience && now() - begun < most) {
     if (condition()) return true;
     if (watch.errors.length) return false;
     await sleep(0.05);
+    const here = progress();
+    if (here !== last) [last, moved] = [here, now()];
   }
-  return false;
+  return condition();
 }
 
 function state() {
   const q = video.getVideoPlaybackQuality();
   return {
-    time: video.currentTime, duration: video.duration, ended: watch.ended, width: video.videoWidth, height: video.videoHeight,
+    time: video.currentTime, duration: video.duration, ended: watch.end !== null, picture: watch.picture, width: video.videoWidth, height: video.videoHeight,
     frames: q.totalVideoFrames, dropped: q.droppedVideoFrames, audioBytes: video.webkitAudioDecodedByteCount,
     errors: watch.errors, stalls: watch.stalls, buffered: [...Array(video.buffered.length).keys()].map((i) => [video.buffered.start(i), video.buffered.end(i)]),
   };
@@ -175,24 +205,24 @@ async function start(player, url, seconds, options) {
   video.play().catch((e) => fail(`play(): ${e.message}`));
   await until(() => watch.playing && video.currentTime > 0, 20);
   const startup = now() - begun;
-  await until(() => video.currentTime >= seconds || video.ended, seconds * 2 + 5);
+  await until(() => video.currentTime >= seconds || watch.end !== null, seconds * 2 + 5);
   return { ...state(), startup, sizes: adapter.sizes() };
 }
 
-/** Plays on to the end, fast. */
+/** Plays on to the end, fast. `time` is where it stood when the end was told. */
 async function finish(rate) {
   // Without sound to keep its clock Chromium says "waiting" for an instant when the rate changes.
   excuse(1);
   video.playbackRate = rate;
-  await until(() => watch.ended, (video.duration / rate) * 2 + 15);
-  const out = state();
+  await until(() => watch.end !== null, 15);
+  const out = { ...state(), time: watch.end ?? video.currentTime };
   video.playbackRate = 1;
   return out;
 }
 
 /** Seeks and plays one second from there. */
 async function seek(target) {
-  watch.ended = false;
+  watch.end = null;
   excuse(10);
   video.currentTime = target;
   video.play().catch((e) => fail(`play(): ${e.message}`));
@@ -210,17 +240,18 @@ async function lowest(target) {
 }
 
 /**
- * Stops at a time and waits until its picture is shown, for a screenshot. dash.js takes a new MediaSource when a seek
- * leads to another period, and may play on a little from there; then it is asked again.
+ * Stops at a time and waits until its picture is on the screen, for a screenshot. dash.js takes a new MediaSource when a
+ * seek leads to another period, and may play on a little from there; then it is asked again.
  */
 async function still(target) {
   excuse(30);
-  const there = () => video.paused && !video.seeking && video.readyState >= 2 && Math.abs(video.currentTime - target) < 0.01;
+  const there = () => video.paused && !video.seeking && video.readyState >= 2 && Math.abs(video.currentTime - target) < 0.01
+    && watch.picture <= target + 0.01 && watch.picture > target - LONGEST_PICTURE;
   let done = false;
   for (let attempt = 0; attempt < 5 && !done && !watch.errors.length; attempt++) {
     video.pause();
     video.currentTime = target;
-    await until(there, 6);
+    await until(there, 6, 20);
     await sleep(0.3);
     done = there();
   }

@@ -65,6 +65,7 @@ async function drive(opened, job, checks, clear, out) {
     if (!other) continue;
     checks.add("the clear one's picture size", state.width === other.state.width && state.height === other.state.height,
       `at ${time} s: ${state.width}x${state.height}, clear ${other.state.width}x${other.state.height}`);
+    checks.add("shows the clear one's time", Math.abs(state.picture - other.state.picture) < 0.001, `at ${time} s: ${state.picture}, clear ${other.state.picture}`);
     const { differing, spread } = await call("compare", png, other.png, TOLERANCE);
     const same = checks.add("shows the clear one's picture", differing <= SHARE, `at ${time} s: ${(differing * 100).toFixed(2)} % of the pixels differ`);
     checks.add("the picture is no plain surface", spread >= SPREAD, `at ${time} s: spread ${spread.toFixed(1)}`);

@@ -99,7 +99,9 @@ class Init:
     height: int = 0
     rate: int = 0
     channels: int = 0
-    config: bytes = b""         # avcC payload, or the AudioSpecificConfig
+    config: bytes = b""         # payload of avcC, hvcC, dac3 or dec3, or the AudioSpecificConfig
+    object_type: int = 0        # objectTypeIndication of esds
+    colour: tuple | None = None # colr of type nclx: (primaries, transfer, matrix, full range)
     defaults: tuple = (1, 0, 0, 0)
     entries: list = field(default_factory=list)     # the boxes of stsd: one, or an encrypted one and its clear twin
     edit: list = field(default_factory=list)    # (duration, media time)
@@ -114,7 +116,8 @@ def _descriptor(data, at):
             return tag, at + 1, length
 
 
-def audio_specific_config(esds):
+def decoder_config(esds):
+    """(objectTypeIndication, AudioSpecificConfig or b"")."""
     data, at = esds.data, 4
     tag, at, _ = _descriptor(data, at)
     if tag != 3:
@@ -124,12 +127,15 @@ def audio_specific_config(esds):
     if flags & 0x40:
         at += 1 + data[at]
     tag, at, _ = _descriptor(data, at)
-    if tag != 4 or data[at] != 0x40:
-        raise BoxError("esds holds no MPEG-4 audio")
+    if tag != 4 or data[at] not in (0x40, 0x69, 0x6B):
+        raise BoxError("esds holds no MPEG audio")
+    kind = data[at]
     tag, at, length = _descriptor(data, at + 13)
+    if kind != 0x40:
+        return kind, b""
     if tag != 5:
         raise BoxError("esds holds no AudioSpecificConfig")
-    return data[at:at + length]
+    return kind, data[at:at + length]
 
 
 def read_init(data):
@@ -150,10 +156,14 @@ def read_init(data):
         init.width, init.height = u(entry.data, 24, 2), u(entry.data, 26, 2)
     elif SAMPLE_ENTRIES.get(entry.kind) == 28:
         init.channels, init.rate = u(entry.data, 16, 2), u(entry.data, 24, 4) >> 16
-    if entry.get("avcC"):
-        init.config = entry.get("avcC").data
+    config = next(filter(None, map(entry.get, ("avcC", "hvcC", "dac3", "dec3"))), None)
+    if config:
+        init.config = config.data
     elif entry.get("esds"):
-        init.config = audio_specific_config(entry.get("esds"))
+        init.object_type, init.config = decoder_config(entry.get("esds"))
+    colr = next((c.data for c in entry.all("colr") if c.data[:4] == b"nclx"), None)
+    if colr:
+        init.colour = (u(colr, 4, 2), u(colr, 6, 2), u(colr, 8, 2), colr[10] >> 7)
     trex = root.need("moov/mvex/trex")
     init.defaults = tuple(u(trex.data, 8 + 4 * i, 4) for i in range(4))
     elst = trak.get("edts/elst")

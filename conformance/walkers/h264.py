@@ -1,6 +1,6 @@
 """H.264 syntax that judges need: NAL units, the SPS, and what kind of slice starts a picture.
 
-Cannot read SPS extensions for SVC or MVC. HEVC belongs in a file of its own beside this one.
+Cannot read SPS extensions for SVC or MVC. HEVC is read by `hevc.py`.
 """
 from dataclasses import dataclass
 
@@ -48,6 +48,13 @@ class Bits:
             raw.append(byte)
         self.value, self.left = int.from_bytes(raw, "big"), len(raw) * 8
 
+    @classmethod
+    def plain(cls, data):
+        """Bits of what has no emulation prevention bytes."""
+        out = cls(b"")
+        out.value, out.left = int.from_bytes(data, "big"), len(data) * 8
+        return out
+
     def u(self, n):
         self.left -= n
         if self.left < 0:
@@ -72,6 +79,8 @@ class Sps:
     level: int
     width: int
     height: int
+    frame_num_bits: int = 4
+    frames_only: bool = True
 
     @property
     def codec(self):
@@ -95,7 +104,7 @@ def read_sps(nal):
                         if following:
                             following = (last + bits.se()) % 256
                         last = following or last
-    bits.ue()
+    frame_num_bits = bits.ue() + 4
     order = bits.ue()
     if order == 0:
         bits.ue()
@@ -114,7 +123,7 @@ def read_sps(nal):
         left, right, top, bottom = bits.ue(), bits.ue(), bits.ue(), bits.ue()
         step_x, step_y = (1 if chroma in (0, 3) else 2), (2 if chroma == 1 else 1) * (2 - frames_only)
         width, height = width - (left + right) * step_x, height - (top + bottom) * step_y
-    return Sps(profile, constraints, level, width, height)
+    return Sps(profile, constraints, level, width, height, frame_num_bits, bool(frames_only))
 
 
 def first_slice(unit):
@@ -133,3 +142,49 @@ def access_units(units):
         current.append(unit)
         has_slice = has_slice or k in (SLICE, IDR)
     return out + [current] if current else out
+
+
+def field(unit, sps):
+    """(frame_num, whether it is the bottom field) of a slice of a field; None of a frame's."""
+    bits = Bits(unit[1:24])
+    bits.ue(), bits.ue(), bits.ue()
+    number = bits.u(sps.frame_num_bits)
+    return (number, bits.u(1)) if not sps.frames_only and bits.u(1) else None
+
+
+def frames(units, sps):
+    """Access units with the two fields of a frame joined: of one frame_num and of different parity."""
+    out, open_field = [], None
+    for unit in access_units(units):
+        first = next((n for n in unit if kind(n) in (SLICE, IDR)), None)
+        mine = field(first, sps) if first and sps else None
+        if mine and open_field and mine[0] == open_field[0] and mine[1] != open_field[1]:
+            out[-1] += unit
+            open_field = None
+        else:
+            out.append(unit)
+            open_field = mine
+    return out
+
+
+def fields(units, sps):
+    """How many fields are here without their partner."""
+    firsts = [n for n in units if first_slice(n)]
+    found = [field(n, sps) for n in firsts] if not sps.frames_only else []
+    return sum(f is not None for f in found) % 2
+
+
+def recovery_point(units):
+    """Whether an SEI message says that decoding can begin here (D.2.8), be it after some pictures."""
+    for unit in units:
+        if kind(unit) == SEI:
+            at = 1
+            while at + 1 < len(unit) and unit[at] != 0x80:
+                if unit[at] == 6:
+                    return True
+                size = 0
+                at += 1
+                while at < len(unit) and unit[at] == 255:
+                    size, at = size + 255, at + 1
+                at += 1 + size + (unit[at] if at < len(unit) else 0)
+    return False

@@ -19,7 +19,7 @@ NUMERIC = {"BANDWIDTH": r"\d+", "AVERAGE-BANDWIDTH": r"\d+", "RESOLUTION": r"\d+
            "CODECS": r'".+"', "AUDIO": r'".+"', "SUBTITLES": r'".+"', "URI": r'".+"', "GROUP-ID": r'".+"', "NAME": r'".+"',
            "CHANNELS": r'".+"', "LANGUAGE": r'".+"', "DEFAULT": "YES|NO", "AUTOSELECT": "YES|NO",
            "CLOSED-CAPTIONS": r'".+"|NONE', "TYPE": "AUDIO|VIDEO|SUBTITLES|CLOSED-CAPTIONS",
-           "METHOD": "NONE|AES-128|SAMPLE-AES|SAMPLE-AES-CTR", "IV": "0[xX][0-9a-fA-F]{32}", "KEYID": "0[xX][0-9a-fA-F]{32}",
+           "VIDEO-RANGE": "SDR|HLG|PQ", "METHOD": "NONE|AES-128|SAMPLE-AES|SAMPLE-AES-CTR", "IV": "0[xX][0-9a-fA-F]{32}", "KEYID": "0[xX][0-9a-fA-F]{32}",
            "KEYFORMAT": r'".+"', "KEYFORMATVERSIONS": r'"\d+(/\d+)*"'}
 
 

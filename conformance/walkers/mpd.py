@@ -28,6 +28,11 @@ class Representation:
     init: str
     segments: list
     set: "AdaptationSet"
+    element: ET.Element | None = None
+
+    def own(self, tag):
+        """Elements of this name that hold for it: those of its AdaptationSet and its own."""
+        return self.set.element.findall(tag) + self.element.findall(tag)
 
 
 @dataclass
@@ -134,7 +139,7 @@ def read(text, url):
                             for i, (t, d) in enumerate(timeline)] if "media" in template else []
                 init = urljoin(rep_base, fill(template.get("initialization", ""), Number=0, Time=0, **values))
                 group.representations.append(Representation(r.get("id"), attributes, int(template.get("timescale", 1)),
-                                                            int(template.get("presentationTimeOffset", 0)), init, segments, group))
+                                                            int(template.get("presentationTimeOffset", 0)), init, segments, group, r))
             period.sets.append(group)
         out.periods.append(period)
     if out.periods and out.periods[-1].duration is None and out.duration is not None:

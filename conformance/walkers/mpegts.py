@@ -6,10 +6,12 @@ than one packet, or several programs at once (the first one is read, the number 
 """
 from dataclasses import dataclass, field
 
+from . import sound
+
 WRAP = 1 << 33
-H264, HEVC, AAC, AC3, EAC3 = 0x1B, 0x24, 0x0F, 0x81, 0x87
+H264, HEVC, AAC, LATM, AC3, EAC3, MPEG = 0x1B, 0x24, 0x0F, 0x11, 0x81, 0x87, {0x03, 0x04}
 ENCRYPTED_H264, ENCRYPTED_AAC, ENCRYPTED_AC3, ENCRYPTED_EAC3 = 0xDB, 0xCF, 0xC1, 0xC2      # SAMPLE-AES
-VIDEO, AUDIO = {H264, HEVC, 0x01, 0x02, ENCRYPTED_H264}, {AAC, AC3, EAC3, 0x03, 0x04, 0x11, ENCRYPTED_AAC, ENCRYPTED_AC3, ENCRYPTED_EAC3}
+VIDEO, AUDIO = {H264, HEVC, 0x01, 0x02, ENCRYPTED_H264}, {AAC, LATM, AC3, EAC3, ENCRYPTED_AAC, ENCRYPTED_AC3, ENCRYPTED_EAC3} | MPEG
 
 
 @dataclass
@@ -30,7 +32,8 @@ class Stream:
     programs: int = 0
     pmt_pid: int | None = None
     pcr_pid: int | None = None
-    types: dict = field(default_factory=dict)          # pid → stream type
+    types: dict = field(default_factory=dict)          # pid → stream type, that which descriptors mean where it is 0x06
+    stated: dict = field(default_factory=dict)         # pid → stream type as the PMT has it
     descriptors: dict = field(default_factory=dict)    # pid → [(tag, bytes)]
     pes: dict = field(default_factory=dict)            # pid → [Pes]
     pcrs: list = field(default_factory=list)           # (packet number, 27 MHz value)
@@ -74,6 +77,17 @@ def _descriptors(data):
         out.append((data[at], bytes(data[at + 2:at + 2 + data[at + 1]])))
         at += 2 + data[at + 1]
     return out
+
+
+def _meant(kind, descriptors):
+    """Private data (0x06) whose descriptors name a codec, as the stream type of that codec (ETSI EN 300 468 annex D)."""
+    if kind != 0x06:
+        return kind
+    for tag, body in descriptors:
+        known = {0x6A: AC3, 0x7A: EAC3}.get(tag) or (tag == 0x05 and {b"AC-3": AC3, b"EAC3": EAC3, b"HEVC": HEVC}.get(body[:4]))
+        if known:
+            return known
+    return kind
 
 
 def _pes_header(stream, pes, data):
@@ -146,8 +160,9 @@ def read(data):
             at = 12 + ((table[10] & 0x0F) << 8 | table[11])
             while at < len(table) - 4:
                 pid, length = (table[at + 1] & 0x1F) << 8 | table[at + 2], (table[at + 3] & 0x0F) << 8 | table[at + 4]
-                stream.types[pid] = table[at]
+                stream.stated[pid] = table[at]
                 stream.descriptors[pid] = _descriptors(table[at + 5:at + 5 + length])
+                stream.types[pid] = _meant(table[at], stream.descriptors[pid])
                 at += 5 + ((table[at + 3] & 0x0F) << 8 | table[at + 4])
         elif pid in stream.types:
             units = stream.pes.setdefault(pid, [])
@@ -178,53 +193,10 @@ def unwrap(values, start=None):
     return out
 
 
-RATES = [96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350]
-
-
-@dataclass
-class AudioFrame:
-    data: bytes                 # the raw access unit, no ADTS header
-    pts: int | None             # 90 kHz, unwrapped; None where no PES says it
-    rate: int
-    channels: int
-    object_type: int
-
-
-def adts_frames(units):
-    """Audio frames of one PID's PES packets, joined. Returns (frames, faults); frames may straddle PES packets."""
-    data, starts = bytearray(), []
-    for pes, pts in zip(units, unwrap([p.pts for p in units])):
-        starts.append((len(data), pts))
-        data += pes.payload
-    frames, faults, at, mark = [], [], 0, 0
-    while at + 7 <= len(data):
-        if data[at] != 0xFF or data[at + 1] & 0xF6 != 0xF0:
-            found = data.find(b"\xff", at + 1)
-            faults.append(f"no ADTS header at byte {at} of the audio")
-            at = len(data) if found < 0 else found
-            continue
-        header = 7 if data[at + 1] & 1 else 9
-        length = (data[at + 3] & 3) << 11 | data[at + 4] << 3 | data[at + 5] >> 5
-        if length < header or at + length > len(data):
-            faults.append(f"ADTS frame at byte {at} is cut short")
-            break
-        pts = None
-        while mark < len(starts) and starts[mark][0] <= at:
-            pts = starts[mark][1]
-            mark += 1
-        rate = RATES[data[at + 2] >> 2 & 15] if (data[at + 2] >> 2 & 15) < 13 else 0
-        frames.append(AudioFrame(bytes(data[at + header:at + length]), pts, rate,
-                                 (data[at + 2] & 1) << 2 | data[at + 3] >> 6, (data[at + 2] >> 6) + 1))
-        at += length
-    if at < len(data) and not faults:
-        faults.append(f"{len(data) - at} bytes after the last ADTS frame")
-    return frames, faults
-
-
-def fill_times(frames):
-    """PTS of every audio frame in 90 kHz (fractions allowed), counting on from the last PES that said one."""
-    times, last = [], None
-    for frame in frames:
-        last = frame.pts if frame.pts is not None else (0 if last is None else last + 1024 * 90000 / frame.rate)
-        times.append(last)
-    return times
+def audio_frames(stream):
+    """(frames, faults) of the first audio PID that can be read; frames may straddle PES packets."""
+    pid = stream.pid(AUDIO)
+    units = stream.pes.get(pid, [])
+    if not units:
+        return [], []
+    return sound.READERS[stream.types[pid]](sound.Joined(units, unwrap([p.pts for p in units])))

@@ -15,10 +15,12 @@ use aes::Aes128;
 use aes::cipher::array::Array;
 use aes::cipher::consts::U16;
 use aes::cipher::{
-    BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser, KeyInit,
+    BlockCipherDecrypt, BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt,
+    BlockSizeUser, KeyInit,
 };
 
-const BLOCK_BYTES: usize = 16;
+/// Bytes that the cipher takes at once.
+pub const BLOCK_BYTES: usize = 16;
 
 /// Encrypts a segment where it lies. Nothing is moved if its buffer has room for
 /// [`encrypted_len`] bytes.
@@ -42,6 +44,40 @@ pub const fn encrypted_len(clear: u64) -> u64 {
 /// (RFC 8216 5.2).
 pub const fn sequence_iv(media_sequence: u64) -> [u8; 16] {
     (media_sequence as u128).to_be_bytes()
+}
+
+/// Decrypts whole blocks of a segment where they lie. `previous` is the encrypted block before
+/// them, or the IV where they are the first: nothing else is needed to read from the middle. Bytes
+/// behind the last whole block stay as they are.
+pub fn decrypt_blocks(key: &[u8; 16], previous: &[u8; 16], blocks: &mut [u8]) {
+    /// Blocks that are decrypted side by side, as processors can.
+    const TOGETHER: usize = 64;
+    let cipher = Aes128::new(&Array::from(*key));
+    let (blocks, _) = blocks.as_chunks_mut::<BLOCK_BYTES>();
+    let mut before_first = *previous;
+    let mut encrypted = [[0; BLOCK_BYTES]; TOGETHER];
+    for run in blocks.chunks_mut(TOGETHER) {
+        for (kept, block) in encrypted.iter_mut().zip(run.iter()) {
+            *kept = *block;
+        }
+        cipher.decrypt_blocks(Array::cast_slice_from_core_mut(run));
+        let before = std::iter::once(&before_first).chain(&encrypted);
+        for (block, before) in run.iter_mut().zip(before) {
+            for (byte, before) in block.iter_mut().zip(before) {
+                *byte ^= before;
+            }
+        }
+        before_first = encrypted.get(run.len().saturating_sub(1)).copied().unwrap_or_default();
+    }
+}
+
+/// How many bytes of padding a segment ends with, from its last decrypted block (RFC 5652 6.3);
+/// `None` where the block ends otherwise, which a wrong key makes likely.
+pub fn padding_len(last: &[u8; BLOCK_BYTES]) -> Option<usize> {
+    let [.., count] = *last;
+    let padding = usize::from(count);
+    let start = BLOCK_BYTES.checked_sub(padding).filter(|_| padding > 0)?;
+    last.get(start..)?.iter().all(|byte| *byte == count).then_some(padding)
 }
 
 /// Encrypts blocks, wherever they lie, each chained to the one before and the first to `iv`.
@@ -79,7 +115,6 @@ impl<'a, I: Iterator<Item = &'a mut [u8; BLOCK_BYTES]>> BlockCipherEncClosure fo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aes::cipher::BlockCipherDecrypt;
     use proptest::prelude::*;
 
     const KEY: [u8; 16] = *b"\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff";
@@ -91,6 +126,28 @@ mod tests {
             hex::encode(encrypt_segment(&KEY, &sequence_iv(7), clear)),
             "e550af653dfbce43626a88d328935f252360a441afdba1b8ba827f3147ac8452"
         );
+    }
+
+    #[test]
+    fn what_openssl_encrypted_is_decrypted() {
+        let encrypted = "e550af653dfbce43626a88d328935f252360a441afdba1b8ba827f3147ac8452";
+        let mut bytes = hex::decode(encrypted).unwrap();
+        decrypt_blocks(&KEY, &sequence_iv(7), &mut bytes);
+        let clear: Vec<u8> = (0..20).map(|i| 7 * i + 3).collect();
+        assert_eq!(bytes[..20], clear);
+        assert_eq!(padding_len(bytes.last_chunk().unwrap()), Some(12));
+    }
+
+    #[test]
+    fn padding_that_is_none_is_seen() {
+        let mut block = [0; 16];
+        for (last, before, expected) in
+            [(0, 0, None), (1, 9, Some(1)), (2, 9, None), (2, 2, Some(2)), (17, 17, None)]
+        {
+            (block[14], block[15]) = (before, last);
+            assert_eq!(padding_len(&block), expected, "{before} {last}");
+        }
+        assert_eq!(padding_len(&[16; 16]), Some(16));
     }
 
     #[test]
@@ -117,19 +174,36 @@ mod tests {
         ) {
             let encrypted = encrypt_segment(&key, &iv, clear.clone());
             prop_assert_eq!(encrypted.len() as u64, encrypted_len(clear.len() as u64));
-            let cipher = Aes128::new(&key.into());
-            let mut previous = iv;
-            let mut decrypted = Vec::new();
-            for block in encrypted.chunks(16) {
-                let mut bytes = Array::try_from(block).unwrap();
-                cipher.decrypt_block(&mut bytes);
-                decrypted.extend(bytes.iter().zip(previous).map(|(byte, mixed)| byte ^ mixed));
-                previous.copy_from_slice(block);
-            }
+            let mut decrypted = encrypted.clone();
+            decrypt_blocks(&key, &iv, &mut decrypted);
             let padding = *decrypted.last().unwrap();
             let (found, added) = decrypted.split_at(clear.len());
-            prop_assert_eq!(found, clear);
+            prop_assert_eq!(found, &clear[..]);
             prop_assert_eq!(added, vec![padding; usize::from(padding)]);
+            let last = decrypted.last_chunk().unwrap();
+            prop_assert_eq!(padding_len(last), Some(encrypted.len() - clear.len()));
+        }
+
+        #[test]
+        fn any_blocks_are_decrypted_as_in_the_whole(
+            clear in proptest::collection::vec(any::<u8>(), 0..3000),
+            key in any::<[u8; 16]>(),
+            iv in any::<[u8; 16]>(),
+            (from, to) in (0_usize..190, 0_usize..190),
+        ) {
+            let encrypted = encrypt_segment(&key, &iv, clear.clone());
+            let blocks = encrypted.len() / 16;
+            let (from, to) = (from % blocks, to % blocks);
+            let (from, to) = (from.min(to), from.max(to) + 1);
+            let previous = match from {
+                0 => iv,
+                from => encrypted[16 * (from - 1)..16 * from].try_into().unwrap(),
+            };
+            let mut part = encrypted[16 * from..16 * to].to_vec();
+            decrypt_blocks(&key, &previous, &mut part);
+            let end = (16 * to).min(clear.len());
+            let start = (16 * from).min(end);
+            prop_assert_eq!(&part[..end - start], &clear[start..end]);
         }
     }
 }

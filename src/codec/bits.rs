@@ -51,6 +51,11 @@ impl<'a> BitReader<'a> {
         self.next
     }
 
+    /// How many bits were read, emulation prevention included.
+    pub const fn bits_read(&self) -> usize {
+        self.next * 8 - self.left as usize
+    }
+
     /// Whether the next bit is the first of a byte.
     pub const fn is_aligned(&self) -> bool {
         self.left == 0
@@ -111,6 +116,45 @@ impl<'a> BitReader<'a> {
         let code = i64::from(self.unsigned(field)?);
         let magnitude = (code + 1) / 2;
         Ok(if code % 2 == 1 { magnitude } else { -magnitude } as i32)
+    }
+}
+
+/// Writes bits, most significant first, for the streams of tests.
+#[cfg(test)]
+#[derive(Clone, Debug, Default)]
+pub(super) struct BitWriter {
+    bytes: Vec<u8>,
+    bits: usize,
+}
+
+#[cfg(test)]
+impl BitWriter {
+    /// The lowest `count` bits of a value.
+    pub fn put(&mut self, value: u32, count: u32) -> &mut Self {
+        for bit in (0..count).rev() {
+            if self.bits.is_multiple_of(8) {
+                self.bytes.push(0);
+            }
+            *self.bytes.last_mut().unwrap() |= ((value >> bit & 1) as u8) << (7 - self.bits % 8);
+            self.bits += 1;
+        }
+        self
+    }
+
+    /// Zeros up to the next byte.
+    pub fn align(&mut self) -> &mut Self {
+        self.bits = self.bytes.len() * 8;
+        self
+    }
+
+    /// Bits so far.
+    pub fn len(&self) -> usize {
+        self.bits
+    }
+
+    /// The bytes, the last filled up with zeros.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
     }
 }
 

@@ -2,18 +2,23 @@
 //!
 //! Framers take the payload of PES packets in any chunking and put samples, in the form that ISO
 //! BMFF stores them, straight into the buffer that will be sent: start codes become lengths and
-//! ADTS headers disappear on the way, each byte is copied once. What a framer puts out depends on
-//! the bytes alone and not on how they were cut, as long as the first bytes of a chunk do not
-//! belong to another PES packet.
+//! headers of sound disappear on the way, each byte of a picture is copied once. What a framer puts
+//! out depends on the bytes alone and not on how they were cut, as long as the first bytes of a
+//! chunk do not belong to another PES packet.
 //!
 //! Nothing here knows of containers, and nothing logs: what was wrong is counted and returned.
 
 pub mod aac;
 pub mod bits;
+pub mod dolby;
 pub mod h264;
 pub mod h265;
+mod latm;
+mod mpeg_audio;
+pub mod sound;
 pub mod timing;
 
+use self::timing::ContinuousTimestamps;
 use crate::model::sample::{Dependency, RandomAccess};
 
 /// An access unit or audio frame as a framer found it in its elementary stream.
@@ -35,6 +40,26 @@ pub struct AccessUnit {
     pub access: RandomAccess,
     /// Which of the framer's decoder configurations it goes with, counted from 0.
     pub config: u32,
+    /// The picture order count, from the last picture on that resets it; `None` for sound, and
+    /// where it cannot be read.
+    pub order: Option<i32>,
+    /// A decoder that begins with the random access picture before it leaves it out, because what
+    /// it refers to is missing.
+    pub skipped_at_access: bool,
+}
+
+impl AccessUnit {
+    /// Whether a picture is left out where decoding begins with the group's first picture, which
+    /// has the timestamps `first`: it is shown before that and refers to what came before.
+    pub fn is_left_out(
+        &self,
+        at: ContinuousTimestamps,
+        first: ContinuousTimestamps,
+        access: RandomAccess,
+    ) -> bool {
+        at.presentation < first.presentation
+            && (self.skipped_at_access || access == RandomAccess::Recovery)
+    }
 }
 
 /// PTS and DTS of a PES packet: 90 kHz, 33 bits. DTS equals PTS where the packet has none.

@@ -16,8 +16,8 @@ use super::secret::{SealingKey, Secret};
 use super::size::parse_size;
 use super::source::{Source, parse_source};
 use super::{
-    AllowedHost, Cache, Config, Control, Egress, Ingest, Keys, LogFormat, Playback, Secrets,
-    SourceLimits, Telemetry,
+    AllowedHost, Cache, Config, Control, Egress, Ingest, Keys, LogFormat, MissingVariants,
+    Playback, Secrets, SourceLimits, Telemetry,
 };
 use crate::model::policy::Name;
 
@@ -211,6 +211,13 @@ impl Checker<'_> {
                 raw.dry_run_timeout_seconds,
                 1..=86_400,
             )?,
+            missing_variants: match raw.missing_variants.as_str() {
+                "warn" => MissingVariants::Warn,
+                "fail" => MissingVariants::Fail,
+                other => {
+                    return self.fail("ingest.missing_variants", other, "write warn or fail");
+                }
+            },
         })
     }
 
@@ -227,7 +234,24 @@ impl Checker<'_> {
     fn egress(&self) -> Result<Egress> {
         let entries = self.layers.raw.egress.allow_hosts.entries();
         let allow_hosts = entries.iter().map(|entry| self.allowed_host(entry));
-        Ok(Egress { allow_hosts: allow_hosts.collect::<Result<_>>()? })
+        let key_hosts = self.layers.raw.ingest.key_hosts.entries();
+        let key_hosts = key_hosts.iter().map(|entry| self.key_host(entry));
+        Ok(Egress {
+            allow_hosts: allow_hosts.collect::<Result<_>>()?,
+            key_hosts: key_hosts.collect::<Result<_>>()?,
+        })
+    }
+
+    /// A host as URLs have it once they are parsed.
+    fn key_host(&self, entry: &str) -> Result<String> {
+        match url::Host::parse(entry.trim_end_matches('.')) {
+            Ok(host) => Ok(host.to_string()),
+            Err(_) => self.fail(
+                "ingest.key_hosts",
+                entry,
+                "write a host (keys.example.com) or an address, without scheme, port or path",
+            ),
+        }
     }
 
     fn allowed_host(&self, entry: &str) -> Result<AllowedHost> {

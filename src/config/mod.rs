@@ -151,6 +151,18 @@ pub struct Ingest {
     pub dry_runs: usize,
     /// How long a dry run may take.
     pub dry_run_timeout: Duration,
+    /// What happens to an asset of whose streams some cannot be read.
+    pub missing_variants: MissingVariants,
+}
+
+/// What happens to an asset of whose streams some cannot be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MissingVariants {
+    /// The others play, with a warning.
+    #[default]
+    Warn,
+    /// The asset fails.
+    Fail,
 }
 
 /// Limits of requests to a source.
@@ -171,6 +183,9 @@ pub struct SourceLimits {
 pub struct Egress {
     /// Hosts and networks that may be reached although they are private.
     pub allow_hosts: Vec<AllowedHost>,
+    /// Hosts that keys of encrypted sources may be fetched from, in lower case:
+    /// `ingest.key_hosts`.
+    pub key_hosts: Vec<String>,
 }
 
 /// One entry of `egress.allow_hosts`.

@@ -163,6 +163,10 @@ pub(super) struct RawIngest {
     pub dry_runs: u64,
     /// Default 300.
     pub dry_run_timeout_seconds: u64,
+    /// `warn` or `fail`. Default `warn`.
+    pub missing_variants: String,
+    /// Default: none, keys lie below the source's root only.
+    pub key_hosts: List,
 }
 
 impl Default for RawIngest {
@@ -174,6 +178,8 @@ impl Default for RawIngest {
             max_segment_bytes: Size::mib(512),
             dry_runs: 1,
             dry_run_timeout_seconds: 300,
+            missing_variants: "warn".to_owned(),
+            key_hosts: List::default(),
         }
     }
 }

@@ -12,17 +12,17 @@
 
 use sha2::{Digest, Sha256};
 
-use super::report;
-use super::scan::{
-    self, AudioScan, RawFrame, RawGroup, RawPicture, StreamScan, Stretch, VideoScan,
-};
+use super::periods::{self, Stretch};
+use super::scan::{self, AudioSection, RawFrame, RawGroup, RawPicture, StreamScan, VideoSection};
+use super::{findings, report};
 use crate::codec::AccessUnit;
+use crate::codec::aac::replication::Presence;
 use crate::codec::timing::place_frames;
 use crate::hls::read::StreamEntry;
-use crate::model::codec::{AacConfig, AacExtension, AvcConfig, CodecConfig, StreamSyntax};
+use crate::model::codec::{AacConfig, AacExtension, CodecConfig};
 use crate::model::ingest::{FailureCode, FindingCode, Findings, IngestFailure, Place, Report};
 use crate::model::presentation::{
-    Group, Period, Presentation, SourceObject, Stream, StreamPeriod, Track,
+    Group, Period, Presentation, SourceObject, SourcePosition, Stream, StreamPeriod, Track,
 };
 use crate::model::sample::{Dependency, RandomAccess};
 use crate::time::{Ticks, Timescale};
@@ -42,23 +42,33 @@ pub(super) struct ReadStream {
 const UNRELATED_CLOCKS: i64 = 10 * 90_000;
 /// 33-bit clocks repeat after this.
 const CLOCK_PERIOD: i64 = 1 << 33;
+/// Where IDR pictures are never further apart than this, recovery points between them do not count:
+/// twelve seconds.
+const OFTEN_ENOUGH: Ticks = Ticks(12 * 90_000);
 /// Runs of audio without pictures are cut at this distance, 90 kHz.
 const AUDIO_ONLY_RUN: i64 = 90_000;
 
-/// Puts the streams together. The findings are those of the playlists.
+/// Puts the streams together.
 pub(super) fn presentation(
-    streams: Vec<ReadStream>,
-    mut findings: Findings,
+    mut streams: Vec<ReadStream>,
+    mut found: Findings,
 ) -> Result<(Presentation, Report), IngestFailure> {
-    let period_count = common_period_count(&streams)?;
+    let differ = stretch_counts_differ(&streams);
     require_media(&streams)?;
+    let scans = streams.iter_mut().map(|stream| std::mem::take(&mut stream.scan.stretches));
+    let aligned = periods::align(scans.collect(), differ);
+    let period_count = aligned.begins.len();
+    if differ {
+        let detail = "media playlists announce different numbers of discontinuities";
+        found.add(FindingCode::DiscontinuitiesDiffer, Place::default(), detail);
+    }
     let mut periods = Vec::with_capacity(period_count);
     let mut built: Vec<Vec<StreamPeriod>> = streams.iter().map(|_| Vec::new()).collect();
     let mut start = None;
     for index in 0..period_count {
         let stretches: Vec<&Stretch> =
-            streams.iter().filter_map(|stream| stream.scan.stretches.get(index)).collect();
-        let clock = PeriodClock::of(&stretches, index, &streams, &mut findings);
+            aligned.streams.iter().filter_map(|stream| stream.get(index)).collect();
+        let clock = PeriodClock::of(&stretches, index, &streams, &mut found);
         let start_of_period = *start.get_or_insert(clock.audio_lead);
         let placed: Vec<StreamPeriod> = stretches
             .iter()
@@ -78,28 +88,31 @@ pub(super) fn presentation(
     }
     let mut stream_reports = Vec::with_capacity(streams.len());
     let mut finished = Vec::with_capacity(streams.len());
-    for (read, periods_of_stream) in streams.into_iter().zip(built) {
-        report::find_damage(&read, &mut findings);
+    for ((read, stretches), periods_of_stream) in
+        streams.into_iter().zip(&aligned.streams).zip(built)
+    {
+        findings::find_damage(&read, &mut found);
         let stream = Stream {
             source_identity: read.scan.identity,
-            audio_identity: audio_identity(&read.scan.stretches, &periods_of_stream),
+            audio_identity: audio_identity(stretches, &periods_of_stream),
             uri: read.declared.uri.clone(),
             declared_bandwidth: read.declared.bandwidth,
             objects: read.objects,
             periods: periods_of_stream,
         };
-        stream_reports.push(report::of_stream(&stream, &read.declared, &periods, &mut findings));
+        stream_reports.push(report::of_stream(&stream, &read.declared, &periods, &mut found));
         finished.push(stream);
     }
     let presentation = Presentation { periods, streams: finished };
-    let report = report::of(&presentation, stream_reports, findings);
+    findings::find_breaks(&presentation, &aligned, &mut found);
+    let report = report::of(&presentation, stream_reports, &aligned.begins, found);
     Ok((presentation, report))
 }
 
 /// Tables that announce tracks are not enough.
 fn require_media(streams: &[ReadStream]) -> Result<(), IngestFailure> {
     let mut stretches = streams.iter().flat_map(|stream| &stream.scan.stretches);
-    if stretches.any(|stretch| stretch.video.is_some() || stretch.audio.is_some()) {
+    if stretches.any(|stretch| !stretch.video.is_empty() || !stretch.audio.is_empty()) {
         return Ok(());
     }
     Err(IngestFailure::new(
@@ -112,23 +125,12 @@ fn require_media(streams: &[ReadStream]) -> Result<(), IngestFailure> {
     ))
 }
 
-fn common_period_count(streams: &[ReadStream]) -> Result<usize, IngestFailure> {
-    let count = |stream: &ReadStream| stream.scan.stretches.len();
-    let first = streams.first().map_or(0, count);
-    match streams.iter().find(|stream| count(stream) != first) {
-        None => Ok(first),
-        Some(other) => Err(IngestFailure::new(
-            FailureCode::CorruptSegment,
-            format!(
-                "{} has {} EXT-X-DISCONTINUITY where {} has {}; all media playlists must have the \
-                 same (RFC 8216 6.2.4)",
-                other.declared.uri,
-                count(other).saturating_sub(1),
-                streams.first().map_or("", |stream| &stream.declared.uri),
-                first.saturating_sub(1),
-            ),
-        )),
-    }
+/// Whether the media playlists announce different numbers of discontinuities, which RFC 8216 6.2.4
+/// forbids. Their periods are then found by what was played.
+fn stretch_counts_differ(streams: &[ReadStream]) -> bool {
+    let mut counts = streams.iter().map(|stream| stream.scan.stretches.len());
+    let first = counts.next();
+    counts.any(|count| Some(count) != first)
 }
 
 /// Where the timeline of a period begins on the clock of each stream.
@@ -161,16 +163,15 @@ impl PeriodClock {
             .map(|((first, near), stream)| match (first, near) {
                 (Some(first), Some(near)) if related(*near) => zero.plus(first.minus(*near)),
                 (Some(first), _) => {
-                    findings.add(
-                        FindingCode::ClocksDiffer,
-                        Place::stream(&stream.declared.uri).period(index as u32),
-                        format!(
-                            "timestamps of period {index} are {} s away from those of {}; the \
-                             first pictures are taken as simultaneous",
-                            first.minus(reference).seconds(Timescale::MPEG, 1),
-                            streams.first().map_or("", |stream| &stream.declared.uri),
-                        ),
+                    let detail = format!(
+                        "timestamps are {} s away from those of {}; the first pictures are taken \
+                         as simultaneous",
+                        first.minus(reference).seconds(Timescale::MPEG, 1),
+                        streams.first().map_or("", |stream| &stream.declared.uri),
                     );
+                    let place =
+                        Place { period: Some(index as u32), ..Place::stream(&stream.declared.uri) };
+                    findings.add(FindingCode::ClocksDiffer, place, detail);
                     *first
                 }
                 (None, _) => zero,
@@ -194,7 +195,7 @@ impl PeriodClock {
 fn first_time(stretch: &Stretch) -> Option<Ticks> {
     let picture = stretch.video.as_ref().and_then(|video| video.groups.first());
     let sound = stretch.audio.as_ref().and_then(|audio| audio.anchors.first());
-    picture.map(|group| group.first.presentation).or(sound.map(|(_, at)| *at))
+    picture.map(|group| group.time).or(sound.map(|(_, at)| *at))
 }
 
 /// `time` moved by whole wraps of the clock to within half a wrap of `reference`.
@@ -209,7 +210,7 @@ fn place(
     all: &[&Stretch],
     zero: Ticks,
     start: Ticks,
-    extension: AacExtension,
+    claimed: AacExtension,
 ) -> StreamPeriod {
     let clock_offset = zero.minus(start);
     let video = stretch.video.as_ref().map(|video| place_video(video, clock_offset));
@@ -217,15 +218,15 @@ fn place(
     let cuts = video.as_ref().map(|track| group_times(&track.groups)).or_else(|| {
         all.iter().find_map(|other| {
             let video = other.video.as_ref()?;
-            let first = video.groups.first()?.first.presentation;
+            let first = video.groups.first()?.time;
             let offset = moved_near(first, zero).minus(first);
             let shift = offset.minus(clock_offset);
-            Some(video.groups.iter().map(|g| g.first.presentation.plus(shift)).collect())
+            Some(video.groups.iter().map(|group| group.time.plus(shift)).collect())
         })
     });
     let audio = stretch.audio.as_ref().and_then(|audio| {
         let has_video = video.is_some();
-        place_audio(audio, clock_offset, cuts.as_deref(), has_video, extension)
+        place_audio(audio, clock_offset, cuts.as_deref(), has_video, claimed)
     });
     StreamPeriod { video, audio }
 }
@@ -234,12 +235,12 @@ pub(super) fn group_times(groups: &[Group]) -> Vec<Ticks> {
     groups.iter().map(|group| group.time).collect()
 }
 
-fn place_video(video: &VideoScan, clock_offset: Ticks) -> Track {
+fn place_video(video: &VideoSection, clock_offset: Ticks) -> Track {
     let transport_delay =
         video.pictures.iter().map(|picture| picture.composition_offset.min(0).unsigned_abs()).max();
     let transport_delay = transport_delay.unwrap_or(0);
     let mut pictures = &video.pictures[..];
-    let groups: Vec<Group> = video
+    let mut groups: Vec<Group> = video
         .groups
         .iter()
         .map(|raw| {
@@ -253,23 +254,52 @@ fn place_video(video: &VideoScan, clock_offset: Ticks) -> Track {
         })
         .collect();
     let end = video.end.minus(clock_offset);
-    let samples: i64 = groups.iter().map(|group| i64::from(group.samples)).sum();
-    let span = groups.first().map_or(0, |first| end.minus(first.time).0);
-    Track {
+    prefer_better_access(&mut groups, end);
+    let mut track = Track {
         pid: video.pid,
-        syntax: StreamSyntax::H264,
-        codec: CodecConfig::Avc(video.config.clone()),
+        syntax: video.syntax,
+        codec: video.config.clone(),
         timescale: Timescale::MPEG,
-        sample_duration: u32::try_from((span + samples / 2) / samples.max(1)).unwrap_or(0),
+        sample_duration: 0,
         clock_offset: Ticks(clock_offset.0.rem_euclid(CLOCK_PERIOD)),
         transport_delay,
         groups,
         end,
+    };
+    let (samples, span) = track.typical_group().unwrap_or((1, Ticks::ZERO));
+    let samples = i64::from(samples);
+    track.sample_duration = u32::try_from((span.0 + samples / 2) / samples).unwrap_or(0);
+    track
+}
+
+/// Random access that is worse than others of the track are is no place to cut, as long as the
+/// better ones come often enough.
+fn prefer_better_access(groups: &mut [Group], end: Ticks) {
+    for accepted in [RandomAccess::Instant, RandomAccess::Recovery] {
+        let is_better = |group: &Group| match accepted {
+            RandomAccess::Instant => group.access == RandomAccess::Instant,
+            _ => matches!(group.access, RandomAccess::Instant | RandomAccess::Recovery),
+        };
+        let mut last = groups.first().map_or(end, |group| group.time);
+        let times = groups.iter().filter(|group| is_better(group)).map(|group| group.time);
+        let longest = times.chain([end]).map(|time| {
+            let distance = time.minus(last);
+            last = time;
+            distance
+        });
+        if longest.max().is_some_and(|longest| longest <= OFTEN_ENOUGH) {
+            for group in groups.iter_mut().skip(1).filter(|group| !is_better(group)) {
+                group.access = RandomAccess::None;
+            }
+            return;
+        }
     }
 }
 
 /// Packets with payload of a group, whose first picture is the random access point.
-fn payload_packets(config: &AvcConfig, pictures: &[RawPicture], transport_delay: u32) -> u32 {
+fn payload_packets(config: &CodecConfig, pictures: &[RawPicture], transport_delay: u32) -> u32 {
+    // Nothing else is put into our transport streams.
+    let CodecConfig::Avc(config) = config else { return 0 };
     let delay = i64::from(transport_delay);
     let packets = pictures.iter().enumerate().map(|(index, picture)| {
         // Shown when decoded: one timestamp is enough.
@@ -286,7 +316,10 @@ fn place_group(raw: &RawGroup, clock_offset: Ticks) -> Group {
         end: raw.end,
         skip: raw.skip,
         pes_left: raw.pes_left,
-        time: raw.first.presentation.minus(clock_offset),
+        time: raw.time.minus(clock_offset),
+        lead: u32::try_from(raw.first.presentation.minus(raw.time).0).unwrap_or(0),
+        left_out: raw.left_out,
+        access: raw.access,
         decode_delay: u32::try_from(delay).unwrap_or(0),
         samples: raw.samples,
         payload_bytes: raw.payload_bytes,
@@ -299,15 +332,15 @@ fn place_group(raw: &RawGroup, clock_offset: Ticks) -> Group {
 
 /// The frames of a stretch on the timeline, cut into runs.
 fn place_audio(
-    audio: &AudioScan,
+    audio: &AudioSection,
     clock_offset: Ticks,
     cuts: Option<&[Ticks]>,
     has_video: bool,
-    extension: AacExtension,
+    claimed: AacExtension,
 ) -> Option<Track> {
-    let timescale = Timescale::new(audio.config.sampling_frequency)?;
-    let frame = i64::from(AacConfig::FRAME_SAMPLES);
-    let times = frame_times(audio, clock_offset, timescale);
+    let timescale = audio.timescale;
+    let frame = i64::from(audio.format.frame_samples);
+    let times = frame_times(audio, clock_offset);
     let cuts: Vec<Ticks> = match cuts {
         Some(cuts) => cuts.to_vec(),
         None => regular_cuts(&times, timescale),
@@ -320,11 +353,14 @@ fn place_audio(
         while cuts.next_if(|cut| begins_at(time, *cut, frame)).is_some() {
             is_cut = true;
         }
-        let follows = index
-            .checked_sub(1)
+        let before = index.checked_sub(1);
+        let follows = before
             .and_then(|before| times.get(before))
             .is_none_or(|before| before.plus(Ticks(frame)) == time);
-        if is_cut || !follows {
+        let repeats = before
+            .and_then(|before| audio.frames.get(before))
+            .is_some_and(|before| before.left_out > 0);
+        if is_cut || !follows || repeats {
             starts.push(index);
         }
     }
@@ -341,20 +377,21 @@ fn place_audio(
                 .map_or(audio.end, |next| scan::end_before(next.place, next.skip));
             let frames = audio.frames.get(first..behind)?;
             let time = *times.get(first)?;
-            Some(run_of(frames, time, next_time, run_end, timescale, !has_video))
+            Some(run_of(audio, frames, time, next_time, run_end, !has_video))
         })
         .collect();
-    let mut config = audio.config.clone();
-    // Only cores up to 24 kHz carry the extension in practice; a claim beyond that is an error.
-    if config.sampling_frequency <= 24_000 {
-        config.extension = extension;
+    let mut codec = audio.config.clone();
+    if let CodecConfig::Aac(aac) = &mut codec
+        && aac.extension == AacExtension::None
+    {
+        aac.extension = extension_of(aac, audio, claimed);
     }
     Some(Track {
         pid: audio.pid,
-        syntax: StreamSyntax::Adts,
-        codec: CodecConfig::Aac(config),
+        syntax: audio.syntax,
+        codec,
         timescale,
-        sample_duration: AacConfig::FRAME_SAMPLES,
+        sample_duration: audio.format.frame_samples,
         clock_offset: Ticks(clock_offset.0.rem_euclid(CLOCK_PERIOD)),
         transport_delay: 0,
         groups,
@@ -369,8 +406,8 @@ fn begins_at(time: Ticks, cut: Ticks, frame: i64) -> bool {
 }
 
 /// When each frame begins, in its own timescale.
-fn frame_times(audio: &AudioScan, clock_offset: Ticks, timescale: Timescale) -> Vec<Ticks> {
-    let frame = i64::from(AacConfig::FRAME_SAMPLES);
+fn frame_times(audio: &AudioSection, clock_offset: Ticks) -> Vec<Ticks> {
+    let frame = i64::from(audio.format.frame_samples);
     let reference = audio.anchors.first().map_or(Ticks::ZERO, |(_, at)| *at);
     let wraps = moved_near(reference, clock_offset).minus(reference);
     let mut anchors = audio.anchors.iter().peekable();
@@ -379,7 +416,7 @@ fn frame_times(audio: &AudioScan, clock_offset: Ticks, timescale: Timescale) -> 
         .map(|index| {
             if let Some((first, at)) = anchors.next_if(|(first, _)| *first == index) {
                 let at = at.plus(wraps).minus(clock_offset);
-                anchor = (*first, at.rescale(Timescale::MPEG, timescale));
+                anchor = (*first, at.rescale(Timescale::MPEG, audio.timescale));
             }
             anchor.1.plus(Ticks(frame * (index - anchor.0) as i64))
         })
@@ -402,18 +439,19 @@ fn regular_cuts(times: &[Ticks], timescale: Timescale) -> Vec<Ticks> {
 }
 
 fn run_of(
+    audio: &AudioSection,
     frames: &[RawFrame],
     time: Ticks,
     next_time: Ticks,
-    end: crate::model::presentation::SourcePosition,
-    timescale: Timescale,
+    end: SourcePosition,
     with_clock: bool,
 ) -> Group {
     let mut group = Group {
         end,
         time,
         samples: frames.len() as u32,
-        payload_bytes: frames.iter().map(|frame| u32::from(frame.size)).sum(),
+        left_out: frames.last().map_or(0, |frame| u32::from(frame.left_out)),
+        payload_bytes: frames.iter().map(|frame| frame.size).sum(),
         ..Group::default()
     };
     if let Some(first) = frames.first() {
@@ -425,23 +463,41 @@ fn run_of(
         .iter()
         .map(|frame| AccessUnit {
             offset: 0,
-            size: usize::from(frame.size),
+            size: frame.size as usize,
             timestamps: None,
             tag: 0,
             skip: frame.skip,
             dependency: Dependency::AUDIO,
             access: RandomAccess::Instant,
             config: 0,
+            order: None,
+            skipped_at_access: false,
         })
         .collect();
-    let samples = place_frames(&units, &group, AacConfig::FRAME_SAMPLES, next_time);
+    let samples = place_frames(&units, &group, audio.format.frame_samples, next_time);
     group.uniform_duration = crate::codec::timing::uniform_duration(&samples);
-    group.ts_payload_packets = mux::audio_packets(&samples, timescale, with_clock);
+    group.ts_payload_packets = mux::audio_packets(&samples, audio.timescale, with_clock);
     group
 }
 
-/// HE-AAC hides in ADTS; until the frames themselves are looked into, the master playlist is
-/// believed about it.
+/// What the frames of a section carry beside the core. The frames themselves tell; where they are
+/// too few, the master playlist is believed.
+fn extension_of(aac: &AacConfig, audio: &AudioSection, claimed: AacExtension) -> AacExtension {
+    let is_mono = aac.channel_configuration == 1;
+    match (audio.replication, audio.stereo, claimed) {
+        (Presence::Absent, ..) => AacExtension::None,
+        (Presence::Present, Presence::Present, _) if is_mono => AacExtension::SbrPs,
+        (Presence::Present, Presence::Unsure, AacExtension::SbrPs) if is_mono => {
+            AacExtension::SbrPs
+        }
+        (Presence::Present, ..) => AacExtension::Sbr,
+        // Only cores up to 24 kHz carry the extension in practice.
+        (Presence::Unsure, _, claimed) if aac.sampling_frequency <= 24_000 => claimed,
+        (Presence::Unsure, ..) => AacExtension::None,
+    }
+}
+
+/// What the master playlist says of it.
 fn claimed_extension(codecs: Option<&str>) -> AacExtension {
     let codecs = codecs.unwrap_or_default();
     match () {
@@ -465,7 +521,7 @@ fn audio_identity(stretches: &[Stretch], periods: &[StreamPeriod]) -> Option<[u8
     periods.iter().find_map(|period| period.audio.as_ref())?;
     let mut hash = Sha256::new();
     for (stretch, period) in stretches.iter().zip(periods) {
-        let identity = stretch.audio.as_ref().map_or([0; 32], |audio| audio.identity);
+        let identity = stretch.audio.as_ref().map_or([0; 32], AudioSection::identity);
         hash.update(identity);
         if let Some(track) = &period.audio {
             hash.update(track.codec.rfc6381());

@@ -17,6 +17,7 @@ use crate::model::presentation::{
     SubsampleCounts, Track,
 };
 use crate::model::sample::RandomAccess;
+use crate::model::source_key::{KeyPlace, SourceEncryption};
 use crate::time::{Ticks, Timescale};
 
 const MAGIC: &[u8; 7] = b"PKORIDX";
@@ -93,7 +94,7 @@ fn body_bound(compressed: &[u8]) -> usize {
 }
 
 /// The fields of a group as the format orders them; each is a column of its own.
-const GROUP_COLUMNS: usize = 18;
+const GROUP_COLUMNS: usize = 19;
 
 /// A group as numbers, each as the difference to what `before` lets one expect.
 fn group_columns(group: &Group, before: &Group, step: i64) -> [i64; GROUP_COLUMNS] {
@@ -116,7 +117,8 @@ fn group_columns(group: &Group, before: &Group, step: i64) -> [i64; GROUP_COLUMN
         i64::from(group.subsamples.cbcs) - i64::from(group.subsamples.cenc),
         i64::from(group.subsamples.most),
         i64::from(group.lead),
-        access_code(group.access) << 1 | i64::from(group.drops_leading),
+        access_code(group.access),
+        i64::from(group.left_out),
     ]
 }
 
@@ -212,6 +214,7 @@ impl Body {
             body.unsigned(object.start);
             body.unsigned(object.size);
             body.unsigned(u64::from(object.packet_bytes));
+            body.option(object.encryption.as_ref(), Self::encryption);
         });
         self.string(&stream.source_identity);
         self.option(stream.audio_identity, |body, identity| body.string(&identity));
@@ -219,6 +222,16 @@ impl Body {
             body.option(period.video.as_ref(), Self::track);
             body.option(period.audio.as_ref(), Self::track);
         });
+    }
+
+    fn encryption(&mut self, encryption: &SourceEncryption) {
+        let (kind, place) = match &encryption.key {
+            KeyPlace::Stored(path) => (0, path),
+            KeyPlace::Url(url) => (1, url),
+        };
+        self.unsigned(kind);
+        self.string(place.as_bytes());
+        self.bytes.extend_from_slice(&encryption.iv);
     }
 
     fn track(&mut self, track: &Track) {
@@ -345,6 +358,7 @@ impl<'a> Reader<'a> {
                     start: reader.unsigned("start")?,
                     size: reader.unsigned("size")?,
                     packet_bytes: reader.number("packet_bytes")?,
+                    encryption: reader.option("encryption", Self::encryption)?,
                 })
             })?,
             source_identity: {
@@ -364,6 +378,18 @@ impl<'a> Reader<'a> {
                 })
             })?,
         })
+    }
+
+    fn encryption(&mut self) -> Read<SourceEncryption> {
+        let field = "encryption";
+        let key = match self.unsigned(field)? {
+            0 => KeyPlace::Stored(self.text(field)?),
+            1 => KeyPlace::Url(self.text(field)?),
+            _ => return Err(FormatError::Field { field }),
+        };
+        let (iv, rest) = self.rest.split_first_chunk().ok_or(FormatError::Field { field })?;
+        self.rest = rest;
+        Ok(SourceEncryption { key, iv: *iv })
     }
 
     fn track(&mut self) -> Read<Track> {
@@ -441,6 +467,7 @@ fn group_from(row: [i64; GROUP_COLUMNS], before: &Group, step: i64) -> Read<Grou
         most_subsamples,
         lead,
         access,
+        left_out,
     ] = row;
     let number = |base: u32, value: i64| {
         u32::try_from(i64::from(base).wrapping_add(value))
@@ -478,8 +505,8 @@ fn group_from(row: [i64; GROUP_COLUMNS], before: &Group, step: i64) -> Read<Grou
                 .map_err(|_| FormatError::Field { field: "subsamples" })?,
         },
         lead: number(0, lead)?,
-        access: access_from(access >> 1)?,
-        drops_leading: access & 1 == 1,
+        access: access_from(access)?,
+        left_out: number(0, left_out)?,
     })
 }
 
@@ -511,7 +538,7 @@ mod tests {
                 subsamples: SubsampleCounts { cenc: counts.1, cbcs: counts.3, most: 77 },
                 lead: counts.2,
                 access: RandomAccess::Recovery,
-                drops_leading: counts.0 & 1 == 1,
+                left_out: counts.0 & 0xF,
             },
         )
     }
@@ -553,12 +580,19 @@ mod tests {
             streams: vec![Stream {
                 uri: "a/b.m3u8".to_owned(),
                 declared_bandwidth: 1 << 33,
-                objects: vec![SourceObject {
+                objects: [
+                    None,
+                    Some(KeyPlace::Stored("a\nb".to_owned())),
+                    Some(KeyPlace::Url("https://h/k".to_owned())),
+                ]
+                .map(|key| SourceObject {
                     path: "ü.ts".to_owned(),
                     start: 9,
                     size: 1 << 35,
                     packet_bytes: 192,
-                }],
+                    encryption: key.map(|key| SourceEncryption { key, iv: [0xF1; 16] }),
+                })
+                .to_vec(),
                 source_identity: [3; 16],
                 audio_identity: Some([7; 32]),
                 periods: vec![

@@ -9,16 +9,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 
 use super::build::{self, ReadStream};
+use super::listing::{self, SegmentSource, StreamSource, playlist_failure};
+use super::notes::add_notes;
 use super::scan::StreamScanner;
-use crate::hls::read::{self, MediaSegment, ReadError, StreamEntry};
+use crate::config::MissingVariants;
+use crate::hls::read::{self, StreamEntry, Variables};
 use crate::model::ingest::{
     FailureCode, FindingCode, Findings, IngestFailure, Place, Progress, Report,
 };
 use crate::model::presentation::{Presentation, SourceObject};
-use crate::source::{Root, SourcePath};
+use crate::source::{Root, SourceError, SourcePath};
 
 /// What a source may be, at most.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +32,8 @@ pub struct IngestLimits {
     pub max_playlist_bytes: u64,
     /// Bytes of a segment.
     pub max_segment_bytes: u64,
+    /// What happens where some streams cannot be read.
+    pub missing_variants: MissingVariants,
 }
 
 /// A finished ingest.
@@ -55,66 +60,185 @@ pub async fn ingest(
     limits: IngestLimits,
     progress: impl Fn(Progress) + Send + Sync + 'static,
 ) -> Result<Ingested, IngestFailure> {
+    // Whoever mended a key and tries again means the new one.
+    root.forget_keys();
     let path = SourcePath::parse(path).map_err(|error| error.to_ingest_failure())?;
-    let bytes = read_playlist(&root, &path, limits).await?;
-    let master =
-        read::master_playlist(&bytes).map_err(|error| playlist_failure(path.as_str(), &error))?;
-    let mut sources = Vec::new();
-    for entry in master.streams {
-        sources.push(list_segments(&root, &path, entry, limits).await?);
+    let bytes = listing::read_playlist(&root, &path, limits).await?;
+    let master = read::master_playlist(&bytes, None)
+        .map_err(|error| playlist_failure(path.as_str(), &error))?;
+    let mut findings = Findings::default();
+    add_notes(&master.notes, path.as_str(), None, &mut findings);
+    let choices = listing::choices(&root, &path, &master, &mut findings);
+    let mut missing = Missing::new(&path, limits.missing_variants);
+    let (mut attempts, mut sources) = (Vec::new(), Vec::new());
+    for choice in choices {
+        let mut attempt =
+            Attempt { line: choice.line, copies: choice.copies.into_iter(), failure: None };
+        match attempt.list(&root, &path, &master.variables, limits).await {
+            Ok(source) => {
+                sources.push(source);
+                attempts.push(attempt);
+            }
+            Err(failure) => missing.add(attempt.line, failure)?,
+        }
     }
-    let segments_total = sources.iter().map(|source| source.segments.len() as u64).sum();
-    if segments_total > limits.max_segments {
-        return Err(IngestFailure::new(
-            FailureCode::LimitExceeded,
-            format!(
-                "{path} leads to {segments_total} segments; ingest.max_segments allows {}",
-                limits.max_segments
-            ),
-        ));
-    }
+    listing::break_at_gaps(&mut sources);
     let counter = Arc::new(Counter {
         segments_done: AtomicU64::new(0),
-        segments_total,
+        segments_total: AtomicU64::new(0),
         bytes_read: AtomicU64::new(0),
         report: Box::new(progress),
     });
+    for source in &sources {
+        counter.expect(source, &path, limits)?;
+    }
     counter.tell();
-    let tasks = sources.into_iter().map(|source| {
-        let (root, counter) = (root.clone(), counter.clone());
+    let job = Arc::new(Job { root, path, variables: master.variables, limits, counter });
+    let tasks = sources.into_iter().zip(attempts).map(|(source, attempt)| {
+        let job = job.clone();
         async move {
+            let line = attempt.line;
             // A task of its own, so that streams are scanned on several cores.
-            let task = tokio::spawn(read_stream(root, source, limits, counter));
-            let task = AbortOnDrop(task);
-            task.join().await
+            let task = AbortOnDrop(tokio::spawn(read_copies(job, source, attempt)));
+            (line, task.join().await)
         }
     });
-    let streams: Vec<ReadStream> =
-        stream::iter(tasks).buffered(PARALLEL_STREAMS).try_collect().await?;
-    let mut findings = Findings::new();
+    let mut tasks = stream::iter(tasks).buffered(PARALLEL_STREAMS);
+    let (mut streams, mut lists) = (Vec::new(), Vec::new());
+    while let Some((line, result)) = tasks.next().await {
+        match result {
+            Ok((stream, of_stream)) => {
+                streams.push(stream);
+                lists.push(of_stream);
+            }
+            Err(failure) => missing.add(line, failure)?,
+        }
+    }
+    drop(tasks);
+    if streams.is_empty() {
+        return Err(missing.first());
+    }
     for rendition in master.renditions {
-        findings.add(
-            FindingCode::RenditionLeftOut,
-            Place::source().file(path.as_str()),
-            format!(
-                "the {} rendition {:?} has a playlist of its own and is left out",
-                rendition.kind, rendition.name
-            ),
+        let detail = format!(
+            "the {} rendition {:?} has a playlist of its own and is left out",
+            rendition.kind, rendition.name
         );
+        findings.add(FindingCode::RenditionLeftOut, Place::source(), detail);
+    }
+    missing.tell(&mut findings);
+    for list in lists {
+        findings.extend(list);
     }
     let (presentation, report) = build::presentation(streams, findings)?;
     Ok(Ingested { presentation, report })
 }
 
-/// A stream whose media playlist has been read.
-struct StreamSource {
-    entry: StreamEntry,
-    segments: Vec<(MediaSegment, SourcePath)>,
+/// What all streams of an ingest have in common.
+struct Job {
+    root: Arc<Root>,
+    /// The master playlist.
+    path: SourcePath,
+    variables: Variables,
+    limits: IngestLimits,
+    counter: Arc<Counter>,
+}
+
+/// The copies of a stream that are still to be tried.
+struct Attempt {
+    /// Its line in the master playlist.
+    line: usize,
+    copies: std::vec::IntoIter<StreamEntry>,
+    /// Why the last copy was given up.
+    failure: Option<IngestFailure>,
+}
+
+impl Attempt {
+    /// The next copy whose playlist can be read, or why the first could not.
+    async fn list(
+        &mut self,
+        root: &Root,
+        master: &SourcePath,
+        variables: &Variables,
+        limits: IngestLimits,
+    ) -> Result<StreamSource, IngestFailure> {
+        for entry in self.copies.by_ref() {
+            match listing::list(root, master, entry, variables, limits).await {
+                Ok(mut source) => {
+                    if let Some(failure) = &self.failure {
+                        let at = Place {
+                            file: Some(master.to_string()),
+                            line: Some(self.line as u64),
+                            ..Place::stream(&source.entry.uri)
+                        };
+                        let detail = format!(
+                            "the copy {} is used for the stream in line {} ({failure})",
+                            source.entry.uri, self.line
+                        );
+                        source.findings.add(FindingCode::RedundantVariant, at, detail);
+                    }
+                    return Ok(source);
+                }
+                Err(failure) => {
+                    self.failure.get_or_insert(failure);
+                }
+            }
+        }
+        Err(self.failure.take().unwrap_or_else(|| {
+            IngestFailure::new(FailureCode::NoVariants, format!("{master}: a stream has no URI"))
+        }))
+    }
+}
+
+/// Streams that cannot be read.
+struct Missing {
+    master: String,
+    policy: MissingVariants,
+    streams: Vec<(usize, IngestFailure)>,
+}
+
+impl Missing {
+    fn new(master: &SourcePath, policy: MissingVariants) -> Self {
+        Self { master: master.to_string(), policy, streams: Vec::new() }
+    }
+
+    /// Leaves a stream out, or fails where that is wanted, where trying again may help, or where
+    /// the title is not what it should be as a whole.
+    fn add(&mut self, line: usize, failure: IngestFailure) -> Result<(), IngestFailure> {
+        let is_of_the_title =
+            matches!(failure.code, FailureCode::NotVod | FailureCode::LimitExceeded);
+        if self.policy == MissingVariants::Fail || failure.code.is_transient() || is_of_the_title {
+            return Err(failure);
+        }
+        self.streams.push((line, failure));
+        Ok(())
+    }
+
+    /// Why the first stream of the master playlist cannot be read.
+    fn first(self) -> IngestFailure {
+        let first = self.streams.into_iter().min_by_key(|(line, _)| *line);
+        first.map_or_else(
+            || IngestFailure::new(FailureCode::NoVariants, "there is nothing to play"),
+            |(_, failure)| failure,
+        )
+    }
+
+    fn tell(&self, findings: &mut Findings) {
+        for (line, failure) in &self.streams {
+            let line = Some(*line as u64);
+            let place = Place { file: Some(self.master.clone()), line, ..Place::default() };
+            let detail = format!(
+                "the stream in line {} of {} is left out ({failure})",
+                line.unwrap_or(0),
+                self.master
+            );
+            findings.add(FindingCode::VariantMissing, place, detail);
+        }
+    }
 }
 
 struct Counter {
     segments_done: AtomicU64,
-    segments_total: u64,
+    segments_total: AtomicU64,
     bytes_read: AtomicU64,
     report: Box<dyn Fn(Progress) + Send + Sync>,
 }
@@ -123,9 +247,37 @@ impl Counter {
     fn tell(&self) {
         (self.report)(Progress {
             segments_done: self.segments_done.load(Ordering::Relaxed),
-            segments_total: self.segments_total,
+            segments_total: self.segments_total.load(Ordering::Relaxed),
             bytes_read: self.bytes_read.load(Ordering::Relaxed),
         });
+    }
+
+    /// Counts the segments of a stream that is going to be read.
+    fn expect(
+        &self,
+        source: &StreamSource,
+        master: &SourcePath,
+        limits: IngestLimits,
+    ) -> Result<(), IngestFailure> {
+        let more = source.segments.len() as u64;
+        let total = self.segments_total.fetch_add(more, Ordering::Relaxed).saturating_add(more);
+        if total <= limits.max_segments {
+            return Ok(());
+        }
+        Err(IngestFailure::new(
+            FailureCode::LimitExceeded,
+            format!(
+                "{master} leads to {total} segments at least; ingest.max_segments allows {}",
+                limits.max_segments
+            ),
+        ))
+    }
+
+    /// Forgets a stream that was given up after `done` of its segments.
+    fn give_up(&self, segments: u64, done: u64) {
+        self.segments_done.fetch_sub(done, Ordering::Relaxed);
+        self.segments_total.fetch_sub(segments, Ordering::Relaxed);
+        self.tell();
     }
 }
 
@@ -149,63 +301,6 @@ impl<T> Drop for AbortOnDrop<T> {
     }
 }
 
-async fn list_segments(
-    root: &Root,
-    master: &SourcePath,
-    entry: StreamEntry,
-    limits: IngestLimits,
-) -> Result<StreamSource, IngestFailure> {
-    let path = master
-        .resolve(&entry.uri, root.url())
-        .map_err(|error| found_in(master, error.to_ingest_failure()))?;
-    let bytes = read_playlist(root, &path, limits).await?;
-    let playlist =
-        read::media_playlist(&bytes).map_err(|error| playlist_failure(path.as_str(), &error))?;
-    let segments = playlist
-        .segments
-        .into_iter()
-        .map(|segment| {
-            let place = path.resolve(&segment.uri, root.url()).map_err(|error| {
-                let mut failure = error.to_ingest_failure();
-                failure.detail = format!("{path}, line {}: {}", segment.line, failure.detail);
-                failure
-            })?;
-            Ok((segment, place))
-        })
-        .collect::<Result<_, IngestFailure>>()?;
-    Ok(StreamSource { entry, segments })
-}
-
-async fn read_playlist(
-    root: &Root,
-    path: &SourcePath,
-    limits: IngestLimits,
-) -> Result<Bytes, IngestFailure> {
-    root.read_all(path, limits.max_playlist_bytes).await.map_err(|error| error.to_ingest_failure())
-}
-
-fn found_in(playlist: &SourcePath, mut failure: IngestFailure) -> IngestFailure {
-    failure.detail = format!("{playlist}: {}", failure.detail);
-    failure
-}
-
-fn playlist_failure(path: &str, error: &ReadError) -> IngestFailure {
-    let code = match error {
-        ReadError::NotAPlaylist { .. }
-        | ReadError::Syntax { .. }
-        | ReadError::NotAMediaPlaylist { .. }
-        | ReadError::NoSegments
-        | ReadError::IFramesOnly => FailureCode::NotAPlaylist,
-        ReadError::NotAMasterPlaylist { .. } => FailureCode::NotAMasterPlaylist,
-        ReadError::NoStreams => FailureCode::NoVariants,
-        ReadError::NotEnded { .. } => FailureCode::NotVod,
-        ReadError::Encrypted { .. } | ReadError::FragmentedMp4 { .. } => {
-            FailureCode::UnsupportedContainer
-        }
-    };
-    IngestFailure::new(code, format!("{path}: {error}"))
-}
-
 /// A segment whose first bytes are fetched.
 struct OpenSegment {
     object: SourceObject,
@@ -214,78 +309,119 @@ struct OpenSegment {
     path: SourcePath,
 }
 
-async fn read_stream(
-    root: Arc<Root>,
+/// Reads a stream, or the first copy of it that can be read.
+async fn read_copies(
+    job: Arc<Job>,
     source: StreamSource,
-    limits: IngestLimits,
-    counter: Arc<Counter>,
-) -> Result<ReadStream, IngestFailure> {
+    mut attempt: Attempt,
+) -> Result<(ReadStream, Findings), IngestFailure> {
+    let mut source = source;
+    loop {
+        let segments = source.segments.len() as u64;
+        let mut done = 0;
+        match read_stream(&job, source, &mut done).await {
+            Ok(read) => return Ok(read),
+            Err(failure) => attempt.failure.get_or_insert(failure),
+        };
+        job.counter.give_up(segments, done);
+        source = attempt.list(&job.root, &job.path, &job.variables, job.limits).await?;
+        job.counter.expect(&source, &job.path, job.limits)?;
+    }
+}
+
+/// Reads a stream; `segments_done` counts its segments.
+async fn read_stream(
+    job: &Job,
+    source: StreamSource,
+    segments_done: &mut u64,
+) -> Result<(ReadStream, Findings), IngestFailure> {
+    let Job { root, limits, counter, .. } = job;
     let mut scanner = StreamScanner::new();
     let mut objects = Vec::with_capacity(source.segments.len());
-    let opened = source
-        .segments
-        .into_iter()
-        .map(|(segment, path)| open_segment(root.clone(), segment, path, limits));
+    let opened =
+        source.segments.into_iter().map(|segment| open_segment(root.clone(), segment, *limits));
     let mut opened = stream::iter(opened).buffered(SEGMENTS_AHEAD);
     while let Some(segment) = opened.next().await {
         let OpenSegment { object, first, discontinuity, path } = segment?;
+        let explain = |failure| undecrypted(failure, &object);
         scanner.begin_object(objects.len() as u32, path.as_str(), discontinuity)?;
-        scanner.push(&first)?;
+        scanner.push(&first).map_err(explain)?;
         let mut done = first.len() as u64;
         counter.bytes_read.fetch_add(done, Ordering::Relaxed);
         while done < object.size {
             let length = CHUNK_BYTES.min(object.size - done);
-            let from = object.start + done;
             let bytes = root
-                .read_range(&path, from..from + length)
+                .read_object(&object, done..done + length)
                 .await
                 .map_err(|error| error.to_ingest_failure())?;
-            scanner.push(&bytes)?;
+            scanner.push(&bytes).map_err(explain)?;
             done += length;
             counter.bytes_read.fetch_add(length, Ordering::Relaxed);
             counter.tell();
         }
-        scanner.end_object()?;
-        objects.push(object);
+        let packet_bytes = scanner.end_object().map_err(explain)?;
+        objects.push(SourceObject { packet_bytes, ..object });
+        *segments_done += 1;
         counter.segments_done.fetch_add(1, Ordering::Relaxed);
         counter.tell();
         // Scanning is work for the processor; let others have their turn.
         tokio::task::yield_now().await;
     }
     drop(opened);
-    Ok(ReadStream { declared: source.entry, objects, scan: scanner.finish()? })
+    let scan = scanner.finish()?;
+    Ok((ReadStream { declared: source.entry, objects, scan }, source.findings))
+}
+
+/// What a wrong key makes of a transport stream is no transport stream.
+fn undecrypted(failure: IngestFailure, object: &SourceObject) -> IngestFailure {
+    match &object.encryption {
+        Some(encryption) if failure.code == FailureCode::UnsupportedContainer => {
+            IngestFailure::new(
+                FailureCode::CorruptSegment,
+                format!(
+                    "{}; it was decrypted with the key {}: check that EXT-X-KEY names the key and \
+                     the IV that the segment was encrypted with, then ingest again",
+                    failure.detail, encryption.key
+                ),
+            )
+        }
+        _ => failure,
+    }
 }
 
 async fn open_segment(
     root: Arc<Root>,
-    segment: MediaSegment,
-    path: SourcePath,
+    segment: SegmentSource,
     limits: IngestLimits,
 ) -> Result<OpenSegment, IngestFailure> {
-    let (start, size) = match segment.byte_range {
+    let path = segment.path;
+    let failed = |error: SourceError| error.to_ingest_failure();
+    let (start, stored) = match segment.byte_range {
         Some(range) => range,
-        None => {
-            let stat = root.stat(&path).await.map_err(|error| error.to_ingest_failure())?;
-            (0, stat.size)
-        }
+        None => (0, root.stat(&path).await.map_err(failed)?.size),
     };
-    if size > limits.max_segment_bytes {
+    if stored > limits.max_segment_bytes {
         return Err(IngestFailure::new(
             FailureCode::LimitExceeded,
             format!(
-                "{path} has {size} bytes; ingest.max_segment_bytes allows {}",
+                "{path} has {stored} bytes; ingest.max_segment_bytes allows {}",
                 limits.max_segment_bytes
             ),
         ));
     }
-    let first = root
-        .read_range(&path, start..start.saturating_add(size.min(CHUNK_BYTES)))
-        .await
-        .map_err(|error| error.to_ingest_failure())?;
-    Ok(OpenSegment {
-        object: SourceObject { path: path.to_stored(), start, size, packet_bytes: 188 },
-        first,
-        discontinuity: segment.discontinuity,
-        path,
-    })
+    let size = match &segment.encryption {
+        Some(encryption) => {
+            root.clear_size(&path, start, stored, encryption).await.map_err(failed)?
+        }
+        None => stored,
+    };
+    let object = SourceObject {
+        path: path.to_stored(),
+        start,
+        size,
+        packet_bytes: 188,
+        encryption: segment.encryption,
+    };
+    let first = root.read_object(&object, 0..size.min(CHUNK_BYTES)).await.map_err(failed)?;
+    Ok(OpenSegment { object, first, discontinuity: segment.discontinuity, path })
 }

@@ -3,9 +3,11 @@
 //!
 //! ```text
 //! ingest   playlists and segments, in order and in parallel
-//! └ scan   one stream: packets → access units → raw groups, on the source's clock
-//!   └ build  all streams: one timeline, runs of audio cut at the pictures' groups
-//!     └ report  what to tell about them
+//! ├ listing which streams there are, and where their segments and keys lie
+//! └ scan     one stream: packets → access units → sections of raw groups, on the source's clock
+//!   └ periods  all streams: sections beside each other
+//!     └ build  one timeline, runs of audio cut at the pictures' groups
+//!       └ report what was measured and found
 //! format   Presentation ⇄ bytes, compact and checksummed
 //! store    those bytes in the data directory, under their own hash
 //! ```
@@ -14,7 +16,11 @@ pub mod format;
 pub mod store;
 
 mod build;
+mod findings;
 mod ingest;
+mod listing;
+mod notes;
+mod periods;
 mod report;
 mod scan;
 

@@ -4,12 +4,14 @@
 //! Everything here is read off the index; what only the scan of the bytes can know comes in as
 //! [`Findings`].
 
-use super::build::{ReadStream, group_times};
+use super::build::group_times;
+use super::findings;
+use super::scan::Begin;
 use crate::hls::read::StreamEntry;
 use crate::model::codec::CodecConfig;
 use crate::model::ingest::{
-    Alignment, AudioReport, Colours, FindingCode, Findings, Offsets, PeriodCause, PeriodReport,
-    Place, RandomAccessReport, Report, ScanType, StreamReport, VideoReport,
+    Alignment, AudioReport, Colours, FindingCode, Findings, Offsets, PeriodReport, Place,
+    RandomAccessReport, Report, ScanType, StreamReport, VideoReport,
 };
 use crate::model::presentation::{
     Group, Medium, Period, Presentation, Stream, StreamPeriod, Track,
@@ -32,6 +34,7 @@ const ENDS_APART_MILLISECONDS: i64 = 500;
 pub(super) fn of(
     presentation: &Presentation,
     streams: Vec<StreamReport>,
+    begins: &[Begin],
     mut findings: Findings,
 ) -> Report {
     let lengths = || streams.iter().map(|stream| stream.duration_milliseconds);
@@ -45,7 +48,7 @@ pub(super) fn of(
         duration_milliseconds: milliseconds(presentation.duration()),
         // Whoever stores the index knows.
         index_bytes: 0,
-        periods: presentation.periods.iter().enumerate().map(of_period).collect(),
+        periods: presentation.periods.iter().zip(begins).enumerate().map(of_period).collect(),
         streams,
         audio_renditions: (0..presentation.streams.len())
             .filter(|&stream| presentation.audio_origin(stream) == Some(stream))
@@ -59,11 +62,11 @@ pub(super) fn of(
     report
 }
 
-fn of_period((index, period): (usize, &Period)) -> PeriodReport {
+fn of_period((index, (period, begin)): (usize, (&Period, &Begin))) -> PeriodReport {
     PeriodReport {
         start_milliseconds: milliseconds(period.start),
         duration_milliseconds: milliseconds(period.duration),
-        cause: if index == 0 { PeriodCause::Start } else { PeriodCause::Discontinuity },
+        cause: findings::cause(index, *begin),
     }
 }
 
@@ -103,6 +106,7 @@ pub(super) fn of_stream(
     };
     find_claims(&report, declared, findings);
     find_distances(&report, findings);
+    find_wraps(stream, findings);
     report
 }
 
@@ -156,16 +160,22 @@ fn of_video(stream: &Stream) -> Option<VideoReport> {
 }
 
 fn random_access(stream: &Stream) -> RandomAccessReport {
-    let groups = || tracks(stream, Medium::Video).flat_map(|track| &track.groups);
+    let groups = || {
+        let all = tracks(stream, Medium::Video).flat_map(|track| &track.groups);
+        all.filter(|group| group.access != RandomAccess::None)
+    };
     let of_kind = |kind| groups().filter(|group| group.access == kind).count() as u64;
     let (mut shortest, mut longest, mut span) = (None::<Ticks>, Ticks::ZERO, Ticks::ZERO);
     for track in tracks(stream, Medium::Video) {
-        for (index, group) in track.groups.iter().enumerate() {
-            let distance = mpeg(track, track.group_end(index)).minus(mpeg(track, group.time));
+        let begins: Vec<&Group> =
+            track.groups.iter().filter(|group| group.access != RandomAccess::None).collect();
+        for (index, group) in begins.iter().enumerate() {
+            let end = begins.get(index + 1).map_or(track.end, |next| next.time);
+            let distance = mpeg(track, end).minus(mpeg(track, group.time));
             longest = longest.max(distance);
             span = span.plus(distance);
             // The last group ends with the track, where no random access point is.
-            if index + 1 < track.groups.len() {
+            if index + 1 < begins.len() {
                 shortest = Some(shortest.map_or(distance, |before| before.min(distance)));
             }
         }
@@ -302,8 +312,15 @@ fn find_claims(entry: &StreamReport, declared: &StreamEntry, findings: &mut Find
         let same = claimed.len() == entry.codecs.len()
             && entry.codecs.iter().all(|codec| claimed.contains(&codec.to_ascii_lowercase()));
         if !same {
-            let truth = entry.codecs.join(",");
-            find(FindingCode::CodecsDiffer, format!("CODECS=\"{codecs}\""), truth);
+            let is_high_efficiency = |codec: &String| codec == "mp4a.40.5" || codec == "mp4a.40.29";
+            let code = if entry.codecs.iter().any(is_high_efficiency)
+                == claimed.iter().any(is_high_efficiency)
+            {
+                FindingCode::CodecsDiffer
+            } else {
+                FindingCode::ExtensionUndeclared
+            };
+            find(code, format!("CODECS=\"{codecs}\""), entry.codecs.join(","));
         }
     }
 }
@@ -340,35 +357,17 @@ fn find_distances(entry: &StreamReport, findings: &mut Findings) {
     }
 }
 
-/// What the scan counted.
-pub(super) fn find_damage(stream: &ReadStream, findings: &mut Findings) {
-    let damage = &stream.scan.damage;
-    let place = || Place::stream(&stream.declared.uri);
-    let mut find = |count: u64, code, text: &str| {
-        findings.add_many(code, place(), count, format!("{count} {text}"));
-    };
-    use FindingCode as Code;
-    let text = "times transport packets are missing";
-    find(damage.continuity_errors, Code::PacketsLost, text);
-    find(damage.lost_sync_bytes, Code::SyncLost, "bytes between transport packets are skipped");
-    let text = "scrambled or broken transport packets";
-    find(damage.unreadable_packets, Code::PacketsUnreadable, text);
-    let text = "access units or headers with broken syntax";
-    find(damage.broken_units, Code::UnitsBroken, text);
-    let stretches = &stream.scan.stretches;
-    let videos = || stretches.iter().filter_map(|stretch| stretch.video.as_ref());
-    let audios = || stretches.iter().filter_map(|stretch| stretch.audio.as_ref());
-    let undecodable = videos().map(|video| video.undecodable).sum();
-    let text = "pictures before the first keyframe of a stretch cannot be decoded and are left out";
-    find(undecodable, Code::PicturesBeforeKeyframe, text);
-    let gaps = audios().map(|audio| audio.anchors.len().saturating_sub(1) as u64).sum();
-    find(gaps, Code::AudioGaps, "gaps of more than half a frame in the audio");
-    let overlaps = audios().map(|audio| audio.overlaps).sum();
-    let text = "audio timestamps more than half a frame early; frames are played without overlap";
-    find(overlaps, Code::AudioOverlaps, text);
-    for name in &damage.left_out {
-        findings.add(Code::TrackLeftOut, place(), format!("{name} is left out"));
-    }
+/// Tracks whose 33-bit clock wraps.
+fn find_wraps(stream: &Stream, findings: &mut Findings) {
+    let all = tracks(stream, Medium::Video).chain(tracks(stream, Medium::Audio));
+    let wraps = all.filter(|track| {
+        let (first, last) = (mpeg(track, track.start()), mpeg(track, track.end));
+        let on_clock = first.plus(track.clock_offset).0.rem_euclid(1 << 33);
+        on_clock + last.minus(first).0 >= 1 << 33
+    });
+    let place = Place::stream(&stream.uri);
+    let detail = "the 33-bit clock starts anew";
+    findings.add_many(FindingCode::ClockWraps, place, wraps.count() as u64, detail);
 }
 
 fn find_lengths(alignment: &Alignment, streams: &[StreamReport], findings: &mut Findings) {

@@ -84,7 +84,7 @@ impl Fixture {
         };
         let vault = Arc::new(Vault::new(&secrets, folder.path()).unwrap());
         let local = AllowedHost::Network("127.0.0.1/32".parse().unwrap());
-        let policy = EgressPolicy::new(&Egress { allow_hosts: vec![local] });
+        let policy = EgressPolicy::new(&Egress { allow_hosts: vec![local], ..Egress::default() });
         Self::assemble(folder, clock, settings, vault, policy)
     }
 

@@ -10,3 +10,4 @@ pub mod policy;
 pub mod presentation;
 pub mod protection;
 pub mod sample;
+pub mod source_key;

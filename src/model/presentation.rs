@@ -15,6 +15,7 @@
 
 use super::codec::{CodecConfig, StreamSyntax};
 use super::sample::RandomAccess;
+use super::source_key::SourceEncryption;
 use crate::time::{Ticks, Timescale};
 
 /// An ingested title. Immutable; shared in an `Arc`.
@@ -101,6 +102,8 @@ pub struct SourceObject {
     /// Bytes from one transport packet to the next: 188, or 192 with time codes in front, or 204
     /// with parity behind.
     pub packet_bytes: u8,
+    /// How it is encrypted in storage. The other numbers count clear bytes then, but for `start`.
+    pub encryption: Option<SourceEncryption>,
 }
 
 /// One stream during one period.
@@ -151,6 +154,25 @@ impl Track {
         self.groups.get(group + 1).map_or(self.end, |next| next.time)
     }
 
+    /// Samples and duration of the group whose samples last neither the longest nor the shortest:
+    /// the median, which gaps and leftovers do not move.
+    pub fn typical_group(&self) -> Option<(u32, Ticks)> {
+        let mut groups: Vec<(u32, Ticks)> = (0..self.groups.len())
+            .filter_map(|index| {
+                let group = self.groups.get(index)?;
+                Some((group.samples.max(1), self.group_end(index).minus(group.time)))
+            })
+            .collect();
+        // a ÷ b < c ÷ d where a × d < c × b.
+        let middle = groups.len().checked_sub(1)? / 2;
+        let by_rate = |a: &(u32, Ticks), b: &(u32, Ticks)| {
+            let (left, right) =
+                (i128::from(a.1.0) * i128::from(b.0), i128::from(b.1.0) * i128::from(a.0));
+            left.cmp(&right)
+        };
+        Some(*groups.select_nth_unstable_by(middle, by_rate).1)
+    }
+
     /// When the first sample is shown.
     pub fn start(&self) -> Ticks {
         self.groups.first().map_or(self.end, |group| group.time)
@@ -190,8 +212,9 @@ pub struct Group {
     /// How much later than [`Group::time`] its first sample is shown, in the track's timescale:
     /// leading pictures are decoded after it and shown before.
     pub lead: u32,
-    /// Its leading pictures are left out, because what they refer to is not there.
-    pub drops_leading: bool,
+    /// Access units of the source that are left out: leading pictures whose references are not
+    /// there, or frames of sound, behind the samples, that repeat what was heard.
+    pub left_out: u32,
 }
 
 /// How many subsamples pictures have, which decides the size of encrypted fragments. All 0 for
@@ -246,7 +269,13 @@ mod tests {
 
     #[test]
     fn spans_run_over_objects() {
-        let object = |size| SourceObject { path: String::new(), start: 0, size, packet_bytes: 188 };
+        let object = |size| SourceObject {
+            path: String::new(),
+            start: 0,
+            size,
+            packet_bytes: 188,
+            encryption: None,
+        };
         let objects = [object(1000), object(500), object(800)];
         let at = |object, offset| SourcePosition { object, offset };
         assert_eq!(

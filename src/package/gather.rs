@@ -1,12 +1,12 @@
 //! Source packets → the samples of one part of a segment, each byte copied once.
 
 use super::{Block, source_changed};
-use crate::codec::timing::{ContinuousTimestamps, TrackClock, place_frames, place_pictures};
-use crate::codec::{AccessUnit, aac, h264};
+use crate::codec::timing::{ContinuousTimestamps, date_pictures, place_frames, place_pictures};
+use crate::codec::{AccessUnit, h264, sound};
 use crate::error::{Error, Result};
 use crate::model::codec::CodecConfig;
 use crate::model::presentation::{Group, Medium, Track};
-use crate::model::sample::Sample;
+use crate::model::sample::{RandomAccess, Sample};
 use crate::plan::{SegmentPlan, TrackPart};
 use crate::time::Ticks;
 use crate::ts::packet::{Continuity, PACKET_BYTES, Packet, PacketReader};
@@ -27,7 +27,7 @@ pub(super) fn gather(
     let (mut buffer, mut units) = match track.codec {
         CodecConfig::Avc(_) => {
             let mut framer = h264::Framer::new(buffer);
-            for_each_part(track.pid, groups, blocks, |part| {
+            for_each_part(plan, track.pid, groups, blocks, |part| {
                 if let Some(timestamps) = part.begins {
                     framer.begin_packet(timestamps);
                 }
@@ -36,9 +36,10 @@ pub(super) fn gather(
             framer.finish();
             framer.into_parts()
         }
-        CodecConfig::Aac(_) => {
-            let mut framer = aac::Framer::new(buffer);
-            for_each_part(track.pid, groups, blocks, |part| {
+        _ => {
+            let framer = sound::Framer::for_config(track.syntax, buffer, &track.codec);
+            let mut framer = framer.ok_or_else(|| Error::internal("no framer reads the codec"))?;
+            for_each_part(plan, track.pid, groups, blocks, |part| {
                 if let Some(timestamps) = part.begins {
                     framer.begin_packet(timestamps);
                 }
@@ -47,14 +48,16 @@ pub(super) fn gather(
             framer.finish();
             framer.into_parts()
         }
-        _ => return Err(Error::internal("no framer reads the codec")),
     };
-    let wanted: usize = groups.iter().map(|group| group.samples as usize).sum();
+    let wanted: usize = groups.iter().map(units_of).sum();
     if units.len() < wanted {
         return Err(source_changed(plan, "samples are missing"));
     }
     // The last packet may hold the start of what comes behind the segment.
     units.truncate(wanted);
+    if groups.iter().any(|group| group.left_out > 0) {
+        units = leave_out(track, part, groups, &units, &mut buffer);
+    }
     if let Some(last) = units.last() {
         buffer.truncate(last.offset + last.size);
     }
@@ -62,9 +65,22 @@ pub(super) fn gather(
     Ok((buffer, samples))
 }
 
+/// How many access units the source has for a group.
+fn units_of(group: &Group) -> usize {
+    group.samples as usize + group.left_out as usize
+}
+
 /// Calls `take` with the elementary stream bytes of one PID from the first group on, read as ingest
 /// read them.
-fn for_each_part(pid: u16, groups: &[Group], blocks: &[Block], mut take: impl FnMut(PesPart<'_>)) {
+fn for_each_part(
+    plan: &SegmentPlan,
+    pid: u16,
+    groups: &[Group],
+    blocks: &[Block],
+    mut take: impl FnMut(PesPart<'_>),
+) {
+    let objects = plan.presentation.streams.get(plan.rendition.stream);
+    let objects = objects.map_or(&[][..], |stream| &stream.objects);
     let first = groups.first().copied().unwrap_or_default();
     let mut skip = usize::from(first.skip);
     let mut pes = PesReader::inside(first.pes_left.map(|left| left as usize));
@@ -77,7 +93,9 @@ fn for_each_part(pid: u16, groups: &[Group], blocks: &[Block], mut take: impl Fn
             reader.finish_object(|_, bytes| {
                 push_packet(bytes, pid, &mut continuity, &mut pes, &mut skip, &mut take);
             });
-            reader.begin_object(block.offset);
+            let object = objects.get(block.object as usize);
+            let distance = object.map_or(PACKET_BYTES as u8, |object| object.packet_bytes);
+            reader.begin_object(block.offset, distance);
             continuity.reset();
         }
         reader.push(&block.bytes, |_, bytes| {
@@ -108,6 +126,46 @@ fn push_packet(
     take(part);
 }
 
+/// Takes the units out that ingest left out, and their bytes.
+fn leave_out(
+    track: &Track,
+    part: &TrackPart,
+    groups: &[Group],
+    units: &[AccessUnit],
+    buffer: &mut [u8],
+) -> Vec<AccessUnit> {
+    let mut kept = Vec::with_capacity(units.len());
+    let mut end = units.first().map_or(0, |first| first.offset);
+    let mut rest = units;
+    for (index, group) in groups.iter().enumerate() {
+        let (of_group, behind) = rest.split_at(units_of(group).min(rest.len()));
+        rest = behind;
+        let span = track.group_end(part.groups.start + index).minus(group.time);
+        let is_kept = kept_units(track, group, of_group, span);
+        for (unit, _) in of_group.iter().zip(is_kept).filter(|(_, is_kept)| *is_kept) {
+            let bytes = unit.offset..unit.offset + unit.size;
+            if end != unit.offset && bytes.end <= buffer.len() {
+                buffer.copy_within(bytes, end);
+            }
+            kept.push(AccessUnit { offset: end, ..*unit });
+            end += unit.size;
+        }
+    }
+    kept
+}
+
+/// Which units of a group ingest kept: leading pictures that cannot be decoded are left out, and
+/// frames of sound behind the last.
+fn kept_units(track: &Track, group: &Group, units: &[AccessUnit], span: Ticks) -> Vec<bool> {
+    if track.codec.medium() == Medium::Audio || group.left_out == 0 {
+        return (0..units.len()).map(|index| index < group.samples as usize).collect();
+    }
+    let first = first_timestamps(track, group);
+    let dated = date_pictures(units, first, span);
+    let is_kept = |(unit, at): (&AccessUnit, _)| !unit.is_left_out(at, first, group.access);
+    units.iter().zip(dated).map(is_kept).collect()
+}
+
 /// Places the access units of all groups on the timeline.
 fn place(track: &Track, part: &TrackPart, groups: &[Group], units: &[AccessUnit]) -> Vec<Sample> {
     let mut samples = Vec::with_capacity(units.len());
@@ -116,9 +174,11 @@ fn place(track: &Track, part: &TrackPart, groups: &[Group], units: &[AccessUnit]
         let (of_group, behind) = rest.split_at((group.samples as usize).min(rest.len()));
         rest = behind;
         let end = track.group_end(part.groups.start + index);
+        let first = samples.len();
         match track.codec.medium() {
             Medium::Video => {
-                let stamps = timestamps(track, group, of_group);
+                let stamps =
+                    date_pictures(of_group, first_timestamps(track, group), end.minus(group.time));
                 samples.extend(place_pictures(
                     of_group,
                     &stamps,
@@ -131,17 +191,17 @@ fn place(track: &Track, part: &TrackPart, groups: &[Group], units: &[AccessUnit]
                 samples.extend(place_frames(of_group, group, track.sample_duration, end));
             }
         }
+        if let Some(sample) = samples.get_mut(first) {
+            sample.dependency.sync |= group.access != RandomAccess::None;
+        }
     }
     samples
 }
 
-/// The timestamps of a group's access units without the wrap of the source's clock.
-fn timestamps(track: &Track, group: &Group, units: &[AccessUnit]) -> Vec<ContinuousTimestamps> {
-    let presentation = group.time.plus(track.clock_offset);
+/// The timestamps of a group's first access unit, without the wrap of the source's clock.
+fn first_timestamps(track: &Track, group: &Group) -> ContinuousTimestamps {
+    let lead = Ticks(i64::from(group.lead));
+    let presentation = group.time.plus(track.clock_offset).plus(lead);
     let decode = presentation.minus(Ticks(i64::from(group.decode_delay)));
-    let mut clock = TrackClock::near(ContinuousTimestamps { presentation, decode });
-    // The first unit's are in the index. Those of the packet in which it begins may belong to a unit
-    // before it.
-    let own = std::iter::once(None).chain(units.iter().skip(1).map(|unit| unit.timestamps));
-    own.take(units.len()).map(|timestamps| clock.place(timestamps)).collect()
+    ContinuousTimestamps { presentation, decode }
 }

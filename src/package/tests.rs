@@ -8,11 +8,12 @@ use futures_util::FutureExt;
 use zeroize::Zeroizing;
 
 use super::{BlockRequest, SourceReader};
-use crate::config::{Config, Overrides};
+use crate::config::{Config, MissingVariants, Overrides};
 use crate::index::{IngestLimits, Ingested, ingest};
 use crate::model::encryption::{Encryption, KeyProvider};
 use crate::model::ingest::{FailureCode, IngestFailure};
 use crate::model::policy::{Configuration, Name, PackageType, SegmentDuration, StreamSelection};
+use crate::model::presentation::Medium;
 use crate::model::protection::{
     ContentKey, DrmSystem, KeyId, KeyRule, KeySet, ProtectionScheme, RuleKey, TrackType,
 };
@@ -21,8 +22,12 @@ use crate::source::{Root, SourcePath, Sources};
 use crate::telemetry::Metrics;
 use crate::ts::packet::PACKET_BYTES;
 
-const LIMITS: IngestLimits =
-    IngestLimits { max_segments: 10, max_playlist_bytes: 1 << 20, max_segment_bytes: 1 << 24 };
+const LIMITS: IngestLimits = IngestLimits {
+    max_segments: 10,
+    max_playlist_bytes: 1 << 20,
+    max_segment_bytes: 1 << 24,
+    missing_variants: MissingVariants::Warn,
+};
 
 /// A folder with one stream of the given segments.
 struct Title {
@@ -190,7 +195,7 @@ async fn tables_without_tracks_behind_them_are_no_title() {
 }
 
 #[tokio::test]
-async fn a_clock_that_jumps_by_hours_is_told_and_not_filled() {
+async fn a_clock_that_jumps_by_hours_begins_a_period() {
     let whole = sample("midgop/000.ts");
     let mut later = whole.clone();
     // PTS and DTS of all pictures and frames: eleven hours on.
@@ -210,9 +215,36 @@ async fn a_clock_that_jumps_by_hours_is_told_and_not_filled() {
             }
         }
     }
-    let failure = Title::new(&[whole, later]).ingest().await.unwrap_err();
-    assert_eq!(failure.code, FailureCode::CorruptSegment);
-    assert!(failure.detail.contains("EXT-X-DISCONTINUITY"), "{}", failure.detail);
+    let alone = Title::new(std::slice::from_ref(&whole)).ingest().await.unwrap().presentation;
+    let title = Title::new(&[whole, later]);
+    let presentation = title.ingest().await.unwrap().presentation;
+    let periods: Vec<i64> = presentation.periods.iter().map(|period| period.duration.0).collect();
+    assert_eq!(periods, [alone.duration().0; 2]);
+    assert!(title.package("a clock that jumps").await > 0);
+}
+
+#[tokio::test]
+async fn pictures_before_the_first_timestamp_are_kept() {
+    let whole = sample("midgop/000.ts");
+    let mut undated = whole.clone();
+    let is_video = |bytes: &[u8]| bytes[1] & 0x1F == 1 && bytes[2] == 0;
+    let first = starts(&whole).into_iter().find(|start| is_video(&whole[packet(*start)])).unwrap();
+    let bytes = &mut undated[packet(first)];
+    let pes = 5 + usize::from(bytes[4]);
+    assert_eq!(&bytes[pes..pes + 3], [0, 0, 1]);
+    bytes[pes + 7] = 0; // PTS_DTS_flags; the fields become stuffing
+    let described = async |segment: Vec<u8>| {
+        let title = Title::new(&[segment]);
+        assert!(title.package("undated").await > 0);
+        let presentation = title.ingest().await.unwrap().presentation;
+        let video = presentation.track(0, 0, Medium::Video).unwrap().clone();
+        let samples: u32 = video.groups.iter().map(|group| group.samples).sum();
+        (presentation.duration(), samples, video.groups.len())
+    };
+    let (expected, actual) = (described(whole).await, described(undated).await);
+    assert_eq!((actual.1, actual.2), (expected.1, expected.2));
+    // A picture's reordering is not known before there are timestamps.
+    assert!(actual.0.minus(expected.0).0.abs() < 9_000, "{actual:?}, {expected:?}");
 }
 
 /// The lead is that of the title: sound that sets in later has none.

@@ -368,8 +368,8 @@ fn continues(before: &AdaptationSet, set: &AdaptationSet) -> bool {
 
 /// Pictures per second: the usual rate that is nearest to what was measured, or the measured one.
 fn frame_rate(track: &Track) -> (u32, u32) {
-    let samples: u64 = track.groups.iter().map(|group| u64::from(group.samples)).sum();
-    let span = u64::try_from(track.end.minus(track.start()).0).unwrap_or(0).max(1);
+    let (samples, span) = track.typical_group().unwrap_or((1, Ticks(1)));
+    let span = u64::try_from(span.0).unwrap_or(0).max(1);
     let hertz = u64::from(track.timescale.hertz());
     // measured = samples × hertz ÷ span; compare as products.
     let usual = FRAME_RATES.into_iter().find(|&(frames, seconds)| {

@@ -12,6 +12,7 @@ use std::ops::Range;
 
 use crate::model::policy::SegmentDuration;
 use crate::model::presentation::{Medium, Presentation, Track};
+use crate::model::sample::RandomAccess;
 use crate::time::{Ticks, Timescale};
 
 /// Keyframes this close together count as shared: clocks are rounded to a millisecond or so.
@@ -141,7 +142,8 @@ fn random_access_times(presentation: &Presentation, period: usize, stream: usize
     let video = presentation.track(stream, period, Medium::Video);
     let track = video.or_else(|| presentation.track(stream, period, Medium::Audio));
     track.map_or_else(Vec::new, |track| {
-        let times = track.groups.iter().map(|group| group.time);
+        let begins = track.groups.iter().filter(|group| group.access != RandomAccess::None);
+        let times = begins.map(|group| group.time);
         times.map(|time| time.rescale(track.timescale, Timescale::MPEG)).collect()
     })
 }

@@ -1,4 +1,4 @@
-//! Blocks of source bytes below one root, through the cache that all assets share.
+//! Blocks of clear source bytes below one root, through the cache that all assets share.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 
 use crate::cache::{Cache, Weight};
 use crate::package::{BlockRequest, Rendered, SourceReader};
-use crate::source::{Root, SourcePath};
+use crate::source::Root;
 
 /// Names a block in the cache.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -43,9 +43,7 @@ pub fn source_reader(root: Arc<Root>, blocks: Arc<BlockCache>) -> SourceReader {
             let key = BlockKey { root: root.name().to_string(), request: request.clone() };
             let build = move || async move {
                 let BlockRequest { object, bytes } = request;
-                let path = SourcePath::from_stored(&object.path)?;
-                let range = object.start + bytes.start..object.start + bytes.end;
-                Ok(CachedBlock(root.read_range(&path, range).await?))
+                Ok(CachedBlock(root.read_object(&object, bytes).await?))
             };
             let CachedBlock(bytes) = blocks.get_or_build(key, build).await?;
             Ok(bytes)

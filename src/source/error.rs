@@ -58,6 +58,14 @@ pub enum SourceError {
         /// What the object has, where that is known.
         size: Option<u64>,
     },
+    /// The object cannot be decrypted, or its key is none.
+    #[error("{path}: cannot be decrypted ({detail})")]
+    Undecryptable {
+        /// Which object.
+        path: String,
+        /// What is wrong.
+        detail: String,
+    },
     /// The object, or the range, is larger than a limit.
     #[error("{path}: larger than the limit of {limit} bytes")]
     TooLarge {
@@ -82,6 +90,7 @@ impl SourceError {
             Self::Timeout { .. } => "timeout",
             Self::OutsideSource { .. } => "outside_source",
             Self::Truncated { .. } => "truncated",
+            Self::Undecryptable { .. } => "undecryptable",
             Self::TooLarge { .. } => "too_large",
         }
     }
@@ -108,6 +117,11 @@ impl SourceError {
             Self::Truncated { .. } => {
                 (FailureCode::CorruptSegment, "upload the whole file again, then ingest again")
             }
+            Self::Undecryptable { .. } => (
+                FailureCode::CorruptSegment,
+                "check that EXT-X-KEY names the key and the IV that the segment was encrypted with \
+                 and that both files were uploaded whole, then ingest again",
+            ),
             Self::TooLarge { .. } => (
                 FailureCode::LimitExceeded,
                 "check that it is the right file, or raise the limit in the settings",
@@ -124,6 +138,7 @@ impl From<SourceError> for Error {
             | SourceError::Forbidden { .. }
             | SourceError::Unavailable { .. }
             | SourceError::Truncated { .. }
+            | SourceError::Undecryptable { .. }
             | SourceError::TooLarge { .. } => Kind::SourceFailed,
             SourceError::Timeout { .. } => Kind::SourceTimeout,
             SourceError::OutsideSource { .. } => Kind::InvalidArgument,

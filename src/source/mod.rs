@@ -4,6 +4,7 @@
 //! text of an asset or a playlist ─ path: SourcePath ─┐
 //! [sources.NAME] ─ open: Root ───────────────────────┴─ root: read_range, read_all, stat
 //!                    ├ file       is it inside the folder, is it a regular file
+//!                    ├ object     clear bytes of encrypted segments ─ key: 16 bytes, in memory
 //!                    └ transport  HTTP below OpenDAL: egress rule, query, honest ranges
 //! ```
 //!
@@ -15,6 +16,8 @@
 
 mod error;
 mod file;
+mod key;
+mod object;
 mod open;
 mod path;
 mod root;
@@ -51,7 +54,7 @@ impl Sources {
         let policy = EgressPolicy::new(egress);
         let mut roots = BTreeMap::new();
         for (name, source) in sources {
-            let root = open::open(name, source, limits, &policy, metrics)?;
+            let root = open::open(name, source, limits, egress, &policy, metrics)?;
             roots.insert(name.clone(), Arc::new(root));
         }
         Ok(Self { roots })

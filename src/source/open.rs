@@ -10,6 +10,7 @@ use opendal_http_transport_reqwest::ReqwestTransport;
 use url::Url;
 
 use super::file::Folder;
+use super::key::KeyRing;
 use super::path::RootUrl;
 use super::root::{Backend, Root};
 use super::transport::Transport;
@@ -28,6 +29,7 @@ pub(super) fn open(
     name: &Name,
     source: &config::Source,
     limits: &config::SourceLimits,
+    egress: &config::Egress,
     policy: &EgressPolicy,
     metrics: &Arc<Metrics>,
 ) -> Result<Root> {
@@ -74,7 +76,9 @@ pub(super) fn open(
                 // Counted instead of logged: the default would log URLs with their queries.
                 .with_notify(move |_: RetryEvent<'_>| counter.source_retry(&source_name)),
         );
-    Ok(Root::new(name.clone(), url, operator, backend, *limits, metrics.clone()))
+    let keys = KeyRing::new(egress, policy, limits)
+        .map_err(|error| wrong(format!("no HTTP client for keys could be made ({error})")))?;
+    Ok(Root::new(name.clone(), url, operator, backend, *limits, keys, metrics.clone()))
 }
 
 fn file(root: &Path) -> std::io::Result<(Operator, Backend)> {

@@ -278,7 +278,7 @@ fn outside(uri: &str, detail: &str) -> SourceError {
 }
 
 /// A URI as an error may show it: no query, no user, no control characters, not too long.
-fn shown(uri: &str) -> String {
+pub(super) fn shown(uri: &str) -> String {
     let uri = uri.split(['?', '#']).next().unwrap_or_default();
     let host_at = uri.find("//").map(|at| at + 2);
     let uri = match host_at {

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 
 use super::error::SourceError;
 use super::file::Folder;
+use super::key::KeyRing;
 use super::open::LONGEST_BACKOFF;
 use super::path::{RootUrl, SourcePath};
 use super::transport::{Exchange, ExchangeTransport, Transport};
@@ -34,6 +35,7 @@ pub struct Root {
     // Ours instead of OpenDAL's layer, so that the wait for a permit does not count as slowness of
     // the source.
     permits: Semaphore,
+    keys: KeyRing,
     metrics: Arc<Metrics>,
 }
 
@@ -68,10 +70,11 @@ impl Root {
         operator: Operator,
         backend: Backend,
         limits: SourceLimits,
+        keys: KeyRing,
         metrics: Arc<Metrics>,
     ) -> Self {
         let permits = Semaphore::new(limits.concurrency);
-        Self { name, url, operator, backend, limits, permits, metrics }
+        Self { name, url, operator, backend, limits, permits, keys, metrics }
     }
 
     /// The configured name.
@@ -82,6 +85,10 @@ impl Root {
     /// The address that URIs in playlists are resolved against.
     pub fn url(&self) -> &RootUrl {
         &self.url
+    }
+
+    pub(super) fn keys(&self) -> &KeyRing {
+        &self.keys
     }
 
     /// Exactly the bytes of `range`, or an error: an object that ends before is

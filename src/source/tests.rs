@@ -42,7 +42,7 @@ fn try_open(
     let config =
         config::Config::load(Some(&file), BTreeMap::new(), &config::Overrides::default()).unwrap();
     let metrics = Arc::new(Metrics::new().unwrap());
-    let egress = Egress { allow_hosts: allow.to_vec() };
+    let egress = Egress { allow_hosts: allow.to_vec(), ..Egress::default() };
     let sources = Sources::open(&config.sources, &limits, &egress, &metrics)?;
     Ok((sources.get("s").unwrap(), metrics))
 }

@@ -10,6 +10,7 @@
 //! Reads and writes single-program streams of 188-byte packets. Nothing here knows of playlists,
 //! fragments or files, and nothing logs.
 
+pub mod contents;
 pub mod mux;
 pub mod packet;
 mod packet_writer;

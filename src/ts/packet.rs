@@ -20,6 +20,8 @@ pub struct Packet<'a> {
     pub discontinuity: bool,
     /// Counts the packets with payload of a PID, modulo 16.
     pub continuity_counter: u8,
+    /// `program_clock_reference_base` of the adaptation field: 90 kHz, 33 bits.
+    pub clock_reference: Option<u64>,
     /// What follows the adaptation field; `None` where the header says there is nothing.
     pub payload: Option<&'a [u8]>,
 }
@@ -52,11 +54,13 @@ impl<'a> Packet<'a> {
         let has_payload = b3 & 0x10 != 0;
         let mut behind = &rest[..];
         let mut discontinuity = false;
+        let mut clock_reference = None;
         if has_adaptation_field {
             let [length, field @ ..] = rest;
             let error = PacketError::AdaptationField { length: *length };
             let (field, payload) = field.split_at_checked(usize::from(*length)).ok_or(error)?;
             discontinuity = field.first().is_some_and(|flags| flags & 0x80 != 0);
+            clock_reference = read_clock_reference(field);
             behind = payload;
         }
         Ok(Self {
@@ -66,9 +70,49 @@ impl<'a> Packet<'a> {
             scrambled: b3 & 0xC0 != 0,
             discontinuity,
             continuity_counter: b3 & 0x0F,
+            clock_reference,
             payload: has_payload.then_some(behind),
         })
     }
+}
+
+/// `program_clock_reference_base` of an adaptation field behind its length (2.4.3.5).
+fn read_clock_reference(field: &[u8]) -> Option<u64> {
+    let &[flags, b0, b1, b2, b3, b4] = field.first_chunk::<6>()?;
+    let base = u64::from(u32::from_be_bytes([b0, b1, b2, b3])) << 1 | u64::from(b4 >> 7);
+    (flags & 0x10 != 0).then_some(base)
+}
+
+/// The distances from one packet to the next that occur: plain, with a time code of four bytes in
+/// front (M2TS), with sixteen bytes of parity behind (DVB).
+pub const PACKET_DISTANCES: [u8; 3] = [188, 192, 204];
+
+/// The distance of packets in an object that begins with these bytes; `None` where there is no
+/// transport stream in them.
+pub fn packet_distance(start: &[u8]) -> Option<u8> {
+    /// So many sync bytes in a row are no accident.
+    const ENOUGH: usize = 5;
+    /// A stream that does not begin by then is none.
+    const SEARCHED: usize = 64 * 1024;
+    let candidates = memchr::memchr_iter(SYNC_BYTE, start.get(..SEARCHED).unwrap_or(start));
+    let mut best: Option<(usize, u8)> = None;
+    for at in candidates {
+        for distance in PACKET_DISTANCES {
+            let behind = start.get(at..).unwrap_or_default();
+            let places = behind.iter().step_by(usize::from(distance)).take(ENOUGH);
+            let run = places.take_while(|&&byte| byte == SYNC_BYTE).count();
+            let whole = behind.len() >= PACKET_BYTES;
+            if run >= ENOUGH {
+                return Some(distance);
+            }
+            // A short object: all that is there has to fit.
+            let fits = whole && run * usize::from(distance) + PACKET_BYTES > behind.len();
+            if fits && best.is_none_or(|(most, _)| run > most) {
+                best = Some((run, distance));
+            }
+        }
+    }
+    best.filter(|(run, _)| *run >= 2 || start.len() < 2 * PACKET_BYTES).map(|(_, d)| d)
 }
 
 /// Cuts the bytes of an object into packets, whatever the chunks they come in, and finds the next
@@ -77,7 +121,7 @@ impl<'a> Packet<'a> {
 /// A packet behind lost sync is believed if another follows it or the object ends with it. Which
 /// packets are found depends on the bytes alone and not on how they are cut into chunks, so reading
 /// that begins with any packet finds the same ones behind it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct PacketReader {
     carry: Vec<u8>,
     /// Where the next byte that is pushed lies in its object.
@@ -85,6 +129,24 @@ pub struct PacketReader {
     skipped_bytes: u64,
     /// Sync is lost and not found again.
     is_lost: bool,
+    /// Bytes from one packet to the next.
+    distance: usize,
+    /// Bytes between two packets that are still to come.
+    between: usize,
+}
+
+/// Reads packets without anything between them.
+impl Default for PacketReader {
+    fn default() -> Self {
+        Self {
+            carry: Vec::new(),
+            offset: 0,
+            skipped_bytes: 0,
+            is_lost: false,
+            distance: PACKET_BYTES,
+            between: 0,
+        }
+    }
 }
 
 impl PacketReader {
@@ -93,14 +155,20 @@ impl PacketReader {
         Self { offset, ..Self::default() }
     }
 
-    /// Goes on at `offset` of another object. Returns how many bytes of an incomplete packet the
-    /// one before ended with.
-    pub fn begin_object(&mut self, offset: u64) -> usize {
-        let left = self.carry.len();
+    /// Goes on at `offset` of another object, whose packets follow each other at `distance` (one of
+    /// [`PACKET_DISTANCES`]).
+    pub fn begin_object(&mut self, offset: u64, distance: u8) {
         self.carry.clear();
         self.offset = offset;
         self.is_lost = false;
-        left
+        self.distance = usize::from(distance).max(PACKET_BYTES);
+        // Time codes stand in front of packets.
+        self.between = if offset == 0 && distance == 192 { 4 } else { 0 };
+    }
+
+    /// What is left of the object behind its last packet.
+    pub fn rest(&self) -> &[u8] {
+        &self.carry
     }
 
     /// Bytes that were skipped to find sync again.
@@ -112,7 +180,7 @@ impl PacketReader {
     pub fn push(&mut self, chunk: &[u8], mut take: impl FnMut(u64, &[u8; PACKET_BYTES])) {
         let mut rest = chunk;
         while !self.carry.is_empty() {
-            let wanted = PACKET_BYTES + usize::from(self.is_lost);
+            let wanted = if self.is_lost { self.distance + 1 } else { PACKET_BYTES };
             let missing = wanted.saturating_sub(self.carry.len());
             let (part, behind) = rest.split_at(missing.min(rest.len()));
             self.carry.extend_from_slice(part);
@@ -123,11 +191,19 @@ impl PacketReader {
             }
             let mut carry = std::mem::take(&mut self.carry);
             let begin = self.offset - carry.len() as u64;
-            let used = self.step(&carry, begin, &mut take).unwrap_or(0);
+            let mut used = self.step(&carry, begin, &mut take).unwrap_or(0);
+            let between = self.between.min(carry.len() - used);
+            self.between -= between;
+            used += between;
             carry.drain(..used);
             self.carry = carry;
         }
-        while let Some(used) = self.step(rest, self.offset, &mut take) {
+        loop {
+            let between = self.between.min(rest.len());
+            self.between -= between;
+            self.offset += between as u64;
+            rest = rest.get(between..).unwrap_or_default();
+            let Some(used) = self.step(rest, self.offset, &mut take) else { break };
             self.offset += used as u64;
             rest = rest.get(used..).unwrap_or_default();
         }
@@ -137,9 +213,10 @@ impl PacketReader {
 
     /// The object ends: the last packet behind lost sync has no other behind it.
     pub fn finish_object(&mut self, mut take: impl FnMut(u64, &[u8; PACKET_BYTES])) {
-        let Ok(packet) = <&[u8; PACKET_BYTES]>::try_from(&self.carry[..]) else { return };
-        if packet[0] == SYNC_BYTE {
-            take(self.offset - PACKET_BYTES as u64, packet);
+        let length = self.carry.len();
+        let Some(packet) = self.carry.first_chunk::<PACKET_BYTES>() else { return };
+        if packet[0] == SYNC_BYTE && (length == PACKET_BYTES || length == self.distance) {
+            take(self.offset - length as u64, packet);
             self.carry.clear();
         }
     }
@@ -154,7 +231,7 @@ impl PacketReader {
     ) -> Option<usize> {
         if self.is_lost {
             let skip = match memchr::memchr(SYNC_BYTE, bytes) {
-                Some(0) if *bytes.get(PACKET_BYTES)? == SYNC_BYTE => {
+                Some(0) if *bytes.get(self.distance)? == SYNC_BYTE => {
                     self.is_lost = false;
                     0
                 }
@@ -169,6 +246,7 @@ impl PacketReader {
         let packet = bytes.first_chunk::<PACKET_BYTES>()?;
         if packet[0] == SYNC_BYTE {
             take(offset, packet);
+            self.between = self.distance - PACKET_BYTES;
             return Some(PACKET_BYTES);
         }
         self.is_lost = true;
@@ -247,6 +325,39 @@ mod tests {
     }
 
     #[test]
+    fn packets_at_other_distances_are_found_at_any_chunking() {
+        let packets: Vec<[u8; PACKET_BYTES]> = (0..6).map(|pid| packet(pid, 0)).collect();
+        let time_coded: Vec<u8> =
+            packets.iter().flat_map(|p| [&[SYNC_BYTE, 1, 2, 3][..], p].concat()).collect();
+        let protected: Vec<u8> =
+            packets.iter().flat_map(|p| [&p[..], &[0x99; 16]].concat()).collect();
+        for (stream, distance, first) in [(time_coded, 192, 4), (protected, 204, 0)] {
+            assert_eq!(packet_distance(&stream), Some(distance));
+            let expected: Vec<u64> =
+                (0..6).map(|index| first + index * u64::from(distance)).collect();
+            for cut in [1, 3, 187, 188, 191, 192, 203, 204, 205, 500, stream.len()] {
+                let mut reader = PacketReader::default();
+                reader.begin_object(0, distance);
+                let mut found = Vec::new();
+                for chunk in stream.chunks(cut) {
+                    reader.push(chunk, |offset, _| found.push(offset));
+                }
+                reader.finish_object(|offset, _| found.push(offset));
+                assert_eq!(found, expected, "distance {distance}, cut {cut}");
+                assert_eq!(reader.skipped_bytes(), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_transport_stream_has_no_distance() {
+        assert_eq!(packet_distance(&[SYNC_BYTE; 100]), None);
+        assert_eq!(packet_distance(b"<html>GG</html>    ".repeat(36).as_slice()), None);
+        assert_eq!(packet_distance(&packet(1, 0)), Some(188));
+        assert_eq!(packet_distance(&[packet(1, 0), packet(1, 1)].concat()), Some(188));
+    }
+
+    #[test]
     fn how_garbage_is_cut_does_not_matter() {
         // Sync bytes in garbage, some with another one packet later.
         let mut garbage = [0x11; 600];
@@ -261,7 +372,7 @@ mod tests {
                 reader.push(chunk, |offset, _| found.push(offset));
             }
             reader.finish_object(|offset, _| found.push(offset));
-            (found, reader.begin_object(0))
+            (found, reader.rest().len())
         };
         let whole = found(stream.len());
         for cut in 1..stream.len() {
@@ -276,7 +387,7 @@ mod tests {
         let mut found = Vec::new();
         reader.push(&stream, |offset, _| found.push(offset));
         reader.finish_object(|offset, _| found.push(offset));
-        assert_eq!((found, reader.begin_object(0)), (vec![0, 191], 0));
+        assert_eq!((found, reader.rest().len()), (vec![0, 191], 0));
     }
 
     #[test]

@@ -224,6 +224,7 @@ mod tests {
             scrambled: false,
             discontinuity: false,
             continuity_counter: 0,
+            clock_reference: None,
             payload: Some(payload),
         }
     }

@@ -68,8 +68,10 @@ pub mod stream_type {
 /// What a program map table lists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProgramMap {
-    /// The elementary streams in the table's order.
-    pub streams: Vec<ElementaryStream>,
+    /// The PID that carries the clock reference, `PCR_PID`.
+    pub clock_pid: u16,
+    /// The elementary streams in the table's order, with their descriptors.
+    pub streams: Vec<MapEntry>,
 }
 
 /// One entry of a program map table.
@@ -81,7 +83,7 @@ pub struct ElementaryStream {
     pub pid: u16,
 }
 
-/// One entry of a program map table, with its descriptors, to be written.
+/// One entry of a program map table with its descriptors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MapEntry {
     /// The elementary stream.
@@ -138,6 +140,11 @@ impl Tables {
                 false
             }
         }
+    }
+
+    /// The PIDs that tables are on.
+    pub fn is_table(&self, pid: u16) -> bool {
+        pid == PAT_PID || self.maps.contains_key(&pid)
     }
 
     /// How many programs the last association table lists.
@@ -212,15 +219,21 @@ fn parse_association(section: &[u8]) -> Option<BTreeMap<u16, u16>> {
 
 fn parse_map(section: &[u8]) -> Option<ProgramMap> {
     let body = section_body(section, PMT_TABLE_ID)?;
-    let &[_, _, info_high, info_low] = body.first_chunk::<4>()?;
+    let &[clock_high, clock_low, info_high, info_low] = body.first_chunk::<4>()?;
     let info_bytes = usize::from(info_high & 0x0F) << 8 | usize::from(info_low);
     let mut rest = body.get(4 + info_bytes..)?;
     let mut streams = Vec::new();
     while let Some((&[stream_type, p0, p1, i0, i1], behind)) = rest.split_first_chunk::<5>() {
-        streams.push(ElementaryStream { stream_type, pid: u16::from_be_bytes([p0 & 0x1F, p1]) });
-        rest = behind.get(usize::from(i0 & 0x0F) << 8 | usize::from(i1)..)?;
+        let info_bytes = usize::from(i0 & 0x0F) << 8 | usize::from(i1);
+        let (descriptors, behind) = behind.split_at_checked(info_bytes)?;
+        streams.push(MapEntry {
+            stream: ElementaryStream { stream_type, pid: u16::from_be_bytes([p0 & 0x1F, p1]) },
+            descriptors: descriptors.to_vec(),
+        });
+        rest = behind;
     }
-    Some(ProgramMap { streams })
+    let clock_pid = u16::from_be_bytes([clock_high & 0x1F, clock_low]);
+    Some(ProgramMap { clock_pid, streams })
 }
 
 /// A program association section that points at one program map.
@@ -276,6 +289,7 @@ mod tests {
             scrambled: false,
             discontinuity: false,
             continuity_counter: 0,
+            clock_reference: None,
             payload: Some(payload),
         }
     }
@@ -303,7 +317,8 @@ mod tests {
             assert!(!tables.push(&packet(0, true, &with_pointer(association_section(0x1000)))));
             assert!(!tables.push(&packet(0x1000, true, &map[..cut])), "cut {cut}");
             assert!(tables.push(&packet(0x1000, false, &map[cut..])));
-            assert_eq!(tables.program_map().unwrap().streams, streams);
+            assert_eq!(tables.program_map().unwrap().streams, entries);
+            assert_eq!(tables.program_map().unwrap().clock_pid, 0x101);
             assert_eq!(tables.program_count(), 1);
         }
     }

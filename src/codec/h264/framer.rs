@@ -373,6 +373,8 @@ impl Framer {
             },
             access: if unit.is_idr { RandomAccess::Instant } else { RandomAccess::None },
             config: 0,
+            order: None,
+            skipped_at_access: false,
         });
     }
 

@@ -90,10 +90,9 @@ async fn failures_show_and_a_reingest_clears_them() {
     let _ = api.catalog.fail_job(&job, failure).await.unwrap();
     let shown = api.get("/v1/assets/bbb").await.expect_status(200);
     assert_eq!(shown.body["status"], "FAILED");
-    let failure = json!({
-        "code": "not_a_master_playlist", "detail": "a/master.m3u8 line 2 …",
-        "remedy": FailureCode::NotAMasterPlaylist.remedy(),
-    });
+    let remedy = FailureCode::NotAMasterPlaylist.remedy();
+    let detail = "a/master.m3u8 line 2 …";
+    let failure = json!({"code": "not_a_master_playlist", "detail": detail, "remedy": remedy});
     assert_eq!(shown.body["failure"], failure);
     assert_eq!(shown.body["egressEndpoints"][0]["status"], "FAILED");
     assert_eq!(shown.body["egressEndpoints"][0].get("url"), None);

@@ -500,6 +500,7 @@ async fn key_servers_on_private_addresses_need_the_operators_word() {
     let store = SqliteStore::in_memory().await.unwrap();
     let egress = crate::config::Egress {
         allow_hosts: vec![crate::config::AllowedHost::Network("10.0.0.0/8".parse().unwrap())],
+        ..crate::config::Egress::default()
     };
     let api = built(store, None, EgressPolicy::new(&egress));
     api.post("/v1/packaging-groups", json!({"name": "web"})).await.expect_status(201);

@@ -81,6 +81,11 @@ impl Findings {
         }
     }
 
+    /// Another place of what was added before; it is no more of it.
+    pub fn also_at(&mut self, code: FindingCode, place: Place) {
+        self.join(Finding { code, places: vec![place], count: 0, detail: String::new() });
+    }
+
     /// Adds all that another collected.
     pub fn extend(&mut self, other: Self) {
         for finding in other.0 {

@@ -46,7 +46,9 @@ pub enum Topic {
 macro_rules! finding_codes {
     ($($topic:ident { $(#[doc = $doc:literal] $code:ident = $name:literal $severity:ident $remedy:literal)* })*) => {
         /// What kind of thing was found.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+        )]
         pub enum FindingCode {
             $($(#[doc = $doc] #[serde(rename = $name)] $code,)*)*
         }
@@ -102,6 +104,9 @@ finding_codes! {
         /// EXTINF is longer than EXT-X-TARGETDURATION.
         ExtinfAboveTarget = "extinf_above_target" Info
             "Nothing must be done: the durations of segments are chosen anew."
+        /// A playlist breaks the standard where that does no harm.
+        PlaylistUntidy = "playlist_untidy" Info
+            "Mend the playlist: other programs may refuse it."
         /// A media playlist lists the same bytes more than once.
         SameFileTwice = "same_file_twice" Info
             "Check that the repetition is meant; if it is, put EXT-X-DISCONTINUITY before it."
@@ -120,6 +125,9 @@ finding_codes! {
         /// An EXT-X-MEDIA rendition has a playlist of its own, which is not read.
         RenditionLeftOut = "rendition_left_out" Error
             "Multiplex its sound into the streams, or do without it."
+        /// Media playlists have different numbers of EXT-X-DISCONTINUITY.
+        DiscontinuitiesDiffer = "discontinuities_differ" Warning
+            "Give all media playlists the same EXT-X-DISCONTINUITY (RFC 8216 6.2.4)."
         /// Streams do not end at the same time.
         LengthsDiffer = "lengths_differ" Warning
             "Encode all streams from the same cut of the title."
@@ -155,6 +163,9 @@ finding_codes! {
         /// Pictures or frames have no timestamps where they need some.
         TimestampsMissing = "timestamps_missing" Warning
             "Multiplex the source again if picture and sound are not in step."
+        /// Timestamps are out of line with those around them.
+        TimestampsDoubted = "timestamps_doubted" Warning
+            "Look at the multiplexer: it writes timestamps that lead nowhere; they are not used."
         /// Pictures or frames follow each other with the same timestamp.
         TimestampsRepeated = "timestamps_repeated" Warning
             "Multiplex the source again if motion is uneven."

@@ -67,6 +67,8 @@ pub enum PeriodCause {
     ClockJump,
     /// Picture size, parameter sets or the format of the sound change.
     ConfigurationChange,
+    /// The track goes on under another PID, and the playlist does not say so.
+    TrackMove,
     /// Segments are missing before it.
     Gap,
 }
@@ -79,6 +81,7 @@ impl PeriodCause {
             Self::Discontinuity => "discontinuity",
             Self::ClockJump => "clock_jump",
             Self::ConfigurationChange => "configuration_change",
+            Self::TrackMove => "track_move",
             Self::Gap => "gap",
         }
     }

@@ -1,0 +1,258 @@
+//! From playlists to the segments that ingest reads: which streams there are, where their segments
+//! and keys lie, and what the playlists got wrong.
+//!
+//! ```text
+//! master ─ choices ─┬ the stream ─────────────── list ─► ListedSegments
+//!                   └ its redundant copies, used when it cannot be read
+//! ```
+//!
+//! A playlist that is listed twice is read once. Segments that `EXT-X-GAP` says are missing are
+//! left out here.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use bytes::Bytes;
+
+use super::ingest::IngestLimits;
+use super::notes::add_notes;
+use crate::cenc::aes128::sequence_iv;
+use crate::hls::read::{
+    self, ListedStream, MasterPlaylist, MediaContext, MediaSegment, ReadError, StreamEntry,
+    Variables,
+};
+use crate::model::ingest::{FailureCode, FindingCode, Findings, IngestFailure, Place};
+use crate::model::source_key::SourceEncryption;
+use crate::source::{Root, SourcePath};
+
+/// A stream of the master playlist, and the copies of it.
+#[derive(Debug)]
+pub(super) struct Choice {
+    /// The line of its `EXT-X-STREAM-INF`.
+    pub line: usize,
+    /// In the order in which they are tried; one at least.
+    pub copies: Vec<StreamEntry>,
+}
+
+/// A stream whose media playlist has been read.
+#[derive(Debug)]
+pub(super) struct StreamSource {
+    pub entry: StreamEntry,
+    pub segments: Vec<SegmentSource>,
+    /// Segments, counted without gaps, that a gap stands before.
+    pub behind_gaps: Vec<usize>,
+    pub findings: Findings,
+}
+
+/// A segment that is there.
+#[derive(Debug)]
+pub(super) struct SegmentSource {
+    pub path: SourcePath,
+    pub byte_range: Option<(u64, u64)>,
+    pub discontinuity: bool,
+    pub encryption: Option<SourceEncryption>,
+}
+
+/// The streams of a master playlist: each playlist once, redundant ones behind the first of them.
+pub(super) fn choices(
+    root: &Root,
+    master_path: &SourcePath,
+    master: &MasterPlaylist,
+    findings: &mut Findings,
+) -> Vec<Choice> {
+    let mut choices: Vec<Choice> = Vec::new();
+    // Lines of the streams that are kept, by what they must not have in common.
+    let mut lines_by_path: HashMap<String, usize> = HashMap::new();
+    let mut by_attributes: HashMap<&[(String, String)], usize> = HashMap::new();
+    for ListedStream { line, entry, attributes } in &master.streams {
+        // What leads nowhere is reported when it is read.
+        let path = match master_path.resolve(&entry.uri, root.url()) {
+            Ok(path) => path.to_stored(),
+            Err(_) => format!("\n{}", entry.uri),
+        };
+        let at = Place { line: Some(*line as u64), ..Place::stream(&entry.uri) };
+        let at = Place { file: Some(master_path.to_string()), ..at };
+        match lines_by_path.entry(path) {
+            Entry::Occupied(first) => {
+                let detail = format!(
+                    "{master_path}, line {line}: {} is listed in line {} already; it is read once",
+                    entry.uri,
+                    first.get()
+                );
+                findings.add(FindingCode::DuplicateVariant, at, detail);
+                continue;
+            }
+            Entry::Vacant(place) => place.insert(*line),
+        };
+        match by_attributes.entry(attributes) {
+            Entry::Occupied(first) => {
+                if let Some(choice) = choices.get_mut(*first.get()) {
+                    let detail = format!(
+                        "{master_path}, line {line}: {} has the attributes of the stream in line \
+                         {}, so it is a copy and used only if that cannot be read; if it is \
+                         another stream, give it attributes of its own",
+                        entry.uri, choice.line
+                    );
+                    choice.copies.push(entry.clone());
+                    findings.add(FindingCode::RedundantVariant, at, detail);
+                }
+            }
+            Entry::Vacant(place) => {
+                place.insert(choices.len());
+                choices.push(Choice { line: *line, copies: vec![entry.clone()] });
+            }
+        }
+    }
+    choices
+}
+
+/// Reads the media playlist of one copy of a stream.
+pub(super) async fn list(
+    root: &Root,
+    master: &SourcePath,
+    entry: StreamEntry,
+    variables: &Variables,
+    limits: IngestLimits,
+) -> Result<StreamSource, IngestFailure> {
+    let path = master.resolve(&entry.uri, root.url()).map_err(|error| {
+        let mut failure = error.to_ingest_failure();
+        failure.detail = format!("{master}: {}", failure.detail);
+        failure
+    })?;
+    let bytes = read_playlist(root, &path, limits).await?;
+    // The query as written: roots that know no queries forget it.
+    let query = entry.uri.split('#').next().and_then(|uri| Some(uri.split_once('?')?.1));
+    let context = MediaContext { variables, query, max_segments: limits.max_segments };
+    let playlist = read::media_playlist(&bytes, &context)
+        .map_err(|error| playlist_failure(path.as_str(), &error))?;
+    let mut findings = Findings::default();
+    add_notes(&playlist.notes, path.as_str(), Some(&entry.uri), &mut findings);
+    let (mut segments, mut behind_gaps) = (Vec::new(), Vec::new());
+    let at_line = |line: usize| Place {
+        file: Some(path.to_string()),
+        line: Some(line as u64),
+        ..Place::stream(&entry.uri)
+    };
+    let mut first_lines = HashMap::new();
+    let (mut gap, mut discontinuity) = (false, false);
+    for segment in playlist.segments {
+        discontinuity |= segment.discontinuity;
+        if segment.gap {
+            let claimed = segment.duration.unwrap_or_default();
+            let detail = format!(
+                "{path}, line {}: EXT-X-GAP says that {} is missing; its {}.{:03} s are not played",
+                segment.line,
+                segment.uri,
+                claimed.as_secs(),
+                claimed.subsec_millis()
+            );
+            findings.add(FindingCode::SegmentGap, at_line(segment.line), detail);
+            gap = true;
+            continue;
+        }
+        let place = place(root, &path, &segment)?;
+        match first_lines.entry((place.path.to_stored(), place.byte_range)) {
+            Entry::Occupied(first) => {
+                let detail = format!(
+                    "{path}, line {}: {} is listed in line {} already; it is played again",
+                    segment.line,
+                    place.path,
+                    first.get()
+                );
+                findings.add(FindingCode::SameFileTwice, at_line(segment.line), detail);
+            }
+            Entry::Vacant(entry) => {
+                entry.insert(segment.line);
+            }
+        }
+        if gap {
+            behind_gaps.push(segments.len());
+        }
+        segments.push(SegmentSource { discontinuity, ..place });
+        (gap, discontinuity) = (false, false);
+    }
+    if segments.is_empty() {
+        return Err(IngestFailure::new(
+            FailureCode::SourceNotFound,
+            format!("{path}: every segment is an EXT-X-GAP, so there is nothing to play"),
+        ));
+    }
+    Ok(StreamSource { entry, segments, behind_gaps, findings })
+}
+
+/// Where a segment and its key are.
+fn place(
+    root: &Root,
+    playlist: &SourcePath,
+    segment: &MediaSegment,
+) -> Result<SegmentSource, IngestFailure> {
+    let at_line = |line: usize, mut failure: IngestFailure| {
+        failure.detail = format!("{playlist}, line {line}: {}", failure.detail);
+        failure
+    };
+    let path = playlist
+        .resolve(&segment.uri, root.url())
+        .map_err(|error| at_line(segment.line, error.to_ingest_failure()))?;
+    let encryption = match &segment.key {
+        Some(key) => Some(SourceEncryption {
+            key: root
+                .key_place(playlist, &key.uri)
+                .map_err(|error| at_line(key.line, error.to_ingest_failure()))?,
+            iv: key.iv.unwrap_or(sequence_iv(segment.media_sequence)),
+        }),
+        None => None,
+    };
+    Ok(SegmentSource { path, byte_range: segment.byte_range, discontinuity: false, encryption })
+}
+
+/// The segments behind gaps begin a stretch of their own where all streams have the same gaps.
+/// Where only some have, the clock tells.
+pub(super) fn break_at_gaps(sources: &mut [StreamSource]) {
+    let Some(first) = sources.first() else { return };
+    let (gaps, count) = (first.behind_gaps.clone(), first.segments.len());
+    let same =
+        sources.iter().all(|source| source.behind_gaps == gaps && source.segments.len() == count);
+    if same {
+        for source in sources {
+            for index in &source.behind_gaps {
+                if let Some(segment) = source.segments.get_mut(*index) {
+                    segment.discontinuity = true;
+                }
+            }
+        }
+    }
+}
+
+/// A playlist as bytes.
+pub(super) async fn read_playlist(
+    root: &Root,
+    path: &SourcePath,
+    limits: IngestLimits,
+) -> Result<Bytes, IngestFailure> {
+    root.read_all(path, limits.max_playlist_bytes).await.map_err(|error| error.to_ingest_failure())
+}
+
+/// A playlist that cannot be read, with its name.
+pub(super) fn playlist_failure(path: &str, error: &ReadError) -> IngestFailure {
+    let code = match error {
+        ReadError::NotAPlaylist { .. }
+        | ReadError::Tag { .. }
+        | ReadError::UndefinedVariable { .. }
+        | ReadError::NotAMediaPlaylist { .. }
+        | ReadError::NoSegments { .. }
+        | ReadError::DeltaUpdate { .. }
+        | ReadError::IFramesOnly { .. } => FailureCode::NotAPlaylist,
+        ReadError::TooManySegments { .. } => FailureCode::LimitExceeded,
+        ReadError::NotAMasterPlaylist { .. } => FailureCode::NotAMasterPlaylist,
+        ReadError::NoStreams => FailureCode::NoVariants,
+        ReadError::NotEnded { .. } => FailureCode::NotVod,
+        ReadError::Encrypted { .. } | ReadError::FragmentedMp4 { .. } => {
+            FailureCode::UnsupportedContainer
+        }
+    };
+    let advice = match error {
+        ReadError::TooManySegments { .. } => " (ingest.max_segments)",
+        _ => "",
+    };
+    IngestFailure::new(code, format!("{path}: {error}{advice}"))
+}

@@ -1,0 +1,478 @@
+//! The pictures of one track: access units → measured groups.
+//!
+//! ```text
+//! access units ─ collected ─(next random access point)─ waiting ─(its first picture is known)─ measured
+//! ```
+//!
+//! A group lasts until the first picture of the next one is shown, which is one of its leading
+//! pictures where it has some; so a group is measured one group later. Where the clock jumps, the
+//! codec configuration changes or the track moves to another PID, a section ends and another begins
+//! with the next random access point.
+
+use std::borrow::Cow;
+
+use super::input::{TrackInput, end_before, from_tag, position};
+use crate::cenc::subsample::{self, SliceSyntax};
+use crate::codec::timing::{
+    ContinuousTimestamps, Placed, TRUSTED_DISTANCE, TrackClock, date_pictures, place_pictures,
+    uniform_duration,
+};
+use crate::codec::{AccessUnit, Timestamps, h264};
+use crate::model::codec::{CodecConfig, StreamSyntax};
+use crate::model::presentation::{SourcePosition, SubsampleCounts};
+use crate::model::protection::ProtectionScheme;
+use crate::model::sample::RandomAccess;
+use crate::time::{Ticks, Timescale};
+use crate::ts::mux;
+use crate::ts::packet::Packet;
+
+/// The pictures between two breaks, on the source's clock: 90 kHz without wrap.
+#[derive(Debug)]
+pub(in crate::index) struct VideoSection {
+    pub pid: u16,
+    pub syntax: StreamSyntax,
+    pub config: CodecConfig,
+    pub groups: Vec<RawGroup>,
+    /// The pictures of all groups in a row.
+    pub pictures: Vec<RawPicture>,
+    /// When the last picture ends.
+    pub end: Ticks,
+    /// Why it begins.
+    pub begin: Begin,
+}
+
+/// Why a section begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::index) enum Begin {
+    /// The playlist says so, or it is the first.
+    Announced,
+    /// The clock went from one time to another.
+    ClockJump { from: Ticks, to: Ticks },
+    /// Decoders have to be set up anew.
+    Configuration,
+    /// The track has another PID.
+    Moved,
+}
+
+/// A measured group of pictures.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::index) struct RawGroup {
+    pub start: SourcePosition,
+    pub end: SourcePosition,
+    pub skip: u8,
+    pub pes_left: Option<u32>,
+    /// The timestamps of its first picture.
+    pub first: ContinuousTimestamps,
+    /// When the first of its pictures is shown.
+    pub time: Ticks,
+    pub samples: u32,
+    pub left_out: u32,
+    pub access: RandomAccess,
+    pub payload_bytes: u32,
+    pub uniform_duration: Option<u32>,
+    /// Clock references that it takes in a transport stream.
+    pub ts_clock_packets: u32,
+    pub subsamples: SubsampleCounts,
+}
+
+/// What the size of a picture in a transport stream depends on.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::index) struct RawPicture {
+    pub size: u32,
+    pub composition_offset: i32,
+}
+
+/// What was noticed about pictures, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::index) struct PictureCounts {
+    /// Pictures that no random access point precedes.
+    pub undecodable: u64,
+    /// Leading pictures of the first group of a section, whose references are missing.
+    pub leading: u64,
+    /// Pictures without timestamps of their own.
+    pub undated: u64,
+    /// Timestamps that were not believed.
+    pub doubted: u64,
+    /// Groups whose decoding times do not grow.
+    pub spread: u64,
+}
+
+impl PictureCounts {
+    pub fn add(&mut self, other: Self) {
+        self.undecodable += other.undecodable;
+        self.leading += other.leading;
+        self.undated += other.undated;
+        self.doubted += other.doubted;
+        self.spread += other.spread;
+    }
+}
+
+/// A clock that goes on later than this has jumped: an hour. What is in between would have to be
+/// filled with segments and clock references.
+pub(super) const LONGEST_GAP: Ticks = Ticks(3_600 * 90_000);
+/// A join that repeats more than this is a jump back: half a second.
+pub(super) const LONGEST_OVERLAP: i64 = 45_000;
+/// So many pictures in a row with timestamps out of line are a jump and no mistake.
+const DOUBTED_IN_A_ROW: usize = 4;
+/// A gradual refresh opens a group only where no better way to begin was found for so long.
+const GRADUAL_AFTER: i64 = 5 * 90_000;
+/// Without neighbours: 25 pictures a second is as good as any.
+const USUAL_STEP: i64 = 3_600;
+
+/// A picture of a group that is being collected.
+struct ScannedPicture {
+    unit: AccessUnit,
+    at: ContinuousTimestamps,
+    /// How many subsamples it has with cenc and with cbcs.
+    subsamples: (u32, u32),
+}
+
+/// A group that ended, and waits for the time of the next.
+struct Waiting {
+    pictures: Vec<ScannedPicture>,
+    end: SourcePosition,
+    time: Ticks,
+    is_first: bool,
+}
+
+/// Counts the stretches that encryption makes of a picture.
+fn count_subsamples(picture: &[u8], sets: Option<&h264::ParameterSets>) -> (u32, u32) {
+    let Some(sets) = sets else { return (0, 0) };
+    let slices = SliceSyntax::Avc(Cow::Borrowed(sets.slice_headers()));
+    let count = |scheme| subsample::count(scheme, picture, &slices);
+    (count(ProtectionScheme::Cenc), count(ProtectionScheme::Cbcs))
+}
+
+/// Follows one track of pictures between two announced discontinuities.
+pub(super) struct PictureTrack {
+    pub input: TrackInput,
+    pub syntax: StreamSyntax,
+    pub counts: PictureCounts,
+    framer: h264::Framer,
+    clock: TrackClock,
+    /// The latest decoding time; `None` before the first timestamp.
+    now: Option<Ticks>,
+    collected: Vec<ScannedPicture>,
+    waiting: Option<Waiting>,
+    /// Pictures at the end of what is collected whose timestamps are out of line.
+    doubted_in_a_row: usize,
+    /// Waits for a random access point after a break.
+    is_broken: bool,
+    begin: Begin,
+    config: u32,
+    groups: Vec<RawGroup>,
+    pictures: Vec<RawPicture>,
+    /// The usual distance of pictures, for the end of the last group.
+    step: i64,
+    sections: Vec<VideoSection>,
+}
+
+impl PictureTrack {
+    pub fn new(pid: u16, syntax: StreamSyntax, begin: Begin) -> Self {
+        Self {
+            input: TrackInput::new(pid),
+            syntax,
+            counts: PictureCounts::default(),
+            framer: h264::Framer::new(Vec::new()).with_parameter_sets(),
+            clock: TrackClock::unset(),
+            now: None,
+            collected: Vec::new(),
+            waiting: None,
+            doubted_in_a_row: 0,
+            is_broken: false,
+            begin,
+            config: 0,
+            groups: Vec::new(),
+            pictures: Vec::new(),
+            step: 0,
+            sections: Vec::new(),
+        }
+    }
+
+    /// Where its clock stands, and how many sections have ended.
+    pub fn clock(&self) -> Option<(usize, Ticks)> {
+        Some((self.sections.len(), self.now?))
+    }
+
+    /// Units with broken syntax so far, and headers of PES packets.
+    pub fn broken(&self) -> (u64, u64) {
+        (self.framer.damage().broken_units, self.input.pes.broken_headers)
+    }
+
+    /// Takes a packet. `other` is [`PictureTrack::clock`] of the stream's other track.
+    pub fn push(
+        &mut self,
+        packet: &Packet<'_>,
+        place: u64,
+        other: Option<(usize, Ticks)>,
+    ) -> Result<(), String> {
+        let Some((part, tag)) = self.input.part(packet, place) else { return Ok(()) };
+        if let Some(timestamps) = part.begins {
+            self.framer.begin_packet(timestamps);
+            self.take_units(other)?;
+        }
+        self.framer.push(part.payload, tag);
+        Ok(())
+    }
+
+    fn take_units(&mut self, other: Option<(usize, Ticks)>) -> Result<(), String> {
+        let mut units = Vec::new();
+        self.framer.drain(|unit, bytes, sets| units.push((unit, count_subsamples(bytes, sets))));
+        for (unit, subsamples) in units {
+            self.take_unit(unit, subsamples, other)?;
+        }
+        Ok(())
+    }
+
+    fn take_unit(
+        &mut self,
+        unit: AccessUnit,
+        subsamples: (u32, u32),
+        other: Option<(usize, Ticks)>,
+    ) -> Result<(), String> {
+        let mut placed = self.place(unit.timestamps);
+        self.counts.undated += u64::from(unit.timestamps.is_none());
+        if self.begins_group(&unit, placed.at()) {
+            let position = end_before(from_tag(unit.tag).0, unit.skip);
+            if let Some(to) = self.jump(placed, other) {
+                let from = placed.at().presentation;
+                self.end_section(position)?;
+                self.begin = Begin::ClockJump { from, to: to.presentation };
+                self.clock = TrackClock::near(to);
+                placed = self.clock.place(unit.timestamps);
+            } else if unit.config != self.config && !self.is_empty() {
+                self.end_section(position)?;
+                self.begin = Begin::Configuration;
+            } else {
+                if let Placed::Doubted(_, at) = placed {
+                    self.clock = TrackClock::near(at);
+                    placed = self.clock.place(unit.timestamps);
+                }
+                self.end_group(position)?;
+            }
+            self.clock.begin_group();
+            self.config = unit.config;
+            self.is_broken = false;
+            self.doubted_in_a_row = 0;
+        } else if self.is_broken || self.collected.is_empty() {
+            self.counts.undecodable += 1;
+            return Ok(());
+        } else if unit.config != self.config {
+            // Its decoder configuration begins nowhere where decoding could.
+            self.is_broken = true;
+            self.counts.undecodable += 1;
+            return Ok(());
+        }
+        let at = placed.at();
+        if self.now.is_some() || unit.timestamps.is_some() {
+            self.now = Some(at.decode);
+        }
+        self.collected.push(ScannedPicture { unit, at, subsamples });
+        match placed {
+            Placed::Doubted(..) => {
+                self.counts.doubted += 1;
+                self.doubted_in_a_row += 1;
+            }
+            Placed::Dated(_) => self.doubted_in_a_row = 0,
+            Placed::Guessed(_) => {}
+        }
+        if self.doubted_in_a_row >= DOUBTED_IN_A_ROW {
+            let kept = self.collected.len() - DOUBTED_IN_A_ROW.min(self.collected.len());
+            self.collected.truncate(kept);
+            self.counts.undecodable += DOUBTED_IN_A_ROW as u64;
+            self.is_broken = true;
+        }
+        Ok(())
+    }
+
+    /// Places a picture. The first that has timestamps says when those before it were shown.
+    fn place(&mut self, timestamps: Option<Timestamps>) -> Placed {
+        let placed = self.clock.place(timestamps);
+        let (Placed::Dated(at) | Placed::Doubted(_, at)) = placed else { return placed };
+        if self.now.is_some() {
+            return placed;
+        }
+        let earlier = (1..).map(|count| Ticks(count * USUAL_STEP));
+        for (picture, earlier) in self.collected.iter_mut().rev().zip(earlier) {
+            picture.at = ContinuousTimestamps {
+                presentation: at.presentation.minus(earlier),
+                decode: at.decode.minus(earlier),
+            };
+        }
+        self.clock = TrackClock::near(at);
+        self.clock.place(timestamps)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.groups.is_empty() && self.waiting.is_none() && self.collected.is_empty()
+    }
+
+    fn begins_group(&self, unit: &AccessUnit, at: ContinuousTimestamps) -> bool {
+        match unit.access {
+            RandomAccess::Instant | RandomAccess::Recovery => true,
+            RandomAccess::Gradual => self.collected.first().is_none_or(|first| {
+                self.is_broken || at.decode.minus(first.at.decode).0 >= GRADUAL_AFTER
+            }),
+            RandomAccess::None => false,
+        }
+    }
+
+    /// Where the clock has jumped to with a random access point, if it has.
+    fn jump(&self, placed: Placed, other: Option<(usize, Ticks)>) -> Option<ContinuousTimestamps> {
+        if self.is_empty() {
+            return None;
+        }
+        match placed {
+            Placed::Doubted(guess, at) => {
+                // Where the other track's clock is, too, something is missing in between.
+                let ahead = at.decode.minus(guess.decode);
+                let is_gap = ahead.0 > 0
+                    && ahead <= LONGEST_GAP
+                    && other.is_some_and(|(sections, now)| {
+                        sections <= self.sections.len()
+                            && at.decode.minus(now).0.abs() <= TRUSTED_DISTANCE
+                    });
+                (!is_gap).then_some(at)
+            }
+            Placed::Guessed(_) => None,
+            Placed::Dated(at) => {
+                let first = self.collected.first()?.at.presentation;
+                let latest = self.collected.iter().map(|p| p.at.presentation).max()?;
+                let repeats = latest.minus(at.presentation).0 > LONGEST_OVERLAP;
+                (repeats || at.presentation <= first).then_some(at)
+            }
+        }
+    }
+
+    /// The collected pictures are a group, which ends before `end`.
+    fn end_group(&mut self, end: SourcePosition) -> Result<(), String> {
+        let pictures = std::mem::take(&mut self.collected);
+        let Some(first) = pictures.first() else { return Ok(()) };
+        let is_first = self.groups.is_empty() && self.waiting.is_none();
+        let kept = pictures
+            .iter()
+            .filter(|p| !(is_first && p.unit.is_left_out(p.at, first.at, first.unit.access)));
+        let mut time = kept.map(|p| p.at.presentation).min().unwrap_or(first.at.presentation);
+        if let Some(waiting) = self.waiting.take() {
+            // Groups follow each other, whatever timestamps say.
+            time = time.max(waiting.time.plus(Ticks(waiting.pictures.len() as i64)));
+            self.measure(waiting, time)?;
+        }
+        self.waiting = Some(Waiting { pictures, end, time, is_first });
+        Ok(())
+    }
+
+    /// Ends the section before `end` in the source.
+    fn end_section(&mut self, end: SourcePosition) -> Result<(), String> {
+        self.end_group(end)?;
+        if let Some(waiting) = self.waiting.take() {
+            let last = self.last_picture_end(&waiting.pictures);
+            let last = last.max(waiting.time.plus(Ticks(waiting.pictures.len() as i64)));
+            self.measure(waiting, last)?;
+            self.sections.push(VideoSection {
+                pid: self.input.pid,
+                syntax: self.syntax,
+                config: self.configuration()?,
+                groups: std::mem::take(&mut self.groups),
+                pictures: std::mem::take(&mut self.pictures),
+                end: last,
+                begin: self.begin,
+            });
+        }
+        Ok(())
+    }
+
+    /// The configuration of the section that ends.
+    fn configuration(&self) -> Result<CodecConfig, String> {
+        let sets = self.framer.parameter_sets().filter(|sets| sets.are_complete());
+        let sets = sets.ok_or_else(|| "parameter sets are missing".to_owned())?;
+        sets.config().map(CodecConfig::Avc).map_err(|error| error.to_string())
+    }
+
+    /// Measures a group, which lasts until `end` on the source's clock.
+    fn measure(&mut self, group: Waiting, end: Ticks) -> Result<(), String> {
+        let Waiting { pictures, end: position_end, time, is_first } = group;
+        let Some(first) = pictures.first() else { return Ok(()) };
+        let (first_unit, first) = (first.unit, first.at);
+        let units: Vec<AccessUnit> = pictures.iter().map(|picture| picture.unit).collect();
+        let dated = date_pictures(&units, first, end.minus(time));
+        let is_kept = |(picture, at): &(&ScannedPicture, ContinuousTimestamps)| {
+            !(is_first && picture.unit.is_left_out(*at, first, first_unit.access))
+        };
+        let all = pictures.iter().zip(dated);
+        let kept: Vec<&ScannedPicture> = all.filter(is_kept).map(|(picture, _)| picture).collect();
+        let units: Vec<AccessUnit> = kept.iter().map(|picture| picture.unit).collect();
+        // Dated without the others, as they are when they are packaged.
+        let stamps = date_pictures(&units, first, end.minus(time));
+        let left_out = pictures.len() - kept.len();
+        self.counts.leading += left_out as u64;
+        let grows = |pair: &[ContinuousTimestamps]| matches!(pair, [a, b] if a.decode < b.decode);
+        self.counts.spread += u64::from(!stamps.windows(2).all(grows));
+        let mut subsamples = SubsampleCounts::default();
+        for &&ScannedPicture { subsamples: (cenc, cbcs), .. } in &kept {
+            subsamples.cenc = subsamples.cenc.saturating_add(cenc);
+            subsamples.cbcs = subsamples.cbcs.saturating_add(cbcs);
+            let most = u16::try_from(cenc.max(cbcs)).unwrap_or(u16::MAX);
+            subsamples.most = subsamples.most.max(most);
+        }
+        let samples = place_pictures(&units, &stamps, time, end, 0);
+        if let Some(sample) = samples.last() {
+            self.step = i64::from(sample.duration).min(Timescale::MPEG.hertz().into());
+        }
+        let payload_bytes: u64 = samples.iter().map(|sample| u64::from(sample.size)).sum();
+        let payload_bytes = u32::try_from(payload_bytes)
+            .map_err(|_| "a group of pictures is larger than 4 GiB".to_owned())?;
+        let (place, pes_left) = from_tag(first_unit.tag);
+        self.groups.push(RawGroup {
+            start: position(place),
+            pes_left,
+            end: position_end,
+            skip: first_unit.skip,
+            first,
+            time,
+            samples: samples.len() as u32,
+            left_out: left_out as u32,
+            access: first_unit.access,
+            payload_bytes,
+            uniform_duration: uniform_duration(&samples),
+            ts_clock_packets: mux::clock_packets(&samples),
+            subsamples,
+        });
+        self.pictures.extend(samples.iter().map(|sample| RawPicture {
+            size: sample.size,
+            composition_offset: sample.composition_offset,
+        }));
+        Ok(())
+    }
+
+    /// The stretch or the track ends before `end` in the source.
+    pub fn finish(mut self, end: SourcePosition) -> Result<FinishedPictures, String> {
+        self.framer.finish();
+        self.take_units(None)?;
+        self.end_section(end)?;
+        let broken = self.broken();
+        Ok(FinishedPictures { sections: self.sections, counts: self.counts, broken })
+    }
+
+    /// When the last picture of a group ends: the latest one shown lasts as long as the others do.
+    fn last_picture_end(&self, pictures: &[ScannedPicture]) -> Ticks {
+        let mut shown: Vec<Ticks> =
+            pictures.iter().map(|picture| picture.at.presentation).collect();
+        shown.sort_unstable();
+        let last = shown.last().copied().unwrap_or_default();
+        let span = shown.first().map_or(0, |first| last.0 - first.0);
+        let count = shown.len().saturating_sub(1) as i64;
+        let step = match count {
+            0 => self.step,
+            count => (span + count / 2) / count,
+        };
+        last.plus(Ticks(if step > 0 { step } else { USUAL_STEP }))
+    }
+}
+
+/// What is left of a [`PictureTrack`].
+pub(super) struct FinishedPictures {
+    pub sections: Vec<VideoSection>,
+    pub counts: PictureCounts,
+    pub broken: (u64, u64),
+}
