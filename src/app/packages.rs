@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::ingest::{LeftOut, PackageReport};
 use crate::model::manifest::{Manifest, ManifestRendition};
 use crate::model::policy::{Configuration, Name, PackageType, SegmentDuration, StreamSelection};
@@ -43,13 +43,11 @@ fn report(presentation: &Arc<Presentation>, package_type: PackageType) -> Packag
 
 /// With the settings that a configuration has by default, and clear.
 fn packaging(presentation: &Arc<Presentation>, package_type: PackageType) -> Result<Packaging> {
-    let name = Name::new("report")
-        .map_err(|error| Error::internal("a name of the report is none").caused_by(error))?;
     let configuration = Configuration {
-        name: name.clone(),
+        name: Name::default_manifest(),
         package_type,
         segment_duration: SegmentDuration::DEFAULT,
-        manifest_name: name,
+        manifest_name: Name::default_manifest(),
         stream_selection: StreamSelection::default(),
         encryption: None,
     };

@@ -176,7 +176,7 @@ finding_codes! {
         AudioGaps = "audio_gaps" Warning
             "Look at the recording if there are many; the silence is kept, so that sound stays in \
              step."
-        /// Timestamps of sound run back; the frames are played one after the other.
+        /// Timestamps of sound run back; frames that repeat what was heard are left out.
         AudioOverlaps = "audio_overlaps" Warning
             "Look at the joins of the recording if sound is out of step behind them."
         /// Sound and pictures do not start together.
