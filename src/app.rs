@@ -1,5 +1,7 @@
 //! Builds everything once, in one function that reads top to bottom, and stops it gracefully.
 
+mod packages;
+
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -18,16 +20,17 @@ use crate::catalog::{
 };
 use crate::config::Config;
 use crate::control::{
-    self, AccessToken, ControlState, EndpointCheck, EndpointFailure, MetricsPage,
+    self, AccessToken, ControlState, DryRun, DryRunLimits, EndpointCheck, EndpointFailure,
+    MetricsPage,
 };
 use crate::egress::EgressPolicy;
 use crate::error::{Error, Kind, Result};
-use crate::index::{IngestLimits, Store};
+use crate::index::{self, IngestLimits, Store};
 use crate::keys::{Keys, Vault};
-use crate::model::ingest::{FailureCode, IngestFailure};
+use crate::model::ingest::{FailureCode, IngestFailure, Progress, Report};
 use crate::model::policy::Configuration;
 use crate::playback::{self, Access, Library, Playback, ResponsePolicy};
-use crate::source::Sources;
+use crate::source::{Root, Sources};
 use crate::telemetry::{IngestOutcome, Metrics};
 
 /// The parts that serving and export have in common.
@@ -128,6 +131,7 @@ impl App {
             vault,
             egress: EgressPolicy::new(&config.egress),
             endpoint_check: endpoint_check(playback.library.clone()),
+            dry_run: dry_run(playback.sources.clone(), config, stop.clone()),
             metrics: metrics_page(metrics.clone()),
             counters: metrics.clone(),
         };
@@ -199,23 +203,17 @@ fn ingest_function(
         let outcome =
             OutcomeCounter { metrics: metrics.clone(), outcome: IngestOutcome::Abandoned };
         let read = async move {
-            let root = sources.get(&job.source).ok_or_else(|| {
-                IngestFailure::new(
-                    FailureCode::SourceNotFound,
-                    format!("source {:?} is not configured any more", job.source),
-                )
-            })?;
+            let root = root_of(&sources, &job.source)?;
             let tell = move |now| progress.update(|progress| *progress = now);
-            let mut ingested = crate::index::ingest(root, &job.path, limits, tell).await?;
+            let ingested = index::ingest(root, &job.path, limits, tell).await?;
             let (id, bytes) = indexes.put(&ingested.presentation).await.map_err(|error| {
                 // A full disk is not the source's fault, but trying again is what helps.
                 IngestFailure::new(FailureCode::SourceUnavailable, error.chain())
             })?;
-            ingested.report.index_bytes = bytes;
             Ok(Ingested {
                 version: id.to_string(),
                 index_key: id.to_string(),
-                report: ingested.report,
+                report: finished_report(ingested, bytes),
             })
         };
         async move {
@@ -227,6 +225,60 @@ fn ingest_function(
         }
         .boxed()
     }
+}
+
+fn root_of(sources: &Sources, name: &str) -> std::result::Result<Arc<Root>, IngestFailure> {
+    sources.get(name).ok_or_else(|| {
+        IngestFailure::new(
+            FailureCode::SourceNotFound,
+            format!("source {name:?} is not configured any more"),
+        )
+    })
+}
+
+/// The report with what ingest itself cannot know: the size of the index as it is stored, and what
+/// package types make of the title.
+fn finished_report(ingested: index::Ingested, index_bytes: u64) -> Report {
+    let packages = packages::package_reports(&Arc::new(ingested.presentation));
+    Report { index_bytes, packages, ..ingested.report }
+}
+
+/// Reads a master playlist as ingest would, and stores nothing.
+pub async fn read_only(
+    root: Arc<Root>,
+    path: &str,
+    limits: IngestLimits,
+    progress: impl Fn(Progress) + Send + Sync + 'static,
+) -> std::result::Result<Report, IngestFailure> {
+    let ingested = index::ingest(root, path, limits, progress).await?;
+    let encoded = index::format::encode(&ingested.presentation);
+    let index_bytes = encoded.map_or(0, |(bytes, _)| bytes.len() as u64);
+    Ok(finished_report(ingested, index_bytes))
+}
+
+/// What the control API runs for `dryRun=true`. It ends when the program stops, which would else
+/// wait for it.
+fn dry_run(sources: Arc<Sources>, config: &Config, stop: watch::Receiver<bool>) -> DryRun {
+    let limits = ingest_limits(config);
+    let allowed = DryRunLimits {
+        concurrency: config.ingest.dry_runs,
+        timeout: config.ingest.dry_run_timeout,
+    };
+    DryRun::new(allowed, move |source, path| {
+        let (sources, mut stop) = (sources.clone(), stop.clone());
+        async move {
+            let root = root_of(&sources, &source)?;
+            tokio::select! {
+                result = read_only(root, &path, limits, |_| ()) => result,
+                // An error means that whoever could stop us is gone.
+                _ = stop.wait_for(|down| *down) => Err(IngestFailure::new(
+                    FailureCode::SourceUnavailable,
+                    format!("{path}: packorigin stops; ask again"),
+                )),
+            }
+        }
+        .boxed()
+    })
 }
 
 /// Counts how an ingest ended, also where it was dropped half-way.

@@ -60,9 +60,9 @@ fn inspect_reports_and_its_exit_code_tells_whether_ingest_would_succeed() {
         run(program().arg("inspect").arg(testdata().join("camera/master.m3u8")).arg("--json"));
     assert!(good.status.success());
     let report: Value = serde_json::from_slice(&good.stdout).unwrap();
-    assert_eq!(report["periods"], 2);
+    assert_eq!(report["periods"].as_array().unwrap().len(), 2);
     assert_eq!(report["streams"][0]["declaredBandwidth"], 100_000);
-    let codes: Vec<&str> = report["warnings"]
+    let codes: Vec<&str> = report["findings"]
         .as_array()
         .unwrap()
         .iter()
@@ -73,6 +73,17 @@ fn inspect_reports_and_its_exit_code_tells_whether_ingest_would_succeed() {
     let bad = run(program().arg("inspect").arg(testdata().join("bad/live/master.m3u8")));
     assert_eq!(bad.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&bad.stdout).contains("not_vod"));
+
+    let table = run(program().arg("inspect").arg(testdata().join("camera/master.m3u8")));
+    assert!(table.status.success());
+    let text = String::from_utf8(table.stdout).unwrap();
+    for part in ["playable: ", "\nstreams\n", "\npackages\n  HLS  ", "warning bandwidth_differs\n"]
+    {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    // No terminal, no colours.
+    assert!(!text.contains('\u{1b}'), "{text}");
 }
 
 #[test]

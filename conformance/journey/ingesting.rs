@@ -27,6 +27,26 @@ fn each_bad_source_gets_its_code_and_a_sentence_that_names_the_file() {
 }
 
 #[test]
+fn a_dry_run_says_what_ingest_would_and_registers_nothing() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let origin = Origin::over_testdata(data_dir.path());
+    origin.set_up(6);
+    for (name, path) in [("camera", "camera/master.m3u8"), ("live", "bad/live/master.m3u8")] {
+        let body = json!({ "name": name, "packagingGroup": "web", "path": path });
+        let dry = origin.call("POST", "/v1/assets?dryRun=true", Some(body));
+        assert_eq!(dry.status, 200, "{}", dry.text());
+        assert_eq!(origin.call("GET", &format!("/v1/assets/{name}"), None).status, 404);
+        let (dry, real) = (dry.json(), origin.ingest(name, path));
+        for field in ["name", "packagingGroup", "path", "status", "report", "failure"] {
+            assert_eq!(dry[field], real[field], "{name}: {field}");
+        }
+        assert_eq!(dry["egressEndpoints"], json!([]));
+        let fields = |asset: &Value| asset.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!(fields(&dry), fields(&real));
+    }
+}
+
+#[test]
 fn an_ingest_that_is_killed_goes_on_after_the_restart() {
     let data_dir = tempfile::tempdir().unwrap();
     let source = SlowSource::holding("/ladder/240p/002.ts");

@@ -212,6 +212,12 @@ impl Catalog {
         .await
     }
 
+    /// Fails as [`Catalog::create_asset`] would, and creates nothing.
+    pub async fn check_asset(&self, new: &NewAsset) -> Result<()> {
+        let new = new.clone();
+        self.read(|store| async move { store.check_asset(&new).await }).await
+    }
+
     /// One asset.
     pub async fn asset(&self, name: &Name) -> Result<Asset> {
         let name = name.clone();

@@ -77,6 +77,8 @@ pub trait CatalogStore: fmt::Debug + Send + Sync + 'static {
         new: Vec<NewAsset>,
         now: OffsetDateTime,
     ) -> Result<Vec<Result<Asset>>>;
+    /// Fails as creating this asset would, and creates nothing.
+    async fn check_asset(&self, new: &NewAsset) -> Result<()>;
     /// One asset.
     async fn asset(&self, name: &Name) -> Result<Asset>;
     /// A page of the assets that pass a filter.

@@ -1,15 +1,16 @@
 //! `packorigin inspect`: what ingest would say, without registering anything.
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use super::report_text::{self, Style};
 use super::{print_line, progress};
-use crate::app::ingest_limits;
+use crate::app::{ingest_limits, read_only};
 use crate::config::{Config, Overrides};
 use crate::error::{Error, Result};
-use crate::index::{self, format};
-use crate::model::ingest::{IngestFailure, Progress, Report};
+use crate::model::ingest::Progress;
 use crate::source::Sources;
 use crate::telemetry::Metrics;
 
@@ -31,20 +32,30 @@ pub(super) async fn inspect(place: &str, json: bool, config: Option<&Path>) -> R
         shown.set_length(progress.segments_total);
         shown.set_position(progress.segments_done);
     };
-    let result = index::ingest(root, &path, ingest_limits(&config), tell).await;
+    let result = read_only(root, &path, ingest_limits(&config), tell).await;
     bar.finish_and_clear();
-    match result {
-        Ok(mut ingested) => {
-            let encoded = format::encode(&ingested.presentation);
-            ingested.report.index_bytes = encoded.map_or(0, |(bytes, _)| bytes.len() as u64);
-            print_report(&ingested.report, json)?;
-            Ok(ExitCode::SUCCESS)
+    let style = style();
+    let (text, code) = match result {
+        Ok(report) if json => (json_text(&report)?, ExitCode::SUCCESS),
+        Ok(report) => (report_text::of_report(place, &report, style), ExitCode::SUCCESS),
+        Err(failure) if json => {
+            (json_text(&serde_json::json!({ "failure": failure }))?, ExitCode::FAILURE)
         }
-        Err(failure) => {
-            print_failure(&failure, json)?;
-            Ok(ExitCode::FAILURE)
-        }
-    }
+        Err(failure) => (report_text::of_failure(place, &failure, style), ExitCode::FAILURE),
+    };
+    print_line(text.trim_end())?;
+    Ok(code)
+}
+
+/// Colours are for terminals, and for those who did not say no (<https://no-color.org>).
+fn style() -> Style {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if std::io::stdout().is_terminal() && !refused { Style::Coloured } else { Style::Plain }
+}
+
+fn json_text<T: serde::Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string_pretty(value)
+        .map_err(|error| Error::internal("the report cannot be printed").caused_by(error))
 }
 
 /// The root that a playlist lies under, and its path below: the folder it is in. A file's root is
@@ -69,35 +80,6 @@ fn split(place: &str) -> Result<(String, String)> {
     let root_url = url::Url::from_directory_path(root)
         .map_err(|()| Error::invalid("URL_OR_PATH", format!("{place}: no absolute path")))?;
     Ok((root_url.to_string(), path.to_string_lossy().into_owned()))
-}
-
-fn print_report(report: &Report, json: bool) -> Result<()> {
-    if json {
-        let text = serde_json::to_string_pretty(report)
-            .map_err(|error| Error::internal("the report cannot be printed").caused_by(error))?;
-        return print_line(&text);
-    }
-    print_line(&format!(
-        "playable: {}.{:03} s in {} period(s), {} audio rendition(s), index of {} bytes",
-        report.duration_milliseconds / 1000,
-        report.duration_milliseconds % 1000,
-        report.periods.len(),
-        report.audio_renditions,
-        report.index_bytes
-    ))?;
-    for finding in &report.findings {
-        print_line(&format!("  {}: {}", finding.code.as_str(), finding.detail))?;
-    }
-    Ok(())
-}
-
-fn print_failure(failure: &IngestFailure, json: bool) -> Result<()> {
-    if json {
-        let text = serde_json::to_string_pretty(&serde_json::json!({ "failure": failure }))
-            .map_err(|error| Error::internal("the failure cannot be printed").caused_by(error))?;
-        return print_line(&text);
-    }
-    print_line(&format!("not playable: {failure}"))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod export;
 mod inspect;
 mod key_server;
 mod progress;
+mod report_text;
 mod serve;
 
 use std::path::PathBuf;

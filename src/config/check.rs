@@ -205,6 +205,12 @@ impl Checker<'_> {
                 1,
             )?,
             max_segment_bytes: self.size("ingest.max_segment_bytes", &raw.max_segment_bytes, 1)?,
+            dry_runs: self.count("ingest.dry_runs", raw.dry_runs, 0..=256)?,
+            dry_run_timeout: self.seconds(
+                "ingest.dry_run_timeout_seconds",
+                raw.dry_run_timeout_seconds,
+                1..=86_400,
+            )?,
             missing_variants: match raw.missing_variants.as_str() {
                 "warn" => MissingVariants::Warn,
                 "fail" => MissingVariants::Fail,

@@ -51,6 +51,8 @@ pub(super) const SETTINGS: &[(&str, Shape)] = &[
     ("ingest.max_segments", Shape::Integer),
     ("ingest.max_playlist_bytes", Shape::Text),
     ("ingest.max_segment_bytes", Shape::Text),
+    ("ingest.dry_runs", Shape::Integer),
+    ("ingest.dry_run_timeout_seconds", Shape::Integer),
     ("ingest.missing_variants", Shape::Text),
     ("ingest.key_hosts", Shape::Text),
     ("source.timeout_seconds", Shape::Integer),

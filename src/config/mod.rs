@@ -147,6 +147,10 @@ pub struct Ingest {
     pub max_playlist_bytes: u64,
     /// Bytes of one source segment.
     pub max_segment_bytes: u64,
+    /// Dry runs that are read at the same time, beside ingest.
+    pub dry_runs: usize,
+    /// How long a dry run may take.
+    pub dry_run_timeout: Duration,
     /// What happens to an asset of whose streams some cannot be read.
     pub missing_variants: MissingVariants,
 }

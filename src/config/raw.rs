@@ -159,6 +159,10 @@ pub(super) struct RawIngest {
     pub max_playlist_bytes: Size,
     /// Default 512 MiB.
     pub max_segment_bytes: Size,
+    /// Default 1.
+    pub dry_runs: u64,
+    /// Default 300.
+    pub dry_run_timeout_seconds: u64,
     /// `warn` or `fail`. Default `warn`.
     pub missing_variants: String,
     /// Default: none, keys lie below the source's root only.
@@ -172,6 +176,8 @@ impl Default for RawIngest {
             max_segments: 100_000,
             max_playlist_bytes: Size::mib(16),
             max_segment_bytes: Size::mib(512),
+            dry_runs: 1,
+            dry_run_timeout_seconds: 300,
             missing_variants: "warn".to_owned(),
             key_hosts: List::default(),
         }

@@ -36,6 +36,8 @@ fn the_defaults_hold_and_are_the_documented_ones() {
     assert_eq!(config.data_dir, Path::new("./packorigin-data"));
     assert_eq!(config.cache.segment_bytes, 512 << 20);
     assert_eq!(config.ingest.max_playlist_bytes, 16 << 20);
+    assert_eq!(config.ingest.dry_runs, 1);
+    assert_eq!(config.ingest.dry_run_timeout, Duration::from_secs(300));
     assert!(config.sources.is_empty() && config.egress.allow_hosts.is_empty());
     assert!(config.secrets.key.is_none() && config.secrets.directory.is_none());
     assert_eq!((config.keys.timeout, config.keys.attempts), (Duration::from_secs(5), 3));

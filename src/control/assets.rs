@@ -8,6 +8,7 @@ use axum::{Extension, Json};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::body::{JsonBody, NoBody, from_value, present};
@@ -50,7 +51,7 @@ pub(super) struct AssetBody {
     /// How far the ingest is that is queued or runs.
     #[schema(value_type = Option<ProgressSchema>, required = true)]
     progress: Option<Progress>,
-    /// One for each configuration of the group, by name.
+    /// One for each configuration of the group, by name; none in a dry run.
     egress_endpoints: Vec<EndpointBody>,
     /// What the last successful ingest measured.
     #[schema(value_type = Option<ReportSchema>, required = true)]
@@ -69,7 +70,11 @@ pub(super) struct AssetBody {
 impl AssetBody {
     async fn new(state: Arc<ControlState>, asset: Asset) -> Result<Self> {
         let egress_endpoints = endpoints(&state, &asset.name).await?;
-        Ok(Self {
+        Ok(Self::with_endpoints(asset, egress_endpoints))
+    }
+
+    fn with_endpoints(asset: Asset, egress_endpoints: Vec<EndpointBody>) -> Self {
+        Self {
             name: asset.name.to_string(),
             packaging_group: asset.group.to_string(),
             source: asset.source,
@@ -84,7 +89,7 @@ impl AssetBody {
             created_at: timestamp::to_text(asset.created_at),
             updated_at: timestamp::to_text(asset.updated_at),
             playable_at: asset.playable_at.map(timestamp::to_text),
-        })
+        }
     }
 }
 
@@ -203,24 +208,73 @@ pub(super) struct PatchAsset {
 }
 
 /// Creates an asset; its ingest runs in the background.
+///
+/// With `dryRun=true` nothing is created: the source is read at once, and the answer is the asset
+/// as it would be shown when its ingest has ended, `PLAYABLE` with a `report` or `FAILED` with a
+/// `failure`. It has no endpoints, and its times are that of the answer. The reading ends when the
+/// client hangs up.
 #[utoipa::path(
     operation_id = "createAsset",
     post, path = "/v1/assets", tag = "assets",
+    params(("dryRun" = Option<bool>, Query, description = "Only tell what ingest would say")),
     request_body = CreateAsset,
     responses(
+        (status = 200, description = "What ingest would say; nothing was created",
+            body = AssetBody),
         (status = 202, description = "Created; ingest is queued", body = AssetBody),
         (status = 404, description = "`not_found`: there is no such group"),
         (status = 409, description = "`already_exists`; `failed_precondition`: no content ID, though \
             a configuration of the group encrypts"),
+        (status = 413, description = "`too_large`: a body of more than 4 MiB, or a dry run that \
+            takes too long"),
+        (status = 429, description = "`rate_limited`: as many dry runs as are allowed are under way"),
     )
 )]
 pub(super) async fn create(
     State(state): State<Arc<ControlState>>,
-    _: NoQuery,
+    RawQuery(query): RawQuery,
     JsonBody(body): JsonBody<CreateAsset>,
 ) -> Result<Response> {
-    let asset = state.catalog.create_asset(body.checked(&state)?).await?;
+    let parameters = Parameters::parse(query.as_deref(), &[DRY_RUN])?;
+    let is_dry_run = match parameters.text(DRY_RUN) {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(Error::invalid(DRY_RUN, format!("{DRY_RUN} must be true or false"))),
+    };
+    let new = body.checked(&state)?;
+    if is_dry_run {
+        return Ok(Json(dry_run(&state, new).await?).into_response());
+    }
+    let asset = state.catalog.create_asset(new).await?;
     accepted(state, asset).await
+}
+
+/// The asset as it would be shown when its ingest has ended.
+async fn dry_run(state: &ControlState, new: NewAsset) -> Result<AssetBody> {
+    state.catalog.check_asset(&new).await?;
+    let result = state.dry_run.run(new.source.clone(), new.path.clone()).await?;
+    let now = OffsetDateTime::now_utc();
+    let (status, report, failure) = match result {
+        Ok(report) => (AssetStatus::Playable, Some(report), None),
+        Err(failure) => (AssetStatus::Failed, None, Some(failure)),
+    };
+    let asset = Asset {
+        name: new.name,
+        group: new.group,
+        source: new.source,
+        path: new.path,
+        content_id: new.content_id,
+        description: new.description,
+        status,
+        failure,
+        progress: None,
+        report,
+        created_at: now,
+        updated_at: now,
+        // Nothing can be played.
+        playable_at: None,
+    };
+    Ok(AssetBody::with_endpoints(asset, Vec::new()))
 }
 
 /// Creates many assets of one group; one that is wrong spoils no other.
@@ -429,6 +483,7 @@ fn location(asset: &Name) -> String {
 }
 
 const ASSET: &str = "asset";
+const DRY_RUN: &str = "dryRun";
 const DEFAULT_SOURCE: &str = "default";
 const FILTERS: [&str; 4] = ["packagingGroup", "packagingConfiguration", "status", "prefix"];
 /// One transaction holds them all, and other writers wait for it.

@@ -17,6 +17,7 @@ mod auth;
 mod body;
 mod check;
 mod configurations;
+mod dry_run;
 mod encryption;
 mod endpoints;
 mod groups;
@@ -39,6 +40,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 pub use self::auth::{AccessToken, require_token};
+pub use self::dry_run::{DryRun, DryRunLimits, DryRunResult};
 pub use self::endpoints::{EndpointCheck, EndpointFailure};
 pub use self::openapi::openapi;
 use self::problem::{RequestIds, answer};
@@ -65,6 +67,8 @@ pub struct ControlState {
     pub egress: EgressPolicy,
     /// Whether an asset can be played through a configuration.
     pub endpoint_check: EndpointCheck,
+    /// Reads sources without registering anything.
+    pub dry_run: DryRun,
     /// What `/metrics` answers.
     pub metrics: MetricsPage,
     /// Where requests are counted.

@@ -105,6 +105,7 @@ pub(super) enum PeriodCauseSchema {
     Discontinuity,
     ClockJump,
     ConfigurationChange,
+    TrackMove,
     Gap,
 }
 

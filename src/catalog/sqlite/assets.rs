@@ -9,7 +9,7 @@ use super::{configurations, database, group_exists, jobs, push_page};
 use crate::catalog::asset::{Asset, AssetFilter, AssetPatch, AssetStatus, NewAsset};
 use crate::catalog::page::{Cursor, Page, PageRequest};
 use crate::catalog::{store, timestamp};
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::model::ingest::Progress;
 use crate::model::policy::{ContentId, Name};
 
@@ -18,12 +18,7 @@ pub(super) async fn create(
     new: NewAsset,
     now: OffsetDateTime,
 ) -> Result<Asset> {
-    if !group_exists(&mut *connection, &new.group).await? {
-        return Err(store::no_group(&new.group));
-    }
-    if new.content_id.is_none() {
-        check_unencrypted(&mut *connection, &new.group, &new.name).await?;
-    }
+    check_group(&mut *connection, &new).await?;
     let done = sqlx::query(
         "INSERT INTO asset
              (name, group_name, source, path, content_id, description, status, created_at,
@@ -60,6 +55,27 @@ pub(super) async fn create(
         updated_at: now,
         playable_at: None,
     })
+}
+
+/// Fails as [`create`] would.
+pub(super) async fn check(connection: &mut SqliteConnection, new: &NewAsset) -> Result<()> {
+    check_group(&mut *connection, new).await?;
+    match one(connection, &new.name).await {
+        Ok(_) => Err(store::asset_exists(&new.name)),
+        Err(error) if error.kind() == Kind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The group must exist, and where it encrypts the asset needs a content ID.
+async fn check_group(connection: &mut SqliteConnection, new: &NewAsset) -> Result<()> {
+    if !group_exists(&mut *connection, &new.group).await? {
+        return Err(store::no_group(&new.group));
+    }
+    match new.content_id {
+        Some(_) => Ok(()),
+        None => check_unencrypted(connection, &new.group, &new.name).await,
+    }
 }
 
 pub(super) async fn one(connection: &mut SqliteConnection, name: &Name) -> Result<Asset> {
@@ -222,7 +238,9 @@ fn from_row(row: &SqliteRow) -> Result<Asset> {
         status: status(row)?,
         failure: row::optional_json(row, "failure")?,
         progress,
-        report: row::optional_json(row, "report")?,
+        // For people, and made anew by every ingest: one of another version of the program that
+        // this one cannot read must not hide the asset.
+        report: row::optional_json(row, "report").unwrap_or_default(),
         created_at: row::time(row, "created_at")?,
         updated_at: row::time(row, "updated_at")?,
         playable_at: row::optional_time(row, "playable_at")?,

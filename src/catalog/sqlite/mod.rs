@@ -200,6 +200,10 @@ impl CatalogStore for SqliteStore {
         commit(write, results).await
     }
 
+    async fn check_asset(&self, new: &NewAsset) -> Result<()> {
+        assets::check(&mut *self.read().await?, new).await
+    }
+
     async fn asset(&self, name: &Name) -> Result<Asset> {
         assets::one(&mut *self.read().await?, name).await
     }

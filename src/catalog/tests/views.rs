@@ -112,6 +112,7 @@ forward! {
     ) -> ConfigurationRecord;
     fn delete_configuration(group: &Name, name: &Name) -> ();
     fn create_assets(new: Vec<NewAsset>, now: OffsetDateTime) -> Vec<Result<Asset>>;
+    fn check_asset(new: &NewAsset) -> ();
     fn asset(name: &Name) -> Asset;
     fn assets(filter: &AssetFilter, page: &PageRequest) -> Page<Asset>;
     fn update_asset(name: &Name, patch: AssetPatch, now: OffsetDateTime) -> Asset;

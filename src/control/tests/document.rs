@@ -5,7 +5,11 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::catalog::AssetStatus;
 use crate::model::encryption::SpekeVersion;
-use crate::model::ingest::{FailureCode, FindingCode, IngestFailure, Progress, StreamReport};
+use crate::model::ingest::{
+    AudioReport, Colours, FailureCode, FindingCode, Findings, IngestFailure, LeftOut, Offsets,
+    PackageReport, PeriodCause, PeriodReport, Place, Progress, RandomAccessReport, ScanType,
+    StreamReport, VideoReport,
+};
 use crate::model::policy::{PackageType, StreamOrder};
 use crate::model::protection::{ProtectionScheme, TrackType};
 
@@ -147,6 +151,7 @@ fn described_values_are_the_ones_that_are_written() {
     }
     assert_eq!(words("IngestFailureCode").len(), FailureCode::ALL.len());
     assert_eq!(words("FindingCode").len(), FindingCode::ALL.len());
+    assert_eq!(words("PeriodCause"), PeriodCause::ALL.map(PeriodCause::as_str));
     for word in words("PackageType") {
         let package_type: PackageType = serde_json::from_value(json!(word)).unwrap();
         assert_eq!(package_type.as_str(), word);
@@ -186,6 +191,108 @@ fn described_values_are_the_ones_that_are_written() {
             serde_json::from_value(schema["required"].clone()).unwrap();
         assert_eq!(required, written, "{name}");
     }
+}
+
+/// A report that lacks nothing that can be in one.
+fn full_report() -> Report {
+    let place = Place::stream("a").file("b").byte(1).line(2).time(3).period(4);
+    let mut findings = Findings::new();
+    findings.add(FindingCode::PacketsLost, place.clone(), "d");
+    findings.add(FindingCode::AudioGaps, place, "d");
+    let stream = StreamReport {
+        uri: "a".to_owned(),
+        declared_average_bandwidth: Some(1),
+        codecs: vec!["avc1.64001e".to_owned()],
+        video: Some(VideoReport {
+            codec: "H.264".to_owned(),
+            resolution: "640x360".to_owned(),
+            frame_rate: "25.000".to_owned(),
+            scan: ScanType::Interlaced,
+            pictures: 1,
+            range: "SDR".to_owned(),
+            colours: Some(Colours { primaries: 1, transfer: 1, matrix: 1, full_range: false }),
+            has_mastering_display: false,
+            has_light_level: false,
+            random_access: RandomAccessReport::default(),
+        }),
+        audio: Some(AudioReport {
+            codec: "AAC".to_owned(),
+            sampling_frequency: 48_000,
+            channels: 2,
+            layout: "stereo".to_owned(),
+            frames: 1,
+        }),
+        offsets: Some(Offsets { drift_milliseconds: Some(1), ..Offsets::default() }),
+        ..StreamReport::default()
+    };
+    let left_out =
+        LeftOut { stream: "a".to_owned(), what: "MP3".to_owned(), reason: "r".to_owned() };
+    let mut report = Report {
+        periods: PeriodCause::ALL
+            .map(|cause| PeriodReport { start_milliseconds: 0, duration_milliseconds: 1, cause })
+            .into(),
+        streams: vec![stream],
+        packages: vec![PackageReport {
+            package_type: PackageType::Dash,
+            offered: vec!["video-1".to_owned()],
+            left_out: vec![left_out],
+        }],
+        findings: findings.into_sorted(),
+        ..Report::default()
+    };
+    report.tally();
+    report
+}
+
+/// Fails where a value has not exactly what its schema describes.
+fn assert_described(document: &Value, schema: &Value, value: &Value, place: &str) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let target = document.pointer(reference.trim_start_matches('#')).unwrap();
+        return assert_described(document, target, value, place);
+    }
+    if let Some(choices) = schema["oneOf"].as_array() {
+        // Null or something.
+        let choice = choices.iter().find(|choice| choice["type"] != "null").unwrap();
+        return assert_described(document, choice, value, place);
+    }
+    if let Some(words) = schema["enum"].as_array() {
+        assert!(words.contains(value), "{place}: {value} is none of {words:?}");
+    }
+    let types = match &schema["type"] {
+        Value::Array(types) => types.clone(),
+        one => vec![one.clone()],
+    };
+    let type_of_value = match value {
+        Value::String(_) => "string",
+        Value::Number(_) => "integer",
+        Value::Bool(_) => "boolean",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+        Value::Null => "null",
+    };
+    assert!(types.contains(&json!(type_of_value)), "{place}: {value} is no {types:?}");
+    for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+        assert_described(document, &schema["items"], item, &format!("{place}[{index}]"));
+    }
+    let Some(fields) = value.as_object() else { return };
+    let described = schema["properties"].as_object().unwrap();
+    let names = |map: &serde_json::Map<String, Value>| map.keys().cloned().collect::<BTreeSet<_>>();
+    assert_eq!(names(described), names(fields), "{place}");
+    for (name, field) in fields {
+        assert_described(document, &described[name], field, &format!("{place}.{name}"));
+    }
+}
+
+#[test]
+fn every_field_of_a_report_is_described_and_reads_back() {
+    let document = document();
+    let report = full_report();
+    let value = serde_json::to_value(&report).unwrap();
+    let schema = &document["components"]["schemas"]["IngestReport"];
+    assert_described(&document, schema, &value, "report");
+    assert_eq!(value["streams"][0]["damage"][0]["code"], "packets_lost");
+    assert_eq!(value["streams"][0]["clocks"][0]["code"], "audio_gaps");
+    assert_eq!(serde_json::from_value::<Report>(value).unwrap(), report);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod assets;
 mod document;
+mod dry_run;
 mod encryption;
 mod groups;
 mod problems;
@@ -44,6 +45,20 @@ fn over(store: SqliteStore, token: Option<&str>) -> Api {
 }
 
 fn built(store: SqliteStore, token: Option<&str>, egress: EgressPolicy) -> Api {
+    with_dry_run(store, token, egress, no_dry_run())
+}
+
+fn no_dry_run() -> DryRun {
+    let limits = DryRunLimits { concurrency: 0, timeout: std::time::Duration::ZERO };
+    DryRun::new(limits, |_, _| unreachable!("none may run"))
+}
+
+fn with_dry_run(
+    store: SqliteStore,
+    token: Option<&str>,
+    egress: EgressPolicy,
+    dry_run: DryRun,
+) -> Api {
     let settings = CatalogSettings::default();
     let catalog = Arc::new(Catalog::new(Arc::new(store.clone()), Arc::new(SystemClock), settings));
     let state = ControlState {
@@ -62,6 +77,7 @@ fn built(store: SqliteStore, token: Option<&str>, egress: EgressPolicy) -> Api {
                 })
             })
         }),
+        dry_run,
         metrics: MetricsPage::new(|| "packorigin_up 1\n".to_owned()),
         counters: Arc::new(Metrics::new().unwrap()),
     };

@@ -69,8 +69,8 @@ async fn unknown_parameters_are_refused_by_name() {
     let answer = api.get("/v1/packaging-groups?status=PLAYABLE").await;
     answer.expect_problem(400, "invalid_argument", Some("status"));
     for (method, path, body, _) in bodies() {
-        let answer = api.call(method, &format!("{path}?dryRun=true"), Some(body)).await;
-        answer.expect_problem(400, "invalid_argument", Some("dryRun"));
+        let answer = api.call(method, &format!("{path}?force=true"), Some(body)).await;
+        answer.expect_problem(400, "invalid_argument", Some("force"));
     }
     for path in ["/v1/packaging-groups/web", DASH, "/v1/assets/bbb"] {
         for method in [Method::GET, Method::DELETE] {
@@ -226,6 +226,7 @@ async fn a_panic_is_an_internal_problem() {
         vault: vault(),
         egress: EgressPolicy::default(),
         endpoint_check: EndpointCheck::new(|_, _| Box::pin(async { None })),
+        dry_run: no_dry_run(),
         metrics: MetricsPage::new(|| panic!("secret")),
         counters: Arc::new(Metrics::new().unwrap()),
     });
@@ -257,6 +258,7 @@ async fn a_stop_ends_the_listener() {
         vault: vault(),
         egress: EgressPolicy::default(),
         endpoint_check: EndpointCheck::new(|_, _| Box::pin(async { None })),
+        dry_run: no_dry_run(),
         metrics: MetricsPage::new(String::new),
         counters: Arc::new(Metrics::new().unwrap()),
     };

@@ -176,7 +176,7 @@ finding_codes! {
         AudioGaps = "audio_gaps" Warning
             "Look at the recording if there are many; the silence is kept, so that sound stays in \
              step."
-        /// Timestamps of sound run back; the frames are played one after the other.
+        /// Timestamps of sound run back; frames that repeat what was heard are left out.
         AudioOverlaps = "audio_overlaps" Warning
             "Look at the joins of the recording if sound is out of step behind them."
         /// Sound and pictures do not start together.
@@ -314,6 +314,41 @@ mod tests {
             assert_eq!(code.as_str(), expected);
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
         }
+    }
+
+    /// Each code has a section in docs/findings.md under the heading of its topic, which says what it
+    /// means, what packorigin does and what to do; and there is no other section.
+    #[test]
+    fn each_code_is_documented_and_nothing_else_is() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/findings.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        let mut undocumented: BTreeSet<&str> =
+            FindingCode::ALL.iter().map(|code| code.as_str()).collect();
+        let mut sections = text.split("\n### ");
+        let mut topic = sections.next().unwrap().rsplit("\n## ").next().unwrap().trim().to_owned();
+        for section in sections {
+            let (name, body) = section.split_once('\n').unwrap();
+            let name = name.trim_matches('`');
+            let code = FindingCode::ALL.iter().find(|code| code.as_str() == name);
+            let code = code.unwrap_or_else(|| panic!("{name} is no code"));
+            assert!(undocumented.remove(name), "{name} has two sections");
+            let heading = match code.topic() {
+                Topic::Playlist => "Playlists",
+                Topic::Codecs => "Codecs",
+                Topic::Clocks => "Clocks",
+                Topic::Damage => "Damage",
+                Topic::Alignment => "Alignment",
+            };
+            assert_eq!(topic, heading, "{name}");
+            let severity = format!("\nSeverity: {}. ", code.severity().as_str());
+            for part in [&severity[..], "\n**What packorigin does:** ", "\n**What to do:** "] {
+                assert!(body.contains(part), "{name} lacks {part:?}");
+            }
+            if let Some((_, next)) = body.split_once("\n## ") {
+                topic = next.trim().to_owned();
+            }
+        }
+        assert_eq!(undocumented, BTreeSet::new(), "these lack a section");
     }
 
     #[test]

@@ -74,6 +74,16 @@ pub enum PeriodCause {
 }
 
 impl PeriodCause {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Start,
+        Self::Discontinuity,
+        Self::ClockJump,
+        Self::ConfigurationChange,
+        Self::TrackMove,
+        Self::Gap,
+    ];
+
     /// The word as the API writes it.
     pub const fn as_str(self) -> &'static str {
         match self {
