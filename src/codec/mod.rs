@@ -13,6 +13,7 @@ pub mod bits;
 pub mod dolby;
 pub mod h264;
 pub mod h265;
+pub mod silence;
 pub mod sound;
 pub mod timing;
 
