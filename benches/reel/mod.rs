@@ -88,6 +88,7 @@ pub fn configuration(package_type: PackageType) -> Configuration {
         manifest_name: Name::default_manifest(),
         stream_selection: StreamSelection::default(),
         encryption: None,
+        on_source_error: Default::default(),
     }
 }
 
