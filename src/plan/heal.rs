@@ -106,6 +106,8 @@ impl Packaging {
         if self.package_type == PackageType::Dash {
             let start = self.presentation.periods.first().map_or(Ticks::ZERO, |p| p.start);
             manifest.periods = divided(&manifest.periods, start);
+            let last = manifest.periods.last();
+            manifest.duration = last.map_or(Ticks::ZERO, |last| last.start.plus(last.duration));
         }
         Healed { manifest, gaps, silent, is_playable }
     }
