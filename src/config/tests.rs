@@ -117,6 +117,7 @@ fn every_setting_has_an_environment_variable() {
             ("playback.public_base_url" | "telemetry.otlp_endpoint", _) => "http://h",
             ("playback.cors_allow_origins", _) => "http://h,http://i",
             ("telemetry.log_format", _) => "json",
+            ("ingest.missing_variants", _) => "fail",
             (key, _) if key.ends_with("_bytes") => "7MiB",
             _ => "long-enough",
         };

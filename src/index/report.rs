@@ -237,7 +237,7 @@ fn offsets(stream: &Stream) -> Option<Offsets> {
     };
     Some(Offsets {
         start_milliseconds: apart(pairs().next()?, Track::start)?,
-        end_milliseconds: apart(pairs().last()?, |track| track.end)?,
+        end_milliseconds: apart(pairs().next_back()?, |track| track.end)?,
         drift_milliseconds: None,
     })
 }
