@@ -53,7 +53,8 @@ def judge_init(judge, rendition, part, where):
         judge.check("init: AudioSpecificConfig", asc[0] >> 3 in (2, 5, 29) and index < 13, lambda: f"{where}: {asc.hex()}")
         if asc[0] >> 3 == 2 and init.rate:
             judge.equal("init: sample rate of esds and sample entry", rates[index], init.rate, where)
-            judge.equal("init: channels of esds and sample entry", asc[1] >> 3 & 15, init.channels, where)
+            stereo = (asc[1] >> 3 & 15) == 1 and init.rate <= 24000 and init.channels == 2      # parametric
+            judge.check("init: channels of esds and sample entry", stereo or (asc[1] >> 3 & 15) == init.channels, lambda: f"{where}: {asc.hex()}, {init.channels}")
         judge.equal("init: audio timescale is the sample rate", init.timescale % max(init.rate, 1), 0, where)
     return init
 

@@ -3,6 +3,7 @@
 Equal hashes prove equal pictures of equal size; they prove nothing about times, which `frames.py` compares on its own.
 """
 import hashlib
+import json
 import os
 import subprocess
 import tempfile
@@ -48,6 +49,21 @@ def frame_hashes(data, suffix):
 def sound_hashes(data, suffix):
     """The hashes of all decoded audio frames, as signed 16-bit samples; nothing where there is no audio."""
     return _hashes(data, suffix, "0:a:0")
+
+
+def aac_object_type(data, suffix):
+    """(2, 5 or 29; sample rate; channels): what the decoder finds in the frames, whatever headers say."""
+    key = hashlib.sha256(data).digest(), "profile"
+    if key not in _decoded:
+        path = _file(data, suffix)
+        try:
+            done = subprocess.run(["ffprobe", "-v", "error", "-select_streams", "a:0", "-show_entries", "stream=profile,sample_rate,channels", "-of", "json",
+                                   *_format(suffix), path], capture_output=True, text=True, timeout=60)
+        finally:
+            os.unlink(path)
+        found = (json.loads(done.stdout or "{}").get("streams") or [{}])[0]
+        _decoded[key] = {"HE-AAC": 5, "HE-AACv2": 29}.get(found.get("profile"), 2), int(found.get("sample_rate", 0)), found.get("channels", 0)
+    return _decoded[key]
 
 
 def probe_warnings(data, suffix):

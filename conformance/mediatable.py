@@ -107,7 +107,7 @@ def source_parts(source, kinds):
     return [quirks.stretches(r) for r in source.of(*kinds)]
 
 
-def judge_cell(report, subject, out, package_type, source):
+def judge_cell(report, subject, out, package_type, source, asset):
     """Whether it plays right."""
     before = len(report.rows)
     with report.judge("media", subject) as judge:
@@ -116,8 +116,10 @@ def judge_cell(report, subject, out, package_type, source):
         videos, sounds = [v for v in videos if v.frames], [s for s in sounds if s.frames]
         pictures = [decoded.Decoded(quirks.stretches(r), "video") for r in out.of("video", "muxed")]
         heard = [decoded.Decoded(quirks.stretches(r), "audio") for r in out.of("audio", "muxed")]
-        judge.check("has pictures where the source has some", any(p.frames for p in pictures) or not videos, out.url)
-        # A codec that cannot be carried is left out, and the asset's report says it; its cell says the codes.
+        left = bool(quirks.left_out(asset, package_type) or "track_left_out" in {c for c, _, _ in quirks.findings_of(asset)})
+        judge.check("has pictures where the source has some, or the report says that they are left out", any(p.frames for p in pictures) or not videos or left, out.url)
+        judge.check("has sound where the source has some, or the report says that it is left out", any(h.frames for h in heard) or not sounds or left
+                    or "rendition_left_out" in {c for c, _, _ in quirks.findings_of(asset)}, out.url)
         for ours in pictures:
             if ours.frames:
                 judge_kind(judge, "video", "video", ours, videos, None)
@@ -148,11 +150,11 @@ def row_of(report, name, asset, master):
         cell = f"flagged {', '.join(codes)}" if codes else "plays"
         try:
             out = presentation.load(urls[configuration])
-            failed = judge_cell(report, subject, out, package_type, source)
+            failed = judge_cell(report, subject, out, package_type, source, asset)
             if failed:
                 cell = f"FAILS {failed[0][0]}: {failed[0][2]}" + (f" and {len(failed) - 1} more" if len(failed) > 1 else "")
         except Exception as error:
-            if quirks.says_left_out(asset, package_type):
+            if quirks.left_out(asset, package_type):
                 cell = "left out"
             else:
                 report.add("media", subject, "manifests can be loaded", False, f"{type(error).__name__}: {error}")

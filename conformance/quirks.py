@@ -5,8 +5,8 @@ usage: part of `run.py` (`--only quirks`)
 
 Proves, for each folder and as `testdata/quirks/expected.json` has it: the asset's status, failure code and findings;
 that what plays has all pictures and all sound of the source, decoded and as frames, for every package type, and
-segments and manifests that the other judges take; that a rendition which a package type leaves out is left out by the
-report's own word. Where a title is `like` another one, the other's source is what has to come out: the quirk is one
+segments and manifests that the other judges take; that what a package type leaves out, be it a title's only rendition or
+its sound, is left out by the report's own word. Where a title is `like` another one, the other's source is what has to come out: the quirk is one
 of writing, and ffmpeg is not asked what it makes of it.
 
 expected.json, by folder:
@@ -69,16 +69,16 @@ def judge_status(judge, name, asset, expected, root):
     return True
 
 
-def says_left_out(asset, package_type):
-    """Whether the report names the package type beside what it leaves out."""
-    report = asset.get("report") or {}
-    packages = json.dumps([report.get(k) for k in ("packages", "packaging", "offers", "outputs")])
-    return any("left_out" in code or "cannot" in text or "leaves out" in text for code, _, text in findings_of(asset) if package_type in text) or \
-        package_type in packages and ("leftOut" in packages or "left_out" in packages)
+def left_out(asset, package_type):
+    """What this package type leaves out, by the report's own word: [{stream, what, reason}]."""
+    packages = (asset.get("report") or {}).get("packages") or []
+    return [x for p in packages if p.get("packageType") == package_type for x in p.get("leftOut") or []]
 
 
 def judge_omitted(judge, asset, package_type, url):
-    judge.check(f"{package_type}: the report says that it is left out", says_left_out(asset, package_type), lambda: json.dumps(asset.get("report"))[:400])
+    left = left_out(asset, package_type)
+    judge.check(f"{package_type}: the report says that it is left out, and why", bool(left) and all(x.get("what") and x.get("reason") for x in left),
+                lambda: json.dumps((asset.get("report") or {}).get("packages"))[:400])
     if not url:
         return
     try:
@@ -104,8 +104,8 @@ def stretches(rendition):
     return [(p.joined, ".mp4" if p.init_url else ".ts") for p in rendition.parts]
 
 
-def judge_decoded(judge, out, source, lost):
-    """Every video rendition against its variant, and every sound against that of some variant."""
+def judge_decoded(judge, out, source, lost, left):
+    """Every video rendition against its variant, and every sound against that of some variant. False where sound is left out."""
     videos, variants = out.of("video", "muxed"), source.renditions
     why = lost.get("why", "")
     judge.equal("renditions in number", len(videos), len(variants))
@@ -117,20 +117,24 @@ def judge_decoded(judge, out, source, lost):
     codec = decoded.codec_of(variants[0].parts[0].joined)
     sounds = out.of("audio") or out.of("muxed")
     if codec is None:
-        return
-    judge.check("there is sound", bool(sounds), out.url)
+        return True
+    silent = not sounds or all(m.channels is None for r in sounds for m in manifests.media_of(r))
+    if silent and judge.check("there is sound, or the report says that it is left out", bool(left), out.url):
+        return False
     wanted = [decoded.Decoded(stretches(v), "audio") for v in variants]
     for got in sounds:
         ours = decoded.Decoded(stretches(got), "audio")
         theirs = min(wanted, key=lambda w: sum(map(len, decoded.unmatched(ours.frames, w.frames))))
         decoded.compare(judge, "sound", ours, theirs, lost.get("sound", 0) + decoded.start_allowance(codec, ours, theirs), got.name, why)
+    return True
 
 
-def judge_one(report, subject, out, package_type, source, expected):
+def judge_one(report, subject, out, package_type, source, expected, left):
     lost, recovery = expected.get("lost"), expected.get("recovery", False)
     with report.judge("quirks", subject) as judge:
-        judge_decoded(judge, out, source, lost or {})
-    if not lost:
+        whole = False
+        whole = judge_decoded(judge, out, source, lost or {}, left)
+    if not lost and whole:
         frames.judge_frames(report, subject, out, source)
     manifests.judge_manifests(report, subject, out, shared=expected.get("shared", True), recovery=recovery, uneven=expected.get("uneven"))
     if package_type == "HLS":
@@ -159,7 +163,7 @@ def judge_quirk(report, name, asset, expected, root):
             except Exception as error:      # told; the other configurations are still judged
                 report.add("quirks", subject, "manifests can be loaded", False, f"{type(error).__name__}: {error}")
                 continue
-            judge_one(report, subject, out, package_type, source, expected)
+            judge_one(report, subject, out, package_type, source, expected, left_out(asset, package_type))
 
 
 def run(report, origin, testdata, wanted):

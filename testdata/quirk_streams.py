@@ -2,6 +2,8 @@
 
 Each is a clip that ffmpeg encoded, with one thing changed in its frames (`changed`) or in its packets (`spoiled`).
 """
+import os
+
 import tsclip
 from quirk_case import AAC, case, thirds, written
 from tsclip import Unit, Writer, cut, joined, nals, renal
@@ -95,6 +97,22 @@ named("ac3-dvb-descriptor", "ac3", 0x06, "ac-3", b"\x6a\x01\x00")
 named("eac3-dvb-descriptor", "eac3", 0x06, "ec-3", b"\x7a\x01\x00")
 named("latm", "latm", 0x11, AAC)
 named("mp3", "mp3", 0x03, "mp4a.40.34")
+
+
+def efficient(name, codec):
+    """HE-AAC of the raw samples beside the folders, over and over, as no encoder at hand makes it."""
+    @case(name)
+    def make(folder):
+        clip = folder.clip()
+        with open(os.path.join(folder.path, "..", name + ".aac"), "rb") as f:
+            first = Unit(f.read() * 4, clip.audio.units[0].pts, None)
+        end = max(u.pts for u in clip.video.units)
+        clip.audio.units = [u for u in tsclip.frames([first], tsclip.adts_length) if u.pts < end]
+        folder.title(written(thirds(clip)), codecs=codec)
+
+
+efficient("he-aac", "mp4a.40.5")
+efficient("he-aac-v2", "mp4a.40.29")
 
 
 # ---------------------------------------------------------------- framing

@@ -70,5 +70,5 @@ make_quirks() {
   # expected.json stays: it is written by hand.
   find quirks -mindepth 1 -maxdepth 1 -type d -exec rm -r {} + 2>/dev/null || true
   python3 quirks.py "$work" quirks
-  [ -n "${KEEP_WORK:-}" ] && mv "$work" "$KEEP_WORK" || rm -r "$work"
+  rm -r "$work"
 }

@@ -15,3 +15,4 @@ mod origin;
 mod playing;
 mod protecting;
 mod slow_source;
+mod untidy;

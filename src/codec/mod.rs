@@ -10,11 +10,14 @@
 
 pub mod aac;
 pub mod bits;
+mod byte_stream;
 pub mod dolby;
 pub mod h264;
 pub mod h265;
 mod latm;
+mod message;
 mod mpeg_audio;
+pub mod picture;
 pub mod sound;
 pub mod timing;
 
@@ -78,6 +81,10 @@ pub struct Damage {
     pub stray_bytes: u64,
     /// Units with broken syntax.
     pub broken_units: u64,
+    /// Units of layers that are not read.
+    pub other_layers: u64,
+    /// Fields without another to make a frame with.
+    pub unpaired_fields: u64,
 }
 
 /// Why a decoder configuration could not be read.

@@ -272,6 +272,20 @@ fn sizes_take_numbers_and_units() {
 }
 
 #[test]
+fn missing_variants_and_key_hosts_are_checked() {
+    let config = from_file("[ingest]\nkey_hosts = [\"Keys.Example.\", \"[::1]\"]").unwrap();
+    assert_eq!(config.egress.key_hosts, ["keys.example", "[::1]"]);
+    assert_eq!(config.ingest.missing_variants, MissingVariants::Warn);
+    let config = from_environment(&[("PACKORIGIN_INGEST_MISSING_VARIANTS", "fail")]).unwrap();
+    assert_eq!(config.ingest.missing_variants, MissingVariants::Fail);
+    for wrong in ["missing_variants = \"no\"", "key_hosts = \"https://h/\"", "key_hosts = \"h:80\""]
+    {
+        let error = from_file(&format!("[ingest]\n{wrong}")).unwrap_err();
+        assert!(error.setting.starts_with("ingest."), "{error}");
+    }
+}
+
+#[test]
 fn egress_takes_hosts_addresses_and_blocks() {
     let list = "Keys.Internal., 10.0.0.7,10.1.2.3/8,[fd00::1]";
     let config = from_environment(&[("PACKORIGIN_EGRESS_ALLOW_HOSTS", list)]).unwrap();

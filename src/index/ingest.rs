@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
 use super::build::{self, ReadStream};
-use super::listing::{self, SegmentSource, StreamSource, playlist_failure};
+use super::listing::{self, Claim, SegmentSource, StreamSource, playlist_failure};
 use super::notes::add_notes;
 use super::scan::StreamScanner;
 use crate::config::MissingVariants;
@@ -66,20 +66,24 @@ pub async fn ingest(
     let bytes = listing::read_playlist(&root, &path, limits).await?;
     let master = read::master_playlist(&bytes, None)
         .map_err(|error| playlist_failure(path.as_str(), &error))?;
-    let mut findings = Findings::default();
+    let mut findings = Findings::new();
     add_notes(&master.notes, path.as_str(), None, &mut findings);
     let choices = listing::choices(&root, &path, &master, &mut findings);
     let mut missing = Missing::new(&path, limits.missing_variants);
     let (mut attempts, mut sources) = (Vec::new(), Vec::new());
     for choice in choices {
-        let mut attempt =
-            Attempt { line: choice.line, copies: choice.copies.into_iter(), failure: None };
+        let mut attempt = Attempt {
+            line: choice.line,
+            uri: choice.copies.first().map(|entry| entry.uri.clone()).unwrap_or_default(),
+            copies: choice.copies.into_iter(),
+            failure: None,
+        };
         match attempt.list(&root, &path, &master.variables, limits).await {
             Ok(source) => {
                 sources.push(source);
                 attempts.push(attempt);
             }
-            Err(failure) => missing.add(attempt.line, failure)?,
+            Err(failure) => missing.add(attempt.line, attempt.uri, failure)?,
         }
     }
     listing::break_at_gaps(&mut sources);
@@ -97,21 +101,22 @@ pub async fn ingest(
     let tasks = sources.into_iter().zip(attempts).map(|(source, attempt)| {
         let job = job.clone();
         async move {
-            let line = attempt.line;
+            let (line, uri) = (attempt.line, attempt.uri.clone());
             // A task of its own, so that streams are scanned on several cores.
             let task = AbortOnDrop(tokio::spawn(read_copies(job, source, attempt)));
-            (line, task.join().await)
+            (line, uri, task.join().await)
         }
     });
     let mut tasks = stream::iter(tasks).buffered(PARALLEL_STREAMS);
-    let (mut streams, mut lists) = (Vec::new(), Vec::new());
-    while let Some((line, result)) = tasks.next().await {
+    let (mut streams, mut claims) = (Vec::new(), Vec::new());
+    while let Some((line, uri, result)) = tasks.next().await {
         match result {
-            Ok((stream, of_stream)) => {
+            Ok((stream, of_stream, claim)) => {
+                claims.push((stream.declared.uri.clone(), claim));
                 streams.push(stream);
-                lists.push(of_stream);
+                findings.extend(of_stream);
             }
-            Err(failure) => missing.add(line, failure)?,
+            Err(failure) => missing.add(line, uri, failure)?,
         }
     }
     drop(tasks);
@@ -126,10 +131,15 @@ pub async fn ingest(
         findings.add(FindingCode::RenditionLeftOut, Place::source(), detail);
     }
     missing.tell(&mut findings);
-    for list in lists {
-        findings.extend(list);
+    let (presentation, mut report) = build::presentation(streams, findings)?;
+    let mut differing = Findings::new();
+    for (stream, (uri, claim)) in report.streams.iter().zip(claims) {
+        if let Some(detail) = claim.differs(stream.duration_milliseconds) {
+            differing.add(FindingCode::ExtinfDiffers, Place::stream(uri), detail);
+        }
     }
-    let (presentation, report) = build::presentation(streams, findings)?;
+    // Behind the others: nothing is less grave.
+    report.findings.extend(differing.into_sorted());
     Ok(Ingested { presentation, report })
 }
 
@@ -147,6 +157,8 @@ struct Job {
 struct Attempt {
     /// Its line in the master playlist.
     line: usize,
+    /// Its URI there.
+    uri: String,
     copies: std::vec::IntoIter<StreamEntry>,
     /// Why the last copy was given up.
     failure: Option<IngestFailure>,
@@ -165,11 +177,8 @@ impl Attempt {
             match listing::list(root, master, entry, variables, limits).await {
                 Ok(mut source) => {
                     if let Some(failure) = &self.failure {
-                        let at = Place {
-                            file: Some(master.to_string()),
-                            line: Some(self.line as u64),
-                            ..Place::stream(&source.entry.uri)
-                        };
+                        let at = Place::stream(&self.uri).file(master.as_str());
+                        let at = at.line(self.line as u64);
                         let detail = format!(
                             "the copy {} is used for the stream in line {} ({failure})",
                             source.entry.uri, self.line
@@ -193,7 +202,8 @@ impl Attempt {
 struct Missing {
     master: String,
     policy: MissingVariants,
-    streams: Vec<(usize, IngestFailure)>,
+    /// By line and URI in the master playlist.
+    streams: Vec<(usize, String, IngestFailure)>,
 }
 
 impl Missing {
@@ -203,34 +213,35 @@ impl Missing {
 
     /// Leaves a stream out, or fails where that is wanted, where trying again may help, or where
     /// the title is not what it should be as a whole.
-    fn add(&mut self, line: usize, failure: IngestFailure) -> Result<(), IngestFailure> {
+    fn add(
+        &mut self,
+        line: usize,
+        uri: String,
+        failure: IngestFailure,
+    ) -> Result<(), IngestFailure> {
         let is_of_the_title =
             matches!(failure.code, FailureCode::NotVod | FailureCode::LimitExceeded);
         if self.policy == MissingVariants::Fail || failure.code.is_transient() || is_of_the_title {
             return Err(failure);
         }
-        self.streams.push((line, failure));
+        self.streams.push((line, uri, failure));
         Ok(())
     }
 
     /// Why the first stream of the master playlist cannot be read.
     fn first(self) -> IngestFailure {
-        let first = self.streams.into_iter().min_by_key(|(line, _)| *line);
+        let first = self.streams.into_iter().min_by_key(|(line, ..)| *line);
         first.map_or_else(
             || IngestFailure::new(FailureCode::NoVariants, "there is nothing to play"),
-            |(_, failure)| failure,
+            |(_, _, failure)| failure,
         )
     }
 
     fn tell(&self, findings: &mut Findings) {
-        for (line, failure) in &self.streams {
-            let line = Some(*line as u64);
-            let place = Place { file: Some(self.master.clone()), line, ..Place::default() };
-            let detail = format!(
-                "the stream in line {} of {} is left out ({failure})",
-                line.unwrap_or(0),
-                self.master
-            );
+        for (line, uri, failure) in &self.streams {
+            let place = Place::stream(uri).file(&self.master).line(*line as u64);
+            let detail =
+                format!("{uri}, in line {line} of {}, is left out ({failure})", self.master);
             findings.add(FindingCode::VariantMissing, place, detail);
         }
     }
@@ -314,7 +325,7 @@ async fn read_copies(
     job: Arc<Job>,
     source: StreamSource,
     mut attempt: Attempt,
-) -> Result<(ReadStream, Findings), IngestFailure> {
+) -> Result<(ReadStream, Findings, Claim), IngestFailure> {
     let mut source = source;
     loop {
         let segments = source.segments.len() as u64;
@@ -334,7 +345,7 @@ async fn read_stream(
     job: &Job,
     source: StreamSource,
     segments_done: &mut u64,
-) -> Result<(ReadStream, Findings), IngestFailure> {
+) -> Result<(ReadStream, Findings, Claim), IngestFailure> {
     let Job { root, limits, counter, .. } = job;
     let mut scanner = StreamScanner::new();
     let mut objects = Vec::with_capacity(source.segments.len());
@@ -369,7 +380,7 @@ async fn read_stream(
     }
     drop(opened);
     let scan = scanner.finish()?;
-    Ok((ReadStream { declared: source.entry, objects, scan }, source.findings))
+    Ok((ReadStream { declared: source.entry, objects, scan }, source.findings, source.claim))
 }
 
 /// What a wrong key makes of a transport stream is no transport stream.

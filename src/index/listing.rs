@@ -11,6 +11,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -42,6 +43,51 @@ pub(super) struct StreamSource {
     /// Segments, counted without gaps, that a gap stands before.
     pub behind_gaps: Vec<usize>,
     pub findings: Findings,
+    pub claim: Claim,
+}
+
+/// What `EXTINF` says of all segments together.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Claim {
+    /// Their sum.
+    total: Duration,
+    /// How far it may be off by rounding alone.
+    slack: Duration,
+    /// Whether some segments say nothing.
+    is_partial: bool,
+}
+
+/// Encoders leave out or add a frame or two, at the end above all.
+const FREE_SLACK: Duration = Duration::from_millis(500);
+
+impl Claim {
+    fn add(&mut self, duration: Option<Duration>) {
+        let Some(duration) = duration else {
+            self.is_partial = true;
+            return;
+        };
+        self.total = self.total.saturating_add(duration);
+        // Before version 3 of the protocol durations were whole seconds (RFC 8216 4.3.2.1).
+        let is_whole = duration.subsec_nanos() == 0;
+        let rounding = Duration::from_millis(if is_whole { 500 } else { 1 });
+        self.slack = self.slack.saturating_add(rounding);
+    }
+
+    /// The finding where the media last `measured` milliseconds and that is something else.
+    pub fn differs(&self, measured: i64) -> Option<String> {
+        let measured = Duration::from_millis(u64::try_from(measured).ok()?);
+        let distance = self.total.abs_diff(measured);
+        let differs = !self.is_partial && distance > self.slack.saturating_add(FREE_SLACK);
+        differs.then(|| {
+            format!(
+                "EXTINF of all segments sum to {}.{:03} s, and the media last {}.{:03} s",
+                self.total.as_secs(),
+                self.total.subsec_millis(),
+                measured.as_secs(),
+                measured.subsec_millis()
+            )
+        })
+    }
 }
 
 /// A segment that is there.
@@ -70,8 +116,7 @@ pub(super) fn choices(
             Ok(path) => path.to_stored(),
             Err(_) => format!("\n{}", entry.uri),
         };
-        let at = Place { line: Some(*line as u64), ..Place::stream(&entry.uri) };
-        let at = Place { file: Some(master_path.to_string()), ..at };
+        let at = Place::stream(&entry.uri).file(master_path.as_str()).line(*line as u64);
         match lines_by_path.entry(path) {
             Entry::Occupied(first) => {
                 let detail = format!(
@@ -125,14 +170,11 @@ pub(super) async fn list(
     let context = MediaContext { variables, query, max_segments: limits.max_segments };
     let playlist = read::media_playlist(&bytes, &context)
         .map_err(|error| playlist_failure(path.as_str(), &error))?;
-    let mut findings = Findings::default();
+    let mut findings = Findings::new();
     add_notes(&playlist.notes, path.as_str(), Some(&entry.uri), &mut findings);
     let (mut segments, mut behind_gaps) = (Vec::new(), Vec::new());
-    let at_line = |line: usize| Place {
-        file: Some(path.to_string()),
-        line: Some(line as u64),
-        ..Place::stream(&entry.uri)
-    };
+    let mut claim = Claim::default();
+    let at_line = |line: usize| Place::stream(&entry.uri).file(path.as_str()).line(line as u64);
     let mut first_lines = HashMap::new();
     let (mut gap, mut discontinuity) = (false, false);
     for segment in playlist.segments {
@@ -150,6 +192,7 @@ pub(super) async fn list(
             gap = true;
             continue;
         }
+        claim.add(segment.duration);
         let place = place(root, &path, &segment)?;
         match first_lines.entry((place.path.to_stored(), place.byte_range)) {
             Entry::Occupied(first) => {
@@ -177,7 +220,7 @@ pub(super) async fn list(
             format!("{path}: every segment is an EXT-X-GAP, so there is nothing to play"),
         ));
     }
-    Ok(StreamSource { entry, segments, behind_gaps, findings })
+    Ok(StreamSource { entry, segments, behind_gaps, findings, claim })
 }
 
 /// Where a segment and its key are.
@@ -255,4 +298,30 @@ pub(super) fn playlist_failure(path: &str, error: &ReadError) -> IngestFailure {
         _ => "",
     };
     IngestFailure::new(code, format!("{path}: {error}{advice}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_may_be_off_by_what_rounding_takes() {
+        let claim = |durations: &[u64]| {
+            let mut claim = Claim::default();
+            durations.iter().for_each(|ms| claim.add(Some(Duration::from_millis(*ms))));
+            claim
+        };
+        let exact = claim(&[6_006, 6_006, 2_002]);
+        assert_eq!(exact.differs(14_014), None);
+        assert_eq!(exact.differs(13_520), None);
+        let said = exact.differs(13_500).unwrap();
+        assert!(said.contains("14.014 s") && said.contains("13.500 s"), "{said}");
+        assert!(exact.differs(14_530).is_some());
+        // Whole seconds are rounded ones.
+        assert_eq!(claim(&[6_000, 6_000, 6_000]).differs(19_990), None);
+        assert!(claim(&[6_000, 6_000, 6_000]).differs(20_010).is_some());
+        let mut partial = claim(&[6_006]);
+        partial.add(None);
+        assert_eq!(partial.differs(90_000), None);
+    }
 }

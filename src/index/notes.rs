@@ -6,12 +6,8 @@ use crate::model::ingest::{FindingCode, Findings, Place};
 /// Adds the notes of the playlist at `file`; `stream` is its URI where it is a media playlist.
 pub(super) fn add_notes(notes: &[Note], file: &str, stream: Option<&str>, findings: &mut Findings) {
     for note in notes {
-        let place = Place {
-            stream: stream.map(str::to_owned),
-            file: Some(file.to_owned()),
-            line: Some(note.line as u64),
-            ..Place::default()
-        };
+        let place = stream.map_or_else(Place::source, Place::stream);
+        let place = place.file(file).line(note.line as u64);
         let code = match note.kind {
             NoteKind::DurationAboveTarget => FindingCode::ExtinfAboveTarget,
             _ => FindingCode::PlaylistUntidy,

@@ -2,9 +2,8 @@
 
 use super::{Block, source_changed};
 use crate::codec::timing::{ContinuousTimestamps, date_pictures, place_frames, place_pictures};
-use crate::codec::{AccessUnit, h264, sound};
+use crate::codec::{AccessUnit, picture, sound};
 use crate::error::{Error, Result};
-use crate::model::codec::CodecConfig;
 use crate::model::presentation::{Group, Medium, Track};
 use crate::model::sample::{RandomAccess, Sample};
 use crate::plan::{SegmentPlan, TrackPart};
@@ -24,9 +23,11 @@ pub(super) fn gather(
 ) -> Result<(Vec<u8>, Vec<Sample>)> {
     let track = plan.track(part).ok_or_else(|| Error::internal("the plan names no track"))?;
     let groups = plan.groups(part);
-    let (mut buffer, mut units) = match track.codec {
-        CodecConfig::Avc(_) => {
-            let mut framer = h264::Framer::new(buffer);
+    let unread = || Error::internal("no framer reads the codec");
+    let (mut buffer, mut units) = match track.codec.medium() {
+        Medium::Video => {
+            let mut framer =
+                picture::Framer::for_config(buffer, &track.codec).ok_or_else(unread)?;
             for_each_part(plan, track.pid, groups, blocks, |part| {
                 if let Some(timestamps) = part.begins {
                     framer.begin_packet(timestamps);
@@ -36,9 +37,9 @@ pub(super) fn gather(
             framer.finish();
             framer.into_parts()
         }
-        _ => {
+        Medium::Audio => {
             let framer = sound::Framer::for_config(track.syntax, buffer, &track.codec);
-            let mut framer = framer.ok_or_else(|| Error::internal("no framer reads the codec"))?;
+            let mut framer = framer.ok_or_else(unread)?;
             for_each_part(plan, track.pid, groups, blocks, |part| {
                 if let Some(timestamps) = part.begins {
                     framer.begin_packet(timestamps);

@@ -3,6 +3,8 @@
 //! The object stores are fakes that check what they are sent (path, range, the kind of signature),
 //! not whether a signature is right: that is OpenDAL's, and takes the services themselves.
 
+mod encrypted;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};

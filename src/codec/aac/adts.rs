@@ -200,7 +200,7 @@ mod tests {
     }
 
     fn damage(stray_bytes: u64, broken_units: u64) -> Damage {
-        Damage { stray_bytes, broken_units }
+        Damage { stray_bytes, broken_units, ..Damage::default() }
     }
 
     #[test]

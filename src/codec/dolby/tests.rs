@@ -143,7 +143,7 @@ fn dependent_and_further_substreams_belong_to_the_unit() {
     let stream = [BACK.frame(), further.frame(), unit.repeat(3)].concat();
     let framer = scan(&stream);
     assert_eq!(sizes(&framer), [160; 3]);
-    assert_eq!(framer.damage(), Damage { stray_bytes: 96, broken_units: 0 });
+    assert_eq!(framer.damage(), Damage { stray_bytes: 96, broken_units: 0, ..Damage::default() });
     let [CodecConfig::Eac3(config)] = framer.configs() else { panic!("{:?}", framer.configs()) };
     let first = Eac3Substream {
         fscod: 0,
@@ -240,7 +240,7 @@ fn a_cut_frame_costs_itself() {
     let stream = [&whole[..], &whole[..100], &whole, &whole].concat();
     let framer = scan(&stream);
     assert_eq!(sizes(&framer), [128; 3]);
-    assert_eq!(framer.damage(), Damage { stray_bytes: 99, broken_units: 1 });
+    assert_eq!(framer.damage(), Damage { stray_bytes: 99, broken_units: 1, ..Damage::default() });
 }
 
 #[test]

@@ -1,12 +1,16 @@
 //! H.264 in byte stream format (ISO/IEC 14496-10:2022 Annex B).
 
-mod framer;
 mod parameter_sets;
 mod slice_header;
+mod syntax;
 
-pub use framer::Framer;
 pub use parameter_sets::ParameterSets;
+pub(super) use parameter_sets::{read_aspect_ratio, read_colour};
 pub use slice_header::SliceHeaders;
+pub use syntax::Syntax;
+
+/// Turns the payload of PES packets into samples.
+pub type Framer = super::byte_stream::Framer<Syntax>;
 
 /// The NAL unit types that framing tells apart (ISO/IEC 14496-10:2022 table 7-1).
 pub mod nal_type {

@@ -5,10 +5,12 @@
 
 use std::collections::BTreeMap;
 
+use super::nal_type;
 use super::slice_header::{PictureOrder, SequenceFields, SliceHeaders};
 use crate::codec::ConfigError;
 use crate::codec::bits::{BitReader, unescape};
-use crate::model::codec::{AvcConfig, PictureFormat};
+use crate::codec::byte_stream::Change;
+use crate::model::codec::{AvcConfig, Colour, PictureFormat};
 
 /// Parameter sets by ID, as they were last seen in the stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,44 +18,34 @@ pub struct ParameterSets {
     sequence: BTreeMap<u32, Vec<u8>>,
     picture: BTreeMap<u32, Vec<u8>>,
     slice_headers: SliceHeaders,
-    replaced: bool,
 }
 
 impl ParameterSets {
-    /// Takes a sequence parameter set, NAL header included.
-    pub fn add_sequence(&mut self, nal: &[u8]) -> Result<(), ConfigError> {
-        let rbsp = unescape(nal.get(1..).unwrap_or_default());
-        let mut bits = BitReader::new(rbsp.get(3..).unwrap_or_default());
-        let id = bits.unsigned("seq_parameter_set_id")?;
-        if id > 31 {
-            return Err(ConfigError::Forbidden { field: "seq_parameter_set_id", value: id });
+    /// What a set would change.
+    pub fn change(&self, nal: &[u8]) -> Result<Change, ConfigError> {
+        let mut known = self.sequence.values().chain(self.picture.values());
+        if known.any(|known| known == nal) {
+            return Ok(Change::None);
         }
-        if let Some(replaces) = put(&mut self.sequence, id, nal) {
-            self.replaced |= replaces;
-            self.slice_headers.add_sequence(nal);
-        }
-        Ok(())
+        let (is_sequence, id) = identify(nal)?;
+        let sets = if is_sequence { &self.sequence } else { &self.picture };
+        Ok(if sets.contains_key(&id) { Change::Replaced } else { Change::Added })
     }
 
-    /// Takes a picture parameter set, NAL header included.
-    pub fn add_picture(&mut self, nal: &[u8]) -> Result<(), ConfigError> {
-        let start = nal.get(1..nal.len().min(16)).unwrap_or_default();
-        let rbsp = unescape(start);
-        let id = BitReader::new(&rbsp).unsigned("pic_parameter_set_id")?;
-        if id > 255 {
-            return Err(ConfigError::Forbidden { field: "pic_parameter_set_id", value: id });
+    /// Takes a set, NAL header included, in place of one with the same ID; one that cannot be read
+    /// changes nothing.
+    pub fn add(&mut self, nal: &[u8]) {
+        match identify(nal) {
+            Ok((true, id)) => {
+                self.sequence.insert(id, nal.to_vec());
+                self.slice_headers.add_sequence(nal);
+            }
+            Ok((false, id)) => {
+                self.picture.insert(id, nal.to_vec());
+                self.slice_headers.add_picture(nal);
+            }
+            Err(_) => {}
         }
-        if let Some(replaces) = put(&mut self.picture, id, nal) {
-            self.replaced |= replaces;
-            self.slice_headers.add_picture(nal);
-        }
-        Ok(())
-    }
-
-    /// Whether an ID was given other content than before, so that one decoder configuration
-    /// cannot serve the whole stream.
-    pub fn were_replaced(&self) -> bool {
-        self.replaced
     }
 
     /// What measures slice headers under the sets as they were last seen. A slice is measured before
@@ -62,15 +54,13 @@ impl ParameterSets {
         &self.slice_headers
     }
 
-    /// Whether there is a set of each kind.
-    pub fn are_complete(&self) -> bool {
-        !self.sequence.is_empty() && !self.picture.is_empty()
-    }
-
     /// What a decoder needs.
     pub fn config(&self) -> Result<AvcConfig, ConfigError> {
         let first = self.sequence.values().next();
         let first = first.ok_or(ConfigError::Truncated { field: "sequence parameter set" })?;
+        if self.picture.is_empty() {
+            return Err(ConfigError::Truncated { field: "picture parameter set" });
+        }
         let sps = Sps::parse(first)?;
         Ok(AvcConfig {
             profile_idc: sps.profile_idc,
@@ -83,6 +73,8 @@ impl ParameterSets {
                 chroma_format_idc: sps.chroma_format_idc,
                 bit_depth_luma: sps.bit_depth_luma,
                 bit_depth_chroma: sps.bit_depth_chroma,
+                colour: sps.colour,
+                interlaced: !sps.slices.frames_only,
                 ..PictureFormat::default()
             },
             sequence_parameter_sets: self.sequence.values().cloned().collect(),
@@ -91,19 +83,17 @@ impl ParameterSets {
     }
 }
 
-/// Stores a set. `None` where it is there already, else whether it replaces other content.
-fn put(sets: &mut BTreeMap<u32, Vec<u8>>, id: u32, nal: &[u8]) -> Option<bool> {
-    match sets.get_mut(&id) {
-        Some(known) if known == nal => None,
-        Some(known) => {
-            *known = nal.to_vec();
-            Some(true)
-        }
-        None => {
-            sets.insert(id, nal.to_vec());
-            Some(false)
-        }
+/// Whether a NAL unit holds a sequence parameter set, and no picture parameter set; and its ID.
+fn identify(nal: &[u8]) -> Result<(bool, u32), ConfigError> {
+    let start = nal.get(1..nal.len().min(16)).unwrap_or_default();
+    let rbsp = unescape(start);
+    if nal.first().map(|header| header & 0x1F) == Some(nal_type::SPS) {
+        let field = "seq_parameter_set_id";
+        let mut bits = BitReader::new(rbsp.get(3..).unwrap_or_default());
+        return Ok((true, at_most(bits.unsigned(field)?, 31, field)?));
     }
+    let field = "pic_parameter_set_id";
+    Ok((false, at_most(BitReader::new(&rbsp).unsigned(field)?, 255, field)?))
 }
 
 /// The fields of a sequence parameter set that we use.
@@ -119,6 +109,7 @@ pub(super) struct Sps {
     width: u32,
     height: u32,
     sample_aspect_ratio: (u16, u16),
+    colour: Option<Colour>,
 }
 
 /// Sample aspect ratios by `aspect_ratio_idc` (table E-1); 0 is unspecified.
@@ -225,10 +216,11 @@ impl Sps {
             width = crop(width, left, right, unit_x, "frame_crop_right_offset")?;
             height = crop(height, top, bottom, unit_y, "frame_crop_bottom_offset")?;
         }
-        let sample_aspect_ratio = if bits.flag("vui_parameters_present_flag")? {
-            read_aspect_ratio(&mut bits)?
+        let (sample_aspect_ratio, colour) = if bits.flag("vui_parameters_present_flag")? {
+            // What is broken behind here spoils no picture.
+            (read_aspect_ratio(&mut bits)?, read_colour(&mut bits).unwrap_or_default())
         } else {
-            (1, 1)
+            ((1, 1), None)
         };
         Ok(Self {
             id,
@@ -249,6 +241,7 @@ impl Sps {
             width,
             height,
             sample_aspect_ratio,
+            colour,
         })
     }
 }
@@ -285,7 +278,9 @@ fn skip_scaling_list(bits: &mut BitReader<'_>, size: u32) -> Result<(), ConfigEr
 }
 
 /// The first fields of the VUI (E.1.1).
-fn read_aspect_ratio(bits: &mut BitReader<'_>) -> Result<(u16, u16), ConfigError> {
+pub(in crate::codec) fn read_aspect_ratio(
+    bits: &mut BitReader<'_>,
+) -> Result<(u16, u16), ConfigError> {
     const EXTENDED: u32 = 255;
     if !bits.flag("aspect_ratio_info_present_flag")? {
         return Ok((1, 1));
@@ -296,6 +291,30 @@ fn read_aspect_ratio(bits: &mut BitReader<'_>) -> Result<(u16, u16), ConfigError
     };
     // A side of 0 means unspecified (E.2.1).
     Ok(if ratio.0 == 0 || ratio.1 == 0 { (1, 1) } else { ratio })
+}
+
+/// The fields of the VUI behind the aspect ratio, up to the colour description (E.1.1; the same in
+/// HEVC).
+pub(in crate::codec) fn read_colour(
+    bits: &mut BitReader<'_>,
+) -> Result<Option<Colour>, ConfigError> {
+    if bits.flag("overscan_info_present_flag")? {
+        bits.flag("overscan_appropriate_flag")?;
+    }
+    if !bits.flag("video_signal_type_present_flag")? {
+        return Ok(None);
+    }
+    bits.bits(3, "video_format")?;
+    let full_range = bits.flag("video_full_range_flag")?;
+    if !bits.flag("colour_description_present_flag")? {
+        return Ok(None);
+    }
+    Ok(Some(Colour {
+        primaries: bits.bits(8, "colour_primaries")? as u8,
+        transfer: bits.bits(8, "transfer_characteristics")? as u8,
+        matrix: bits.bits(8, "matrix_coefficients")? as u8,
+        full_range,
+    }))
 }
 
 #[cfg(test)]
@@ -347,19 +366,19 @@ mod tests {
     #[test]
     fn a_high_profile_set_is_read_with_cropping_and_aspect_ratio() {
         let mut sets = ParameterSets::default();
-        sets.add_sequence(&high_profile_sps(4, 14)).unwrap();
-        sets.add_picture(&[0x68, 0xEB]).unwrap();
+        sets.add(&high_profile_sps(4, 14));
+        sets.add(&[0x68, 0xEB]);
         let config = sets.config().unwrap();
         assert_eq!((config.picture.width, config.picture.height), (640, 360));
         assert_eq!(config.picture.sample_aspect_ratio, (4, 3));
         assert_eq!((config.profile_idc, config.level_idc), (100, 30));
-        assert!(sets.are_complete());
     }
 
     #[test]
     fn cropping_the_whole_picture_away_is_refused() {
         let mut sets = ParameterSets::default();
-        sets.add_sequence(&high_profile_sps(184, 1)).unwrap();
+        sets.add(&high_profile_sps(184, 1));
+        sets.add(&[0x68, 0xEB]);
         assert_eq!(
             sets.config(),
             Err(ConfigError::Forbidden { field: "frame_crop_bottom_offset", value: 184 })
@@ -369,11 +388,10 @@ mod tests {
     #[test]
     fn only_new_content_under_a_known_id_counts_as_replaced() {
         let mut sets = ParameterSets::default();
-        sets.add_sequence(&high_profile_sps(4, 1)).unwrap();
-        sets.add_sequence(&high_profile_sps(4, 1)).unwrap();
-        assert!(!sets.were_replaced());
-        sets.add_sequence(&high_profile_sps(0, 1)).unwrap();
-        assert!(sets.were_replaced());
+        assert_eq!(sets.change(&high_profile_sps(4, 1)), Ok(Change::Added));
+        sets.add(&high_profile_sps(4, 1));
+        assert_eq!(sets.change(&high_profile_sps(4, 1)), Ok(Change::None));
+        assert_eq!(sets.change(&high_profile_sps(0, 1)), Ok(Change::Replaced));
     }
 
     #[test]
@@ -382,13 +400,13 @@ mod tests {
         let pps = [0x68, 0xEB, 0xE3, 0xCB, 0x22, 0xC0];
         let mut sets = ParameterSets::default();
         assert_eq!(sets.slice_headers(), &SliceHeaders::default());
-        sets.add_sequence(&first).unwrap();
-        sets.add_picture(&pps).unwrap();
+        sets.add(&first);
+        sets.add(&pps);
         let headers = SliceHeaders::new([&first[..], &pps].into_iter());
         assert_eq!(sets.slice_headers(), &headers);
         let mut second = first.clone();
         second[1] = 77; // Main profile: the bits behind the ID mean something else.
-        sets.add_sequence(&second).unwrap();
+        sets.add(&second);
         assert_eq!(sets.slice_headers(), &SliceHeaders::new([&second[..], &pps].into_iter()));
         assert_ne!(sets.slice_headers(), &headers);
         assert_ne!(
@@ -403,7 +421,7 @@ mod tests {
         let whole = high_profile_sps(4, 255);
         for length in 0..whole.len() {
             let mut sets = ParameterSets::default();
-            let _ = sets.add_sequence(&whole[..length]);
+            sets.add(&whole[..length]);
             let _ = sets.config();
         }
     }

@@ -182,6 +182,57 @@ impl SliceHeaders {
     }
 }
 
+/// What a slice says about its picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PictureStart {
+    /// `frame_num`.
+    pub frame_number: u32,
+    /// `bottom_field_flag` of a field; `None` for frames.
+    pub is_bottom_field: Option<bool>,
+    /// `pic_order_cnt_lsb`, and how many bits it has.
+    pub order: Option<(u32, u32)>,
+}
+
+impl SliceHeaders {
+    /// Reads a slice's header up to the picture order; `None` where it cannot be read.
+    pub(super) fn picture_start(&self, nal: &[u8]) -> Option<PictureStart> {
+        let mut bits = BitReader::escaped(nal);
+        let header = bits.bits(8, "NAL header").ok()?;
+        let is_idr = header & 0x1F == u32::from(nal_type::IDR);
+        bits.unsigned("first_mb_in_slice").ok()?;
+        bits.unsigned("slice_type").ok()?;
+        let picture = self.picture.get(&bits.unsigned("pic_parameter_set_id").ok()?)?;
+        let sequence = self.sequence.get(&picture.sequence_id)?;
+        if sequence.separate_planes {
+            bits.bits(2, "colour_plane_id").ok()?;
+        }
+        let frame_number = bits.bits(sequence.frame_num_bits, "frame_num").ok()?;
+        let is_field = !sequence.frames_only && bits.flag("field_pic_flag").ok()?;
+        let is_bottom_field =
+            if is_field { Some(bits.flag("bottom_field_flag").ok()?) } else { None };
+        if is_idr {
+            bits.unsigned("idr_pic_id").ok()?;
+        }
+        let order = match sequence.order {
+            PictureOrder::Lsb { bits: width } => {
+                Some((bits.bits(width, "pic_order_cnt_lsb").ok()?, width))
+            }
+            PictureOrder::Delta | PictureOrder::Implied => None,
+        };
+        Some(PictureStart { frame_number, is_bottom_field, order })
+    }
+}
+
+/// Whether a slice NAL unit holds an I slice (7.3.3, table 7-6).
+pub(super) fn is_intra_slice(nal: &[u8]) -> bool {
+    let mut bits = BitReader::escaped(nal);
+    let kind = bits
+        .bits(8, "NAL header")
+        .and_then(|_| bits.unsigned("first_mb_in_slice"))
+        .and_then(|_| SliceType::read(&mut bits));
+    kind.is_ok_and(|kind| kind.lists() == 0)
+}
+
 impl SliceType {
     fn read(bits: &mut BitReader<'_>) -> Result<Self, ConfigError> {
         match bits.unsigned("slice_type")? {

@@ -1,14 +1,15 @@
 //! What the syntax of slice headers depends on in sequence and picture parameter sets
 //! (ISO/IEC 23008-2:2020 7.3.2.2, 7.3.2.3).
 //!
-//! Reading stops where nothing more is needed: before the VUI of a sequence parameter set, and
+//! Reading stops where nothing more is needed: inside the VUI of a sequence parameter set, and
 //! behind the range extension of a picture parameter set. Sets of the screen content profiles are
 //! refused, because their slices have fields more, some of which depend on the order of pictures.
-//! Does not read what manifests and init segments show.
 
 use super::reference_set::ReferenceSet;
 use crate::codec::ConfigError;
 use crate::codec::bits::BitReader;
+use crate::codec::h264::{read_aspect_ratio, read_colour};
+use crate::model::codec::{Colour, PictureFormat};
 
 /// Fields of a sequence parameter set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,33 @@ pub(super) struct Sequence {
     pub temporal_prediction: bool,
     /// `sample_adaptive_offset_enabled_flag`.
     pub sample_adaptive_offset: bool,
+    /// Profile, tier and level.
+    pub profile: Profile,
+    /// Temporal layers, at least 1.
+    pub temporal_layers: u8,
+    /// `sps_temporal_id_nesting_flag`.
+    pub temporal_id_nested: bool,
+    /// `min_spatial_segmentation_idc`; 0 where it is not said, or stands behind HRD parameters.
+    pub min_spatial_segmentation: u16,
+    /// What the pictures look like.
+    pub format: PictureFormat,
+}
+
+/// `profile_tier_level` without its sub-layers (7.3.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Profile {
+    /// `general_profile_space`.
+    pub space: u8,
+    /// `general_tier_flag`.
+    pub high_tier: bool,
+    /// `general_profile_idc`.
+    pub idc: u8,
+    /// `general_profile_compatibility_flag`, the first in the highest bit.
+    pub compatibility: u32,
+    /// The six bytes behind.
+    pub constraints: [u8; 6],
+    /// `general_level_idc`.
+    pub level_idc: u8,
 }
 
 /// Fields of a picture parameter set.
@@ -76,8 +104,8 @@ impl Sequence {
         skip_nal_header(&mut bits)?;
         bits.bits(4, "sps_video_parameter_set_id")?;
         let last_sub_layer = bits.bits(3, "sps_max_sub_layers_minus1")?;
-        bits.flag("sps_temporal_id_nesting_flag")?;
-        skip_profile(&mut bits, last_sub_layer)?;
+        let temporal_id_nested = bits.flag("sps_temporal_id_nesting_flag")?;
+        let profile = read_profile(&mut bits, last_sub_layer)?;
         let field = "sps_seq_parameter_set_id";
         let id = at_most(bits.unsigned(field)?, 15, field)?;
         let field = "chroma_format_idc";
@@ -85,13 +113,16 @@ impl Sequence {
         let separate_planes = chroma_format_idc == 3 && bits.flag("separate_colour_plane_flag")?;
         let width = bits.unsigned("pic_width_in_luma_samples")?;
         let height = bits.unsigned("pic_height_in_luma_samples")?;
+        let mut window = [0; 4];
         if bits.flag("conformance_window_flag")? {
-            for _ in 0..4 {
-                bits.unsigned("conf_win_offset")?;
+            for offset in &mut window {
+                *offset = bits.unsigned("conf_win_offset")?;
             }
         }
-        bits.unsigned("bit_depth_luma_minus8")?;
-        bits.unsigned("bit_depth_chroma_minus8")?;
+        let field = "bit_depth_luma_minus8";
+        let bit_depth_luma = 8 + at_most(bits.unsigned(field)?, 8, field)? as u8;
+        let field = "bit_depth_chroma_minus8";
+        let bit_depth_chroma = 8 + at_most(bits.unsigned(field)?, 8, field)? as u8;
         let field = "log2_max_pic_order_cnt_lsb_minus4";
         let order_bits = 4 + at_most(bits.unsigned(field)?, 12, field)?;
         let is_per_sub_layer = bits.flag("sps_sub_layer_ordering_info_present_flag")?;
@@ -140,6 +171,27 @@ impl Sequence {
             None
         };
         let temporal_prediction = bits.flag("sps_temporal_mvp_enabled_flag")?;
+        bits.flag("strong_intra_smoothing_enabled_flag")?;
+        // What comes now is for show; where it is broken, the pictures can be decoded all the same.
+        let shown = if bits.flag("vui_parameters_present_flag").unwrap_or(false) {
+            Usability::read(&mut bits).unwrap_or_default()
+        } else {
+            Usability::default()
+        };
+        let [left, right, top, bottom] = window;
+        let unit_x = if matches!(chroma_format_idc, 1 | 2) { 2 } else { 1 };
+        let unit_y = if chroma_format_idc == 1 { 2 } else { 1 };
+        let format = PictureFormat {
+            width: cropped(width, left, right, unit_x)?,
+            height: cropped(height, top, bottom, unit_y)?,
+            sample_aspect_ratio: shown.sample_aspect_ratio,
+            chroma_format_idc: chroma_format_idc as u8,
+            bit_depth_luma,
+            bit_depth_chroma,
+            colour: shown.colour,
+            interlaced: shown.is_field_sequence,
+            ..PictureFormat::default()
+        };
         let blocks = |side: u32| u64::from(side).div_ceil(1 << block_bits);
         let fields = Self {
             separate_planes,
@@ -150,6 +202,11 @@ impl Sequence {
             long_term,
             temporal_prediction,
             sample_adaptive_offset,
+            profile,
+            temporal_layers: last_sub_layer as u8 + 1,
+            temporal_id_nested,
+            min_spatial_segmentation: shown.min_spatial_segmentation,
+            format,
         };
         Ok((id, fields))
     }
@@ -254,17 +311,23 @@ fn skip_nal_header(bits: &mut BitReader<'_>) -> Result<(), ConfigError> {
 }
 
 /// `profile_tier_level` (7.3.3).
-fn skip_profile(bits: &mut BitReader<'_>, last_sub_layer: u32) -> Result<(), ConfigError> {
+fn read_profile(bits: &mut BitReader<'_>, last_sub_layer: u32) -> Result<Profile, ConfigError> {
     /// Screen content coding, and that with high throughput (A.3.7, A.3.8).
-    const SCREEN_CONTENT: [u32; 2] = [9, 11];
-    bits.bits(3, "general_tier_flag")?;
-    let profile = bits.bits(5, "general_profile_idc")?;
-    if SCREEN_CONTENT.contains(&profile) {
+    const SCREEN_CONTENT: [u8; 2] = [9, 11];
+    let mut profile = Profile {
+        space: bits.bits(2, "general_profile_space")? as u8,
+        high_tier: bits.flag("general_tier_flag")?,
+        idc: bits.bits(5, "general_profile_idc")? as u8,
+        compatibility: bits.bits(32, "general_profile_compatibility_flag")?,
+        ..Profile::default()
+    };
+    if SCREEN_CONTENT.contains(&profile.idc) {
         return Err(ConfigError::Unsupported { feature: "screen content coding" });
     }
-    bits.bits(32, "general_profile_compatibility_flag")?;
-    skip(bits, 48, "general_constraint_flags")?;
-    bits.bits(8, "general_level_idc")?;
+    for byte in &mut profile.constraints {
+        *byte = bits.bits(8, "general_constraint_flags")? as u8;
+    }
+    profile.level_idc = bits.bits(8, "general_level_idc")? as u8;
     let mut present = [(false, false); 8];
     for layer in present.iter_mut().take(last_sub_layer as usize) {
         let profile = bits.flag("sub_layer_profile_present_flag")?;
@@ -277,7 +340,81 @@ fn skip_profile(bits: &mut BitReader<'_>, last_sub_layer: u32) -> Result<(), Con
         skip(bits, if profile { 88 } else { 0 }, "sub_layer_profile")?;
         skip(bits, if level { 8 } else { 0 }, "sub_layer_level_idc")?;
     }
-    Ok(())
+    Ok(profile)
+}
+
+/// A side of the picture without what the conformance window cuts off.
+fn cropped(side: u32, before: u32, behind: u32, unit: u32) -> Result<u32, ConfigError> {
+    let cut = (u64::from(before) + u64::from(behind)) * u64::from(unit);
+    match u64::from(side).checked_sub(cut) {
+        Some(rest) if rest > 0 => Ok(rest as u32),
+        _ => Err(ConfigError::Forbidden { field: "conf_win_offset", value: behind }),
+    }
+}
+
+/// What the video usability information shows (E.2.1).
+struct Usability {
+    sample_aspect_ratio: (u16, u16),
+    colour: Option<Colour>,
+    is_field_sequence: bool,
+    min_spatial_segmentation: u16,
+}
+
+/// Nothing is said.
+impl Default for Usability {
+    fn default() -> Self {
+        Self {
+            sample_aspect_ratio: (1, 1),
+            colour: None,
+            is_field_sequence: false,
+            min_spatial_segmentation: 0,
+        }
+    }
+}
+
+impl Usability {
+    fn read(bits: &mut BitReader<'_>) -> Result<Self, ConfigError> {
+        let mut shown = Self {
+            sample_aspect_ratio: read_aspect_ratio(bits)?,
+            colour: read_colour(bits)?,
+            ..Self::default()
+        };
+        // What is broken behind here spoils nothing that was read.
+        let _ = shown.read_rest(bits);
+        Ok(shown)
+    }
+
+    fn read_rest(&mut self, bits: &mut BitReader<'_>) -> Result<(), ConfigError> {
+        if bits.flag("chroma_loc_info_present_flag")? {
+            bits.unsigned("chroma_sample_loc_type_top_field")?;
+            bits.unsigned("chroma_sample_loc_type_bottom_field")?;
+        }
+        bits.flag("neutral_chroma_indication_flag")?;
+        self.is_field_sequence = bits.flag("field_seq_flag")?;
+        bits.flag("frame_field_info_present_flag")?;
+        if bits.flag("default_display_window_flag")? {
+            for _ in 0..4 {
+                bits.unsigned("def_disp_win_offset")?;
+            }
+        }
+        if bits.flag("vui_timing_info_present_flag")? {
+            bits.bits(32, "vui_num_units_in_tick")?;
+            bits.bits(32, "vui_time_scale")?;
+            if bits.flag("vui_poc_proportional_to_timing_flag")? {
+                bits.unsigned("vui_num_ticks_poc_diff_one_minus1")?;
+            }
+            // HRD parameters are not read, nor what stands behind them.
+            if bits.flag("vui_hrd_parameters_present_flag")? {
+                return Ok(());
+            }
+        }
+        if bits.flag("bitstream_restriction_flag")? {
+            bits.bits(3, "tiles_fixed_structure_flag")?;
+            let field = "min_spatial_segmentation_idc";
+            self.min_spatial_segmentation = at_most(bits.unsigned(field)?, 4095, field)? as u16;
+        }
+        Ok(())
+    }
 }
 
 fn skip(bits: &mut BitReader<'_>, count: u32, field: &'static str) -> Result<(), ConfigError> {

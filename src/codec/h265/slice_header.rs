@@ -130,6 +130,51 @@ impl SliceHeaders {
     }
 }
 
+/// What a slice says about its picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PictureStart {
+    /// It is an I slice.
+    pub is_intra: bool,
+    /// `slice_pic_order_cnt_lsb`, which is 0 in IDR pictures, and how many bits it has.
+    pub order: Option<(u32, u32)>,
+}
+
+impl SliceHeaders {
+    /// Reads the header of a picture's slice up to the picture order; `None` where it cannot be
+    /// read, and for dependent slice segments.
+    pub(super) fn picture_start(&self, nal: &[u8]) -> Option<PictureStart> {
+        let mut bits = BitReader::escaped(nal);
+        let kind = bits.bits(16, "NAL header").ok()? >> 9 & 0x3F;
+        let is_first = bits.flag("first_slice_segment_in_pic_flag").ok()?;
+        if kind >= 16 {
+            bits.flag("no_output_of_prior_pics_flag").ok()?;
+        }
+        let picture = self.picture.get(&bits.unsigned("slice_pic_parameter_set_id").ok()?)?;
+        let sequence = self.sequence.get(&picture.sequence_id)?;
+        if !is_first {
+            if picture.dependent_segments && bits.flag("dependent_slice_segment_flag").ok()? {
+                return None;
+            }
+            bits.bits(sequence.address_bits, "slice_segment_address").ok()?;
+        }
+        bits.bits(picture.extra_bits, "slice_reserved_flag").ok()?;
+        let is_intra = bits.unsigned("slice_type").ok()? == 2;
+        if picture.has_output_flag {
+            bits.flag("pic_output_flag").ok()?;
+        }
+        if sequence.separate_planes {
+            bits.bits(2, "colour_plane_id").ok()?;
+        }
+        let width = sequence.order_bits;
+        let low = match kind {
+            // IDR pictures say nothing and mean 0.
+            19 | 20 => 0,
+            _ => bits.bits(width, "slice_pic_order_cnt_lsb").ok()?,
+        };
+        Some(PictureStart { is_intra, order: Some((low, width)) })
+    }
+}
+
 /// The fields that a dependent slice segment takes over from the one before.
 fn skip_independent(
     bits: &mut BitReader<'_>,

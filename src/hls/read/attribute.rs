@@ -11,6 +11,9 @@
 
 use super::error::ReadError;
 
+/// Attributes that a tag may have: the standard knows some twenty for the richest.
+const MAX_ATTRIBUTES: usize = 256;
+
 /// The attributes of one tag.
 #[derive(Debug)]
 pub(super) struct Attributes<'a> {
@@ -38,6 +41,10 @@ impl<'a> Attributes<'a> {
                 at += piece_end + 1;
                 continue;
             };
+            if entries.len() >= MAX_ATTRIBUTES {
+                let problem = format!("it has more than {MAX_ATTRIBUTES} attributes");
+                return Err(ReadError::tag(line, tag, problem));
+            }
             let behind = rest.get(equals + 1..).unwrap_or_default();
             let value_text = behind.trim_start();
             let value_at = at + equals + 1 + (behind.len() - value_text.len());
@@ -122,6 +129,13 @@ mod tests {
     fn a_quote_that_stays_open_is_named() {
         let error = Attributes::parse(3, "EXT-X-KEY", "METHOD=NONE,URI=\"k").unwrap_err();
         assert_eq!(error.to_string(), "line 3 (EXT-X-KEY): the quote of URI is not closed");
+    }
+
+    #[test]
+    fn a_line_of_nothing_but_attributes_is_refused() {
+        let parse = |count: usize| Attributes::parse(1, "EXT-X-MEDIA", &"A=1,".repeat(count)).err();
+        assert_eq!(parse(256), None);
+        assert!(parse(257).unwrap().to_string().contains("256"));
     }
 
     #[test]

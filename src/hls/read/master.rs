@@ -64,6 +64,9 @@ pub struct RenditionEntry {
 /// Attributes in which copies of one stream may differ.
 const COPY_ATTRIBUTES: [&str; 2] = ["PATHWAY-ID", "STABLE-VARIANT-ID"];
 
+/// Streams that a master playlist may list: each is asked for, copies too.
+const MAX_STREAMS: usize = 1000;
+
 /// Reads a master playlist. `query` is the query of the URI that it was loaded from.
 pub fn master_playlist(bytes: &[u8], query: Option<&str>) -> Result<MasterPlaylist, ReadError> {
     let mut notes = Notes::default();
@@ -136,6 +139,10 @@ impl MasterReader<'_> {
             self.notes.add(NoteKind::UriUnannounced, line, uri);
             return Ok(());
         };
+        if self.streams.len() >= MAX_STREAMS {
+            let problem = format!("the master playlist lists more than {MAX_STREAMS} streams");
+            return Err(ReadError::tag(listed.line, "EXT-X-STREAM-INF", problem));
+        }
         let uri = self.scope.replace(line, URI_LINE, uri)?;
         listed.entry.uri = checked_uri(&uri, line, URI_LINE)?.to_owned();
         self.streams.push(listed);

@@ -241,6 +241,9 @@ fn masters_keep_what_they_can() {
         ]
     );
     assert_eq!(read_master("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1"), Err(ReadError::NoStreams));
+    let many = "#EXT-X-STREAM-INF:BANDWIDTH=1\na.m3u8\n".repeat(1001);
+    let error = read_master(&format!("#EXTM3U\n{many}")).unwrap_err().to_string();
+    assert!(error.starts_with("line 2002 (EXT-X-STREAM-INF): "), "{error}");
 }
 
 /// The sample playlists of other parsers, where this machine has them.

@@ -431,7 +431,7 @@ impl StreamScanner {
         if let Err(failure) = self.end_video(end) {
             self.failure.get_or_insert(failure);
         }
-        self.video = Some(PictureTrack::new(pid, syntax, begin));
+        self.video = PictureTrack::new(pid, syntax, begin);
     }
 
     fn open_audio(&mut self, pid: u16, syntax: StreamSyntax, end: SourcePosition) {
@@ -494,7 +494,9 @@ impl StreamScanner {
             IngestFailure::new(FailureCode::UnsupportedCodec, detail)
         })?;
         let (units, headers) = finished.broken;
-        self.damage.add(FindingCode::UnitsBroken, units, None);
+        self.damage.add(FindingCode::UnitsBroken, units.broken_units, None);
+        self.damage.add(FindingCode::LayersDropped, units.other_layers, None);
+        self.damage.add(FindingCode::UnpairedFields, units.unpaired_fields, None);
         self.damage.add(FindingCode::HeadersBroken, headers, None);
         self.pictures.add(finished.counts);
         self.stretch.video.extend(finished.sections);

@@ -13,11 +13,12 @@ use std::borrow::Cow;
 
 use super::input::{TrackInput, end_before, from_tag, position};
 use crate::cenc::subsample::{self, SliceSyntax};
+use crate::codec::picture::{Framer, SliceHeaders};
 use crate::codec::timing::{
     ContinuousTimestamps, Placed, TRUSTED_DISTANCE, TrackClock, date_pictures, place_pictures,
     uniform_duration,
 };
-use crate::codec::{AccessUnit, Timestamps, h264};
+use crate::codec::{AccessUnit, Damage, Timestamps};
 use crate::model::codec::{CodecConfig, StreamSyntax};
 use crate::model::presentation::{SourcePosition, SubsampleCounts};
 use crate::model::protection::ProtectionScheme;
@@ -136,9 +137,11 @@ struct Waiting {
 }
 
 /// Counts the stretches that encryption makes of a picture.
-fn count_subsamples(picture: &[u8], sets: Option<&h264::ParameterSets>) -> (u32, u32) {
-    let Some(sets) = sets else { return (0, 0) };
-    let slices = SliceSyntax::Avc(Cow::Borrowed(sets.slice_headers()));
+fn count_subsamples(picture: &[u8], headers: SliceHeaders<'_>) -> (u32, u32) {
+    let slices = match headers {
+        SliceHeaders::H264(headers) => SliceSyntax::Avc(Cow::Borrowed(headers)),
+        SliceHeaders::H265(headers) => SliceSyntax::Hevc(Cow::Borrowed(headers)),
+    };
     let count = |scheme| subsample::count(scheme, picture, &slices);
     (count(ProtectionScheme::Cenc), count(ProtectionScheme::Cbcs))
 }
@@ -148,7 +151,7 @@ pub(super) struct PictureTrack {
     pub input: TrackInput,
     pub syntax: StreamSyntax,
     pub counts: PictureCounts,
-    framer: h264::Framer,
+    framer: Framer,
     clock: TrackClock,
     /// The latest decoding time; `None` before the first timestamp.
     now: Option<Ticks>,
@@ -168,12 +171,13 @@ pub(super) struct PictureTrack {
 }
 
 impl PictureTrack {
-    pub fn new(pid: u16, syntax: StreamSyntax, begin: Begin) -> Self {
-        Self {
+    /// `None` for a syntax of sound.
+    pub fn new(pid: u16, syntax: StreamSyntax, begin: Begin) -> Option<Self> {
+        Some(Self {
             input: TrackInput::new(pid),
             syntax,
             counts: PictureCounts::default(),
-            framer: h264::Framer::new(Vec::new()).with_parameter_sets(),
+            framer: Framer::new(syntax, Vec::new())?,
             clock: TrackClock::unset(),
             now: None,
             collected: Vec::new(),
@@ -186,7 +190,7 @@ impl PictureTrack {
             pictures: Vec::new(),
             step: 0,
             sections: Vec::new(),
-        }
+        })
     }
 
     /// Where its clock stands, and how many sections have ended.
@@ -194,9 +198,9 @@ impl PictureTrack {
         Some((self.sections.len(), self.now?))
     }
 
-    /// Units with broken syntax so far, and headers of PES packets.
-    pub fn broken(&self) -> (u64, u64) {
-        (self.framer.damage().broken_units, self.input.pes.broken_headers)
+    /// What the framer could not use so far, and broken headers of PES packets.
+    pub fn broken(&self) -> (Damage, u64) {
+        (self.framer.damage(), self.input.pes.broken_headers)
     }
 
     /// Takes a packet. `other` is [`PictureTrack::clock`] of the stream's other track.
@@ -217,7 +221,9 @@ impl PictureTrack {
 
     fn take_units(&mut self, other: Option<(usize, Ticks)>) -> Result<(), String> {
         let mut units = Vec::new();
-        self.framer.drain(|unit, bytes, sets| units.push((unit, count_subsamples(bytes, sets))));
+        self.framer.drain(|unit, bytes, headers| {
+            units.push((unit, count_subsamples(bytes, headers)));
+        });
         for (unit, subsamples) in units {
             self.take_unit(unit, subsamples, other)?;
         }
@@ -384,9 +390,7 @@ impl PictureTrack {
 
     /// The configuration of the section that ends.
     fn configuration(&self) -> Result<CodecConfig, String> {
-        let sets = self.framer.parameter_sets().filter(|sets| sets.are_complete());
-        let sets = sets.ok_or_else(|| "parameter sets are missing".to_owned())?;
-        sets.config().map(CodecConfig::Avc).map_err(|error| error.to_string())
+        self.framer.config(self.config).map_err(|error| error.to_string())
     }
 
     /// Measures a group, which lasts until `end` on the source's clock.
@@ -474,5 +478,5 @@ impl PictureTrack {
 pub(super) struct FinishedPictures {
     pub sections: Vec<VideoSection>,
     pub counts: PictureCounts,
-    pub broken: (u64, u64),
+    pub broken: (Damage, u64),
 }

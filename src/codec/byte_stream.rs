@@ -1,5 +1,5 @@
-//! Byte stream → length-prefixed access units (ISO/IEC 14496-10:2022 Annex B and 7.4.1.2.3;
-//! ISO/IEC 14496-15:2022 5.3.2).
+//! Byte stream → length-prefixed access units (ISO/IEC 14496-10:2022 Annex B and 7.4.1.2.3, ISO/IEC
+//! 23008-2:2020 Annex B and 7.4.2.4.4; ISO/IEC 14496-15:2022 5.3.2, 8.3.2).
 //!
 //! Bytes are appended to the output buffer as they come; then the new stretch is searched for
 //! start codes, and each start code is overwritten by the length of the NAL unit behind it:
@@ -9,23 +9,105 @@
 //!               dropped               dropped  length   slice      next access unit
 //! ```
 //!
-//! Access unit delimiters, parameter sets, filler data and end markers are dropped: `avc1` keeps
-//! parameter sets in the sample entry (ISO/IEC 14496-15:2022 5.4.2.1.1), and the transport stream
-//! muxer writes its own. Dropping, and start codes of three bytes, move what lies behind them;
-//! right after the start of a PES packet, where such units are, stretches are kept to one packet,
-//! so that little has to move.
+//! Access unit delimiters, parameter sets, filler data and end markers are dropped: `avc1` and
+//! `hvc1` keep parameter sets in the sample entry (ISO/IEC 14496-15:2022 5.4.2.1.1), and the
+//! transport stream muxer writes its own. Dropping, and start codes of three bytes, move what lies
+//! behind them; right after the start of a PES packet, where such units are, stretches are kept to
+//! one packet, so that little has to move.
 //!
-//! Does not join the two fields of a frame into one sample, and does not look for lost slices.
+//! What NAL units are is the [`Syntax`]'s business. Two fields of a frame become one sample. Where
+//! a parameter set gets other content, another configuration begins with the next picture.
+//!
+//! Does not look for lost slices: a picture whose first slice is lost goes with the one before.
 
 use memchr::memmem;
 
-use super::{ParameterSets, nal_type};
-use crate::codec::bits::{BitReader, unescape};
-use crate::codec::{AccessUnit, Damage, Timestamps};
+use super::{AccessUnit, ConfigError, Damage, Timestamps};
+use crate::model::codec::CodecConfig;
 use crate::model::sample::{Dependency, RandomAccess};
 
+/// What a NAL unit is to framing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Holds a slice; the first of its picture or not.
+    Slice { is_first: bool },
+    /// Stands before the slices of its picture and is kept.
+    Lead,
+    /// The same; a message to be looked into.
+    Message,
+    /// The same; kept for the configuration and not in the sample.
+    ParameterSet,
+    /// The same; dropped.
+    Delimiter,
+    /// Goes with the picture before and is kept.
+    Trail,
+    /// Dropped wherever it stands.
+    Filler,
+    /// Belongs to a layer that is not read.
+    OtherLayer,
+}
+
+/// What a slice says about its picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slice {
+    /// The picture resets the decoder: IDR, or any IRAP picture of HEVC.
+    pub resets: bool,
+    /// It is a sync sample by the file format's rules.
+    pub is_intra: bool,
+    /// Other pictures may refer to it.
+    pub is_reference: bool,
+    /// See [`AccessUnit::skipped_at_access`].
+    pub skipped_at_access: bool,
+    /// The least significant bits of the picture order count, and how many there are.
+    pub order: Option<(u32, u32)>,
+    /// The field that it is, if it is none of a whole frame.
+    pub field: Option<Field>,
+}
+
+/// A field, as its slices tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// `frame_num`: fields of one frame have the same.
+    pub frame_number: u32,
+    /// Lines of the bottom.
+    pub is_bottom: bool,
+    /// It is part of an IDR picture.
+    pub is_idr: bool,
+}
+
+/// What a parameter set would change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It is known.
+    None,
+    /// Its ID is new.
+    Added,
+    /// Its ID had other content.
+    Replaced,
+}
+
+/// What framing has to know of a codec; holds its parameter sets.
+pub trait Syntax: Clone + Default {
+    /// Bytes behind a start code that [`Syntax::role`] looks at.
+    const HEADER_BYTES: usize;
+
+    /// What a NAL unit is, by its first bytes.
+    fn role(header: &[u8]) -> Role;
+    /// What the slice in a NAL unit says, of which the start is enough.
+    fn slice(&self, nal: &[u8]) -> Slice;
+    /// What a parameter set would change.
+    fn change(&self, nal: &[u8]) -> Result<Change, ConfigError>;
+    /// Takes a parameter set.
+    fn add_set(&mut self, nal: &[u8]);
+    /// Looks into messages; returns after how many pictures all is right, where a recovery point is
+    /// announced.
+    fn message(&mut self, nal: &[u8]) -> Option<u32>;
+    /// What a decoder needs.
+    fn config(&self) -> Result<CodecConfig, ConfigError>;
+}
+
 /// Turns the payload of PES packets into samples. See the module documentation.
-pub struct Framer {
+pub struct Framer<S> {
     buffer: Vec<u8>,
     /// Nothing before this is ours.
     base: usize,
@@ -35,13 +117,53 @@ pub struct Framer {
     chunks: Vec<Chunk>,
     nal: Option<OpenNal>,
     unit: Option<OpenUnit>,
+    /// A field that may have another behind it.
+    field: Option<(AccessUnit, Field)>,
     units: Vec<AccessUnit>,
     /// Timestamps for the first access unit that begins at or behind the position.
     pending: Option<(usize, Timestamps)>,
     packet_bytes: usize,
-    parameter_sets: Option<ParameterSets>,
+    syntax: S,
+    /// Whether parameter sets of the stream count, and not those that were given.
+    collects: bool,
+    /// The syntax with the sets before the last change.
+    previous: Option<S>,
+    /// Configurations that have ended.
+    configs: Vec<Result<CodecConfig, ConfigError>>,
+    /// A set has been replaced, and no picture has begun since.
+    is_changed: bool,
+    /// A picture has begun under the current configuration.
+    is_used: bool,
+    order: OrderCount,
     start_code: memmem::Finder<'static>,
     damage: Damage,
+}
+
+/// Counts the order of pictures (ISO/IEC 14496-10:2022 8.2.1.1, ISO/IEC 23008-2:2020 8.3.1).
+#[derive(Clone, Copy, Default)]
+struct OrderCount {
+    /// Of the last picture that others refer to.
+    last: Option<i64>,
+}
+
+impl OrderCount {
+    fn next(&mut self, slice: &Slice) -> Option<i32> {
+        let (low, bits) = slice.order?;
+        let period = 1_i64 << bits;
+        let low = i64::from(low);
+        let count = match self.last.filter(|_| !slice.resets) {
+            None => low,
+            Some(last) => {
+                let half = period / 2;
+                let step = (low - last).rem_euclid(period);
+                last + if step >= half { step - period } else { step }
+            }
+        };
+        if slice.is_reference || slice.resets {
+            self.last = Some(count);
+        }
+        i32::try_from(count).ok()
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -54,7 +176,7 @@ struct Chunk {
 struct OpenNal {
     /// Where its length will stand; the payload follows behind four bytes.
     start: usize,
-    kind: u8,
+    role: Role,
 }
 
 #[derive(Clone, Copy)]
@@ -64,9 +186,12 @@ struct OpenUnit {
     tag: u128,
     skip: u8,
     has_slices: bool,
-    is_idr: bool,
-    is_intra: bool,
-    is_reference: bool,
+    /// What its first slice says; intra and reference hold for all.
+    slice: Slice,
+    order: Option<i32>,
+    /// Pictures until all is right, where a recovery point is announced.
+    recovery: Option<u32>,
+    config: u32,
 }
 
 /// Bytes of the length that replaces a start code.
@@ -75,11 +200,13 @@ const LENGTH_BYTES: usize = 4;
 const EAGER_BYTES: usize = 512;
 /// After that, stretches of this size.
 const BATCH_BYTES: usize = 16 * 1024;
+/// Of a slice this much is looked at; all fields that matter are in it.
+const SLICE_START_BYTES: usize = 64;
 /// A processed prefix of this size is worth moving the rest of the buffer for.
 const RELEASE_BYTES: usize = 1 << 20;
 
-impl Framer {
-    /// A framer that appends to `buffer`.
+impl<S: Syntax> Framer<S> {
+    /// A framer that appends to `buffer` and finds out the configurations.
     pub fn new(buffer: Vec<u8>) -> Self {
         let base = buffer.len();
         Self {
@@ -89,19 +216,31 @@ impl Framer {
             chunks: Vec::new(),
             nal: None,
             unit: None,
+            field: None,
             units: Vec::new(),
             pending: None,
             packet_bytes: 0,
-            parameter_sets: None,
+            syntax: S::default(),
+            collects: true,
+            previous: None,
+            configs: Vec::new(),
+            is_changed: false,
+            is_used: false,
+            order: OrderCount::default(),
             start_code: memmem::Finder::new(&[0, 0, 1]),
             damage: Damage::default(),
         }
     }
 
-    /// Also keeps the parameter sets that it drops from samples.
-    pub fn with_parameter_sets(mut self) -> Self {
-        self.parameter_sets = Some(ParameterSets::default());
-        self
+    /// A framer that begins in mid-stream, under parameter sets that are known: those of the stream
+    /// are passed over.
+    pub fn with_sets<'a>(buffer: Vec<u8>, sets: impl Iterator<Item = &'a [u8]>) -> Self {
+        let mut framer = Self::new(buffer);
+        for set in sets {
+            framer.syntax.add_set(set);
+        }
+        framer.collects = false;
+        framer
     }
 
     /// A PES packet begins; its timestamps belong to the first access unit that begins in it.
@@ -133,6 +272,7 @@ impl Framer {
             self.buffer.truncate(end);
         }
         self.close_unit(self.buffer.len());
+        self.release_field();
         self.scanned = self.buffer.len();
         self.base = self.buffer.len();
         self.chunks.clear();
@@ -149,21 +289,37 @@ impl Framer {
         (self.buffer, self.units)
     }
 
-    /// Hands out the complete access units with their bytes and the parameter sets so far, if they
-    /// are kept; then forgets them like [`Framer::take_units`].
-    pub fn drain(&mut self, mut take: impl FnMut(AccessUnit, &[u8], Option<&ParameterSets>)) {
+    /// Hands out the complete access units with their bytes and the syntax that they are written in;
+    /// then forgets them like [`Framer::take_units`].
+    pub fn drain(&mut self, mut take: impl FnMut(AccessUnit, &[u8], &S)) {
         for unit in &self.units {
             let bytes = self.buffer.get(unit.offset..unit.offset + unit.size).unwrap_or_default();
-            take(*unit, bytes, self.parameter_sets.as_ref());
+            let is_current = unit.config == self.number() && !self.is_changed;
+            let syntax = self.previous.as_ref().filter(|_| !is_current).unwrap_or(&self.syntax);
+            take(*unit, bytes, syntax);
         }
         self.take_units();
+    }
+
+    /// The number of the configuration that the last picture has.
+    fn number(&self) -> u32 {
+        self.configs.len() as u32 - u32::from(self.is_changed)
+    }
+
+    /// The configuration with a number that a unit bears.
+    pub fn config(&self, number: u32) -> Result<CodecConfig, ConfigError> {
+        match self.configs.get(number as usize) {
+            Some(config) => config.clone(),
+            None => self.syntax.config(),
+        }
     }
 
     /// Takes the complete access units out, and forgets their bytes from time to time. For callers
     /// that want sizes and not bytes; offsets mean nothing afterwards.
     pub fn take_units(&mut self) -> Vec<AccessUnit> {
         let units = std::mem::take(&mut self.units);
-        let keep_from = self.unit.map_or(self.base, |unit| unit.offset);
+        let open = self.unit.map_or(self.base, |unit| unit.offset);
+        let keep_from = self.field.map_or(open, |(unit, _)| unit.offset);
         let free = keep_from - self.base.min(keep_from);
         if free >= RELEASE_BYTES {
             self.buffer.copy_within(keep_from.., self.base);
@@ -176,13 +332,11 @@ impl Framer {
             if let Some(unit) = &mut self.unit {
                 unit.offset -= free;
             }
+            if let Some((unit, _)) = &mut self.field {
+                unit.offset -= free;
+            }
         }
         units
-    }
-
-    /// The parameter sets seen so far, if they are kept.
-    pub fn parameter_sets(&self) -> Option<&ParameterSets> {
-        self.parameter_sets.as_ref()
     }
 
     /// What could not be used.
@@ -201,8 +355,8 @@ impl Framer {
                 break;
             };
             let at = from + found;
-            // A slice is judged by the byte behind its header.
-            if self.buffer.len() < at + 5 && !is_end {
+            // Slices are judged by bits behind the header.
+            if self.buffer.len() < at + 3 + S::HEADER_BYTES && !is_end {
                 self.scanned = at;
                 break;
             }
@@ -252,9 +406,9 @@ impl Framer {
         let moved_from = self.chunks.partition_point(|chunk| chunk.start <= at as isize);
         self.shift_from(moved_from.saturating_sub(1), shift);
 
-        let kind = self.buffer.get(wanted).map_or(0, |header| header & 0x1F);
-        let first_in_slice = self.buffer.get(wanted + 1).copied().unwrap_or_default();
-        if self.begins_unit(kind, first_in_slice) {
+        let header = self.buffer.get(wanted..).unwrap_or_default();
+        let role = S::role(header.get(..S::HEADER_BYTES).unwrap_or(header));
+        if self.begins_unit(role) {
             self.close_unit(start);
             let timestamps = if begins_behind_packet_start {
                 self.pending.take().map(|(_, timestamps)| timestamps)
@@ -267,12 +421,13 @@ impl Framer {
                 tag: origin.0,
                 skip: origin.1,
                 has_slices: false,
-                is_idr: false,
-                is_intra: true,
-                is_reference: false,
+                slice: Slice::default(),
+                order: None,
+                recovery: None,
+                config: 0,
             });
         }
-        self.nal = Some(OpenNal { start, kind });
+        self.nal = Some(OpenNal { start, role });
         self.scanned = wanted;
     }
 
@@ -294,19 +449,16 @@ impl Framer {
         }
     }
 
-    /// Whether a NAL unit of this kind opens an access unit (7.4.1.2.3, 7.4.1.2.4).
-    fn begins_unit(&self, kind: u8, first_in_slice: u8) -> bool {
+    /// Whether a NAL unit opens an access unit (ISO/IEC 14496-10:2022 7.4.1.2.3, 7.4.1.2.4,
+    /// ISO/IEC 23008-2:2020 7.4.2.4.4).
+    fn begins_unit(&self, role: Role) -> bool {
         let Some(unit) = &self.unit else { return true };
-        if !unit.has_slices {
-            return false;
-        }
-        // The first bit is set where first_mb_in_slice is 0: the first slice of a picture.
-        let is_first_slice = first_in_slice & 0x80 != 0;
-        match kind {
-            nal_type::SLICE..=nal_type::IDR => is_first_slice,
-            nal_type::SEI..=nal_type::DELIMITER | 14..=18 => true,
-            _ => false,
-        }
+        unit.has_slices
+            && match role {
+                Role::Slice { is_first } => is_first,
+                Role::Lead | Role::Message | Role::ParameterSet | Role::Delimiter => true,
+                Role::Trail | Role::Filler | Role::OtherLayer => false,
+            }
     }
 
     /// Ends a NAL unit whose payload ends at `end`; returns where the next may stand.
@@ -315,34 +467,59 @@ impl Framer {
         let Some(bytes) = self.buffer.get(payload..end).filter(|bytes| !bytes.is_empty()) else {
             return nal.start;
         };
-        match nal.kind {
-            nal_type::SPS | nal_type::PPS => {
-                if let Some(sets) = &mut self.parameter_sets {
-                    let added = if nal.kind == nal_type::SPS {
-                        sets.add_sequence(bytes)
-                    } else {
-                        sets.add_picture(bytes)
-                    };
-                    self.damage.broken_units += u64::from(added.is_err());
+        match nal.role {
+            Role::ParameterSet => {
+                if self.collects {
+                    match self.syntax.change(bytes) {
+                        Ok(Change::None) => {}
+                        Ok(change) => {
+                            if change == Change::Replaced && self.is_used && !self.is_changed {
+                                self.configs.push(self.syntax.config());
+                                self.previous = Some(self.syntax.clone());
+                                self.is_changed = true;
+                            }
+                            self.syntax.add_set(bytes);
+                        }
+                        Err(_) => self.damage.broken_units += 1,
+                    }
                 }
                 return nal.start;
             }
-            nal_type::DELIMITER..=nal_type::FILLER => return nal.start,
+            Role::Delimiter | Role::Filler => return nal.start,
+            Role::OtherLayer => {
+                self.damage.other_layers += 1;
+                return nal.start;
+            }
             // The header alone says nothing, least of all whether a picture begins here.
-            nal_type::SLICE..=nal_type::IDR if bytes.len() < 2 => {
+            Role::Slice { .. } if bytes.len() < S::HEADER_BYTES => {
                 self.damage.broken_units += 1;
                 return nal.start;
             }
-            nal_type::SLICE..=nal_type::IDR => {
+            Role::Slice { .. } => {
+                let start = bytes.get(..SLICE_START_BYTES).unwrap_or(bytes);
+                let slice = self.syntax.slice(start);
                 if let Some(unit) = &mut self.unit {
-                    let is_first_header = bytes.get(..16).unwrap_or(bytes);
-                    unit.has_slices = true;
-                    unit.is_idr |= nal.kind == nal_type::IDR;
-                    unit.is_reference |= bytes.first().is_some_and(|header| header & 0x60 != 0);
-                    unit.is_intra &= is_intra_slice(is_first_header);
+                    if unit.has_slices {
+                        unit.slice.is_intra &= slice.is_intra;
+                        unit.slice.is_reference |= slice.is_reference;
+                        unit.slice.resets |= slice.resets;
+                    } else {
+                        unit.has_slices = true;
+                        unit.slice = slice;
+                        unit.order = self.order.next(&slice);
+                        unit.config = self.configs.len() as u32;
+                        self.is_changed = false;
+                        self.is_used = true;
+                    }
                 }
             }
-            _ => {}
+            Role::Message => {
+                let recovery = self.syntax.message(bytes);
+                if let Some(unit) = &mut self.unit {
+                    unit.recovery = unit.recovery.or(recovery);
+                }
+            }
+            Role::Lead | Role::Trail => {}
         }
         let length = (end - payload) as u32;
         if let Some(field) = self.buffer.get_mut(nal.start..payload) {
@@ -360,22 +537,63 @@ impl Framer {
             self.buffer.truncate(unit.offset);
             return;
         }
-        self.units.push(AccessUnit {
+        let access = match (unit.slice.resets, unit.recovery) {
+            (true, _) => RandomAccess::Instant,
+            (false, Some(0)) if unit.slice.is_intra => RandomAccess::Recovery,
+            (false, Some(_)) => RandomAccess::Gradual,
+            (false, None) => RandomAccess::None,
+        };
+        let complete = AccessUnit {
             offset: unit.offset,
             size: end - unit.offset,
             timestamps: unit.timestamps,
             tag: unit.tag,
             skip: unit.skip,
             dependency: Dependency {
-                sync: unit.is_idr,
-                independent: unit.has_slices && unit.is_intra,
-                disposable: !unit.is_reference,
+                sync: unit.slice.resets,
+                independent: unit.slice.is_intra,
+                disposable: !unit.slice.is_reference,
             },
-            access: if unit.is_idr { RandomAccess::Instant } else { RandomAccess::None },
-            config: 0,
-            order: None,
-            skipped_at_access: false,
-        });
+            access,
+            config: unit.config,
+            order: unit.order,
+            skipped_at_access: unit.slice.skipped_at_access,
+        };
+        match unit.slice.field {
+            None => {
+                self.release_field();
+                self.units.push(complete);
+            }
+            Some(field) => self.take_field(complete, field),
+        }
+    }
+
+    /// A field: goes with the one before, or waits for the one behind it (ISO/IEC 14496-10:2022
+    /// 3.30, 7.4.1.2.4).
+    fn take_field(&mut self, unit: AccessUnit, field: Field) {
+        let pairs = |(first, of_first): &(AccessUnit, Field)| {
+            of_first.frame_number == field.frame_number
+                && of_first.is_bottom != field.is_bottom
+                && (of_first.is_idr || !field.is_idr)
+                && first.config == unit.config
+                && first.offset + first.size == unit.offset
+        };
+        if let Some((mut first, _)) = self.field.take_if(|held| pairs(held)) {
+            first.size += unit.size;
+            first.dependency.disposable &= unit.dependency.disposable;
+            self.units.push(first);
+        } else {
+            self.release_field();
+            self.field = Some((unit, field));
+        }
+    }
+
+    /// A field that waited stays alone.
+    fn release_field(&mut self) {
+        if let Some((unit, _)) = self.field.take() {
+            self.damage.unpaired_fields += 1;
+            self.units.push(unit);
+        }
     }
 
     /// The end of a NAL unit that is followed by zeros up to `end`.
@@ -385,19 +603,10 @@ impl Framer {
     }
 }
 
-/// Whether a slice NAL unit holds an I slice (7.3.3, table 7-6).
-fn is_intra_slice(nal: &[u8]) -> bool {
-    const I: u32 = 2;
-    const SI: u32 = 4;
-    let rbsp = unescape(nal.get(1..).unwrap_or_default());
-    let mut bits = BitReader::new(&rbsp);
-    let slice_type = bits.unsigned("first_mb_in_slice").and_then(|_| bits.unsigned("slice_type"));
-    slice_type.is_ok_and(|slice_type| matches!(slice_type % 5, I | SI))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::h264::Framer;
     use proptest::prelude::*;
 
     const LONG: &[u8] = &[0, 0, 0, 1];
@@ -445,7 +654,7 @@ mod tests {
         .concat();
         let second_packet =
             [LONG, &[0x09, 0xF0], SHORT, &second, &[0, 0, 0], SHORT, &[0x0C, 0xFF, 0x80]].concat();
-        let mut framer = Framer::new(b"head".to_vec()).with_parameter_sets();
+        let mut framer = Framer::new(b"head".to_vec());
         framer.begin_packet(Some(stamps(9)));
         framer.push(&first_packet, 1);
         framer.begin_packet(Some(stamps(12)));
