@@ -240,8 +240,10 @@ fn root_of(sources: &Sources, name: &str) -> std::result::Result<Arc<Root>, Inge
 /// The report with what ingest itself cannot know: the size of the index as it is stored, and what
 /// package types make of the title.
 fn finished_report(ingested: index::Ingested, index_bytes: u64) -> Report {
-    let packages = packages::package_reports(&Arc::new(ingested.presentation));
-    Report { index_bytes, packages, ..ingested.report }
+    let mut report = ingested.report;
+    report.index_bytes = index_bytes;
+    report.set_packages(packages::package_reports(&Arc::new(ingested.presentation)));
+    report
 }
 
 /// Reads a master playlist as ingest would, and stores nothing.

@@ -237,7 +237,7 @@ fn offsets(stream: &Stream) -> Option<Offsets> {
     };
     Some(Offsets {
         start_milliseconds: apart(pairs().next()?, Track::start)?,
-        end_milliseconds: apart(pairs().last()?, |track| track.end)?,
+        end_milliseconds: apart(pairs().next_back()?, |track| track.end)?,
         drift_milliseconds: None,
     })
 }
@@ -422,6 +422,9 @@ fn find_alignment(presentation: &Presentation, findings: &mut Findings) -> Align
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::codec::{
+        AacConfig, AacExtension, AvcConfig, Eac3Config, Eac3Substream, PictureFormat, StreamSyntax,
+    };
 
     fn measured() -> StreamReport {
         StreamReport {
@@ -483,5 +486,184 @@ mod tests {
                 "codecs_differ",
             ]
         );
+    }
+
+    /// A track whose groups begin at these times, one sample for every 3600 ticks.
+    fn track(codec: CodecConfig, times: &[i64], access: &[RandomAccess], end: i64) -> Track {
+        let ends = times.iter().skip(1).chain(std::iter::once(&end));
+        let groups = times.iter().zip(access).zip(ends).map(|((&time, &access), &end)| Group {
+            time: Ticks(time),
+            samples: ((end - time) / 3600) as u32,
+            access,
+            ..Group::default()
+        });
+        Track {
+            pid: 256,
+            syntax: StreamSyntax::H264,
+            codec,
+            timescale: Timescale::MPEG,
+            sample_duration: 3600,
+            clock_offset: Ticks::ZERO,
+            transport_delay: 0,
+            groups: groups.collect(),
+            end: Ticks(end),
+        }
+    }
+
+    fn video(times: &[i64], access: &[RandomAccess], end: i64) -> Track {
+        let config = AvcConfig {
+            profile_idc: 100,
+            constraints: 0,
+            level_idc: 30,
+            picture: PictureFormat { width: 640, height: 360, ..PictureFormat::default() },
+            sequence_parameter_sets: Vec::new(),
+            picture_parameter_sets: Vec::new(),
+        };
+        track(CodecConfig::Avc(config), times, access, end)
+    }
+
+    fn audio(start: i64, end: i64) -> Track {
+        let config = AacConfig {
+            object_type: 2,
+            sampling_frequency: 48_000,
+            frequency_index: 3,
+            channel_configuration: 6,
+            extension: AacExtension::None,
+        };
+        track(CodecConfig::Aac(config), &[start], &[RandomAccess::Instant], end)
+    }
+
+    fn stream(uri: &str, video: Track, audio: Option<Track>) -> Stream {
+        Stream {
+            uri: uri.to_owned(),
+            declared_bandwidth: 0,
+            objects: Vec::new(),
+            source_identity: [0; 16],
+            audio_identity: None,
+            periods: vec![StreamPeriod { video: Some(video), audio }],
+        }
+    }
+
+    const SECOND: i64 = 90_000;
+
+    #[test]
+    fn random_access_is_told_by_kind_and_distance() {
+        use RandomAccess::{Gradual, Instant, None, Recovery};
+        let times = [0, SECOND, 4 * SECOND, 5 * SECOND, 15 * SECOND];
+        let access = [Instant, Recovery, None, Gradual, Recovery];
+        let stream = stream("a", video(&times, &access, 18 * SECOND), Option::None);
+        let expected = RandomAccessReport {
+            points: 4,
+            instant: 1,
+            recovery: 2,
+            gradual: 1,
+            shortest_milliseconds: 1_000,
+            longest_milliseconds: 10_000,
+            average_milliseconds: 4_500,
+        };
+        assert_eq!(random_access(&stream), expected);
+        let video = of_video(&stream).unwrap();
+        assert_eq!((video.pictures, video.frame_rate.as_str()), (450, "25.000"));
+    }
+
+    #[test]
+    fn points_without_a_clean_one_and_far_apart_are_told() {
+        let found = |access: &[RandomAccess]| {
+            let stream = stream("a", video(&[0, 11 * SECOND], access, 12 * SECOND), None);
+            let report = StreamReport { video: of_video(&stream), ..StreamReport::default() };
+            let mut findings = Findings::new();
+            find_distances(&report, &mut findings);
+            findings.iter().map(|finding| finding.code).collect::<Vec<_>>()
+        };
+        use FindingCode::{GradualRefreshOnly, KeyframesFarApart, RecoveryPointsOnly};
+        use RandomAccess::{Gradual, Instant, Recovery};
+        assert_eq!(found(&[Recovery, Instant]), [KeyframesFarApart]);
+        assert_eq!(found(&[Recovery, Gradual]), [KeyframesFarApart, RecoveryPointsOnly]);
+        assert_eq!(found(&[Gradual, Gradual]), [KeyframesFarApart, GradualRefreshOnly]);
+    }
+
+    #[test]
+    fn offsets_are_sound_minus_pictures_at_both_ends() {
+        let of = |start: i64, end: i64| {
+            let pictures = video(&[9_000], &[RandomAccess::Instant], 10 * SECOND);
+            let stream = stream("a", pictures, Some(audio(9_000 + start, 10 * SECOND + end)));
+            let report = StreamReport { offsets: offsets(&stream), ..StreamReport::default() };
+            let mut findings = Findings::new();
+            find_distances(&report, &mut findings);
+            let offsets = report.offsets.unwrap();
+            let codes: Vec<_> = findings.iter().map(|finding| finding.code.as_str()).collect();
+            (offsets.start_milliseconds, offsets.end_milliseconds, codes)
+        };
+        assert_eq!(of(-9_000, 45_000), (-100, 500, vec![]));
+        assert_eq!(of(-9_090, 1_800), (-101, 20, vec!["audio_offset"]));
+        assert_eq!(of(1_800, -45_090), (20, -501, vec!["audio_ends_apart"]));
+    }
+
+    #[test]
+    fn streams_are_held_against_each_other() {
+        let instant = [RandomAccess::Instant; 5];
+        let one = |uri, times: &[i64], end| {
+            stream(uri, video(times, &instant[..times.len()], end * SECOND), None)
+        };
+        let report = |others: &[i64], end| {
+            let streams =
+                vec![one("a", &[0, SECOND, 2 * SECOND, 3 * SECOND], 10), one("b", others, end)];
+            let duration = Ticks(10 * SECOND);
+            let periods = vec![Period { start: Ticks::ZERO, duration }];
+            let reports = streams
+                .iter()
+                .map(|stream| StreamReport {
+                    uri: stream.uri.clone(),
+                    duration_milliseconds: milliseconds(length(&stream.periods[0])),
+                    ..StreamReport::default()
+                })
+                .collect();
+            let presentation = Presentation { periods, streams };
+            let report = of(&presentation, reports, &[Begin::Announced], Findings::new());
+            let codes: Vec<_> = report
+                .findings
+                .iter()
+                .map(|finding| (finding.code.as_str(), finding.stream().map(str::to_owned)))
+                .collect();
+            let Alignment { aligned, shared_keyframes, keyframes, .. } = report.alignment;
+            (aligned, shared_keyframes, keyframes, codes)
+        };
+        // Clocks are rounded: a millisecond is the same time.
+        let same = [0, SECOND + 90, 2 * SECOND, 3 * SECOND - 90];
+        assert_eq!(report(&same, 10), (true, 4, 4, vec![]));
+        assert_eq!(report(&[0, SECOND, 2 * SECOND + 91], 9), (false, 2, 3, vec![]));
+        let apart = [0, SECOND + 200, 2 * SECOND + 200];
+        let not_shared = ("keyframes_not_shared", None);
+        assert_eq!(report(&apart, 10), (false, 1, 3, vec![not_shared]));
+        let short = ("lengths_differ", Some("b".to_owned()));
+        assert_eq!(report(&same, 8), (true, 4, 4, vec![short]));
+    }
+
+    #[test]
+    fn channels_are_told_in_words() {
+        let aac = |channel_configuration| {
+            let codec = audio(0, SECOND).codec;
+            let CodecConfig::Aac(aac) = codec else { unreachable!() };
+            let codec = CodecConfig::Aac(AacConfig { channel_configuration, ..aac });
+            let channels = codec.sound().unwrap().channels;
+            layout(&codec, channels)
+        };
+        assert_eq!([1, 2, 3, 6, 7].map(aac), ["mono", "stereo", "3.0", "5.1", "7.1"]);
+        let main = Eac3Substream { acmod: 7, lfe: true, ..Eac3Substream::default() };
+        let eac3 = |joc_complexity, locations| {
+            let substreams = vec![Eac3Substream { locations, ..main.clone() }];
+            let config = Eac3Config {
+                sampling_frequency: 48_000,
+                data_rate: 640,
+                substreams,
+                joc_complexity,
+            };
+            let channels = config.channels();
+            layout(&CodecConfig::Eac3(config), channels)
+        };
+        assert_eq!(eac3(None, 0), "5.1");
+        assert_eq!(eac3(None, 0b10), "7.1");
+        assert_eq!(eac3(None, 1 << 8), "5.2");
+        assert_eq!(eac3(Some(16), 0), "16/JOC");
     }
 }

@@ -259,3 +259,40 @@ pub(super) fn status(row: &SqliteRow) -> Result<AssetStatus> {
 
 const SELECT: &str = "SELECT asset.*, generation, segments_done, segments_total, bytes_read
      FROM asset LEFT JOIN ingest_job ON ingest_job.asset = asset.name";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::sqlite::SqliteStore;
+    use crate::catalog::{CatalogStore, NewGroup};
+
+    #[tokio::test]
+    async fn a_report_of_another_version_of_the_program_hides_no_asset() {
+        let store = SqliteStore::in_memory().await.unwrap();
+        let now = OffsetDateTime::UNIX_EPOCH;
+        let name = |text: &str| Name::new(text).unwrap();
+        let group = NewGroup { name: name("web"), description: String::new() };
+        store.create_group(group, now).await.unwrap();
+        let new = NewAsset {
+            name: name("bbb"),
+            group: name("web"),
+            source: "default".to_owned(),
+            path: "a".to_owned(),
+            content_id: None,
+            description: String::new(),
+        };
+        store.create_assets(vec![new], now).await.unwrap().remove(0).unwrap();
+        let stored = async |report: &str| {
+            sqlx::query("UPDATE asset SET report = ?1")
+                .bind(report.to_owned())
+                .execute(&store.writer)
+                .await
+                .unwrap();
+            store.asset(&name("bbb")).await.unwrap().report
+        };
+        let known = stored(r#"{"durationMilliseconds": 7, "noSuchField": 1}"#).await;
+        assert_eq!(known.unwrap().duration_milliseconds, 7);
+        // Periods were counted once, where now each has an entry.
+        assert_eq!(stored(r#"{"durationMilliseconds": 7, "periods": 2}"#).await, None);
+    }
+}

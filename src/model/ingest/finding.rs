@@ -123,6 +123,13 @@ impl Findings {
     }
 }
 
+impl From<Vec<Finding>> for Findings {
+    /// Goes on from findings that were sorted before.
+    fn from(findings: Vec<Finding>) -> Self {
+        Self(findings)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

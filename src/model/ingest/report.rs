@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Finding, FindingCode, Place, Topic};
+use super::{Finding, FindingCode, Findings, Place, Topic};
 use crate::model::policy::PackageType;
 
 /// What ingest measured and what it found.
@@ -29,6 +29,23 @@ pub struct Report {
 }
 
 impl Report {
+    /// Tells what package types make of the title. What one leaves out because it cannot carry it
+    /// is a finding, too.
+    pub fn set_packages(&mut self, packages: Vec<PackageReport>) {
+        let mut findings = Findings::from(std::mem::take(&mut self.findings));
+        for package in &packages {
+            for left_out in &package.left_out {
+                let package_type = package.package_type.as_str();
+                let detail =
+                    format!("{package_type} leaves out {}: {}", left_out.what, left_out.reason);
+                let place = Place::stream(&left_out.stream);
+                findings.add(FindingCode::CodecLeftOut, place, detail);
+            }
+        }
+        self.findings = findings.into_sorted();
+        self.packages = packages;
+    }
+
     /// Fills [`StreamReport::damage`] and [`StreamReport::clocks`] from the findings.
     pub fn tally(&mut self) {
         for stream in &mut self.streams {
@@ -294,4 +311,63 @@ pub struct LeftOut {
     pub what: String,
     /// Why, in plain words.
     pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_package_type_leaves_out_is_a_finding_of_its_stream() {
+        let mut findings = Findings::new();
+        findings.add(FindingCode::ClockWraps, Place::stream("a"), "…");
+        findings.add(FindingCode::PacketsLost, Place::stream("a"), "…");
+        let mut report = Report { findings: findings.into_sorted(), ..Report::default() };
+        let left_out = |stream: &str| LeftOut {
+            stream: stream.to_owned(),
+            what: "MP3".to_owned(),
+            reason: "no player plays it".to_owned(),
+        };
+        let package =
+            |package_type, left_out| PackageReport { package_type, offered: Vec::new(), left_out };
+        report.set_packages(vec![
+            package(PackageType::Dash, vec![left_out("a"), left_out("b")]),
+            package(PackageType::HlsCmaf, vec![left_out("a")]),
+            package(PackageType::Hls, Vec::new()),
+        ]);
+        assert_eq!(report.packages.len(), 3);
+        let found: Vec<_> = report
+            .findings
+            .iter()
+            .map(|finding| (finding.code.as_str(), finding.stream().unwrap(), finding.count))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("packets_lost", "a", 1),
+                ("codec_left_out", "a", 2),
+                ("codec_left_out", "b", 1),
+                ("clock_wraps", "a", 1),
+            ]
+        );
+        assert_eq!(report.findings[1].detail, "DASH leaves out MP3: no player plays it");
+    }
+
+    #[test]
+    fn damage_and_clocks_are_tallied_for_their_stream() {
+        let mut findings = Findings::new();
+        findings.add_many(FindingCode::PacketsLost, Place::stream("a").byte(7), 3, "…");
+        findings.add(FindingCode::AudioGaps, Place::stream("a"), "…");
+        findings.add(FindingCode::CodecsDiffer, Place::stream("a"), "…");
+        findings.add(FindingCode::SyncLost, Place::stream("b"), "…");
+        let stream = StreamReport { uri: "a".to_owned(), ..StreamReport::default() };
+        let mut report =
+            Report { streams: vec![stream], findings: findings.into_sorted(), ..Report::default() };
+        report.tally();
+        let tally = |code, count, place| Tally { code, count, places: vec![place] };
+        let lost = tally(FindingCode::PacketsLost, 3, Place::stream("a").byte(7));
+        assert_eq!(report.streams[0].damage, [lost]);
+        let gaps = tally(FindingCode::AudioGaps, 1, Place::stream("a"));
+        assert_eq!(report.streams[0].clocks, [gaps]);
+    }
 }
