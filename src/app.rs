@@ -305,7 +305,11 @@ fn endpoint_check(library: Arc<Library>) -> EndpointCheck {
         let library = library.clone();
         async move {
             let error = library.check_offer(&view, &configuration).await.err()?;
-            let code = if error.kind() == Kind::NotFound { "no_streams" } else { "internal" };
+            let code = match error.kind() {
+                Kind::NotFound => "no_streams",
+                Kind::UnsupportedCodec => "unsupported_codec",
+                _ => "internal",
+            };
             Some(EndpointFailure { code, detail: error.message().to_owned() })
         }
         .boxed()

@@ -26,6 +26,8 @@ pub enum Kind {
     PermissionDenied,
     /// The named thing does not exist.
     NotFound,
+    /// The package type can carry none of the title's codecs.
+    UnsupportedCodec,
     /// The name is taken.
     AlreadyExists,
     /// The thing exists but is in the wrong state for this call.
@@ -59,6 +61,7 @@ impl Kind {
             Self::Unauthenticated => "unauthenticated",
             Self::PermissionDenied => "permission_denied",
             Self::NotFound => "not_found",
+            Self::UnsupportedCodec => "unsupported_codec",
             Self::AlreadyExists => "already_exists",
             Self::FailedPrecondition => "failed_precondition",
             Self::TooLarge => "too_large",
@@ -79,7 +82,7 @@ impl Kind {
             Self::InvalidArgument => 400,
             Self::Unauthenticated => 401,
             Self::PermissionDenied => 403,
-            Self::NotFound => 404,
+            Self::NotFound | Self::UnsupportedCodec => 404,
             Self::MethodNotAllowed => 405,
             Self::AlreadyExists | Self::FailedPrecondition => 409,
             Self::TooLarge => 413,
@@ -99,6 +102,7 @@ impl Kind {
             | Self::Unauthenticated
             | Self::PermissionDenied
             | Self::NotFound
+            | Self::UnsupportedCodec
             | Self::AlreadyExists
             | Self::FailedPrecondition
             | Self::TooLarge

@@ -22,7 +22,7 @@ use packorigin::codec::timing::{TrackClock, place_pictures};
 use packorigin::codec::{AccessUnit, aac, h264};
 use packorigin::config;
 use packorigin::index::{self, IngestLimits};
-use packorigin::model::codec::{AacConfig, AvcConfig, CodecConfig};
+use packorigin::model::codec::{AvcConfig, CodecConfig};
 use packorigin::model::encryption::{Encryption, KeyProvider};
 use packorigin::model::policy::{
     Configuration, Name, OnSourceError, PackageType, SegmentDuration, StreamSelection,
@@ -217,7 +217,7 @@ pub struct Pictures {
 /// Demuxed sound.
 pub struct Sound {
     /// For decoders.
-    pub config: AacConfig,
+    pub config: CodecConfig,
     /// Samples per second.
     pub timescale: Timescale,
     /// Raw frames.
@@ -247,11 +247,11 @@ pub fn pictures(reel: &Reel, seconds: i64) -> Pictures {
 /// The sound of the first rendition up to `seconds`.
 pub fn sound(reel: &Reel, seconds: i64) -> Sound {
     let track = reel.track(Medium::Audio);
-    let CodecConfig::Aac(config) = track.codec.clone() else { panic!("reels hold AAC") };
+    let config = track.codec.clone();
     let mut framer = aac::Framer::new(Vec::new());
     demux(&reel.transport_stream(), track.pid, &mut framer);
     let (mut payload, mut units) = framer.into_parts();
-    let step = AacConfig::FRAME_SAMPLES;
+    let step = packorigin::model::codec::AacConfig::FRAME_SAMPLES;
     units.truncate((seconds * i64::from(track.timescale.hertz()) / i64::from(step)) as usize);
     cut(&mut payload, &units);
     let start = track.clock_offset.rescale(Timescale::MPEG, track.timescale);

@@ -25,7 +25,7 @@ fn report(presentation: &Arc<Presentation>, package_type: PackageType) -> Packag
         Ok(packaging) => PackageReport {
             package_type,
             offered: offered(packaging.manifest()),
-            left_out: Vec::new(),
+            left_out: packaging.left_out().to_vec(),
         },
         Err(error) => PackageReport {
             package_type,

@@ -16,7 +16,7 @@ use quick_xml::events::{BytesDecl, Event};
 use quick_xml::writer::ElementWriter;
 
 use self::protection::{NAMESPACES, is_protected, write_protection};
-use crate::model::codec::CodecConfig;
+use crate::model::codec::{CodecConfig, Eac3Config, VideoRange};
 use crate::model::manifest::{
     AdaptationSet, Healing, Manifest, ManifestPeriod, ManifestRendition, ManifestSegment,
     RenditionKind, SILENCE_DIRECTORY,
@@ -86,12 +86,14 @@ fn write_set(
         RenditionKind::Audio => ("audio", "audio/mp4"),
         RenditionKind::Video | RenditionKind::Muxed => ("video", "video/mp4"),
     };
+    let access_type =
+        set.renditions.iter().map(|rendition| rendition.access_type).max().unwrap_or(1);
     let mut element = writer
         .create_element("AdaptationSet")
         .with_attribute(("id", (index + 1).to_string().as_str()))
         .with_attribute(("contentType", content_type))
         .with_attribute(("mimeType", mime_type))
-        .with_attribute(("startWithSAP", "1"));
+        .with_attribute(("startWithSAP", access_type.to_string().as_str()));
     if set.aligned {
         element = element.with_attribute(("segmentAlignment", "true"));
     }
@@ -178,12 +180,16 @@ fn write_representation(
         .with_attribute(("codecs", codecs.join(",").as_str()))
         .with_attribute(("bandwidth", rendition.peak_bandwidth.to_string().as_str()));
     let lead = rendition.codecs.first();
+    let properties = properties(lead);
     if let Some(picture) = lead.and_then(CodecConfig::picture) {
         let (h, v) = picture.sample_aspect_ratio;
         element = element
             .with_attribute(("width", picture.width.to_string().as_str()))
             .with_attribute(("height", picture.height.to_string().as_str()))
             .with_attribute(("sar", format!("{h}:{v}").as_str()));
+        if picture.interlaced {
+            element = element.with_attribute(("scanType", "interlaced"));
+        }
         if let Some((frames, seconds)) = rendition.frame_rate {
             let rate =
                 if seconds == 1 { frames.to_string() } else { format!("{frames}/{seconds}") };
@@ -196,7 +202,7 @@ fn write_representation(
         element = element.with_attribute(("audioSamplingRate", rate.as_str()));
     }
     let channels = sound.map(|sound| channel_configuration(sound.channels));
-    if channels.is_none() && !with_template {
+    if channels.is_none() && properties.is_empty() && !with_template {
         element.write_empty()?;
         return Ok(());
     }
@@ -209,12 +215,49 @@ fn write_representation(
                 &channels.to_string(),
             )?;
         }
+        for (element, scheme, value) in &properties {
+            write_descriptor(writer, element, scheme, value)?;
+        }
         if with_template {
             write_template(writer, rendition)?;
         }
         Ok(())
     })?;
     Ok(())
+}
+
+/// What players must or may know of a codec beside its string: the colours of high dynamic range
+/// (DASH-IF IOP part 7 4.3), and objects (ETSI TS 103 420, "tag:dolby.com,2018").
+fn properties(codec: Option<&CodecConfig>) -> Vec<(&'static str, &'static str, String)> {
+    const ESSENTIAL: &str = "EssentialProperty";
+    const SUPPLEMENTAL: &str = "SupplementalProperty";
+    let picture = codec.and_then(CodecConfig::picture);
+    if let Some((picture, colour)) = picture.and_then(|picture| Some((picture, picture.colour?))) {
+        let element = match picture.video_range() {
+            VideoRange::Sdr => return Vec::new(),
+            VideoRange::Pq => ESSENTIAL,
+            // Displays without it show an acceptable picture.
+            VideoRange::Hlg => SUPPLEMENTAL,
+        };
+        return [
+            ("urn:mpeg:mpegB:cicp:ColourPrimaries", colour.primaries),
+            ("urn:mpeg:mpegB:cicp:TransferCharacteristics", colour.transfer),
+            ("urn:mpeg:mpegB:cicp:MatrixCoefficients", colour.matrix),
+        ]
+        .map(|(scheme, value)| (element, scheme, value.to_string()))
+        .to_vec();
+    }
+    match codec {
+        Some(CodecConfig::Eac3(Eac3Config { joc_complexity: Some(complexity), .. })) => vec![
+            (SUPPLEMENTAL, "tag:dolby.com,2018:dash:EC3_ExtensionType:2018", "JOC".to_owned()),
+            (
+                SUPPLEMENTAL,
+                "tag:dolby.com,2018:dash:EC3_ExtensionComplexityIndex:2018",
+                complexity.to_string(),
+            ),
+        ],
+        _ => Vec::new(),
+    }
 }
 
 /// `ChannelConfiguration` of ISO/IEC 23091-3:2018 table 8 for as many channels.

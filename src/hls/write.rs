@@ -22,7 +22,9 @@ fn audio_group(audio: RenditionId) -> String {
 pub fn master_playlist(manifest: &Manifest) -> String {
     let mut out = String::from("#EXTM3U\n");
     let _ = writeln!(out, "#EXT-X-VERSION:{}", version(manifest));
-    out.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
+    if is_independent(manifest, None) {
+        out.push_str(INDEPENDENT);
+    }
     out.push_str(&session_keys(manifest));
     let mut groups: Vec<RenditionId> = Vec::new();
     for offer in &manifest.offers {
@@ -49,9 +51,10 @@ pub fn media_playlist(manifest: &Manifest, id: RenditionId) -> Option<String> {
     // The target duration bounds EXTINF rounded to the nearest second (RFC 8216 4.3.3.1).
     let target = longest_segment(manifest, id).seconds(Timescale::MPEG, 0);
     let _ = writeln!(out, "#EXT-X-TARGETDURATION:{target}");
-    out.push_str(
-        "#EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-INDEPENDENT-SEGMENTS\n",
-    );
+    out.push_str("#EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-PLAYLIST-TYPE:VOD\n");
+    if is_independent(manifest, Some(id)) {
+        out.push_str(INDEPENDENT);
+    }
     let mut last_directory = None;
     let mut keys = KeyLines::default();
     for period in 0..manifest.periods.len() {
@@ -80,6 +83,17 @@ pub fn media_playlist(manifest: &Manifest, id: RenditionId) -> Option<String> {
     }
     out.push_str("#EXT-X-ENDLIST\n");
     Some(out)
+}
+
+const INDEPENDENT: &str = "#EXT-X-INDEPENDENT-SEGMENTS\n";
+
+/// Whether all segments, of one rendition or of all, can be decoded without those before.
+fn is_independent(manifest: &Manifest, id: Option<RenditionId>) -> bool {
+    let renditions = manifest.periods.iter().flat_map(|period| &period.sets);
+    let mut renditions = renditions.flat_map(|set| &set.renditions);
+    renditions.all(|rendition| {
+        id.is_some_and(|id| id != rendition.id) || matches!(rendition.access_type, 1 | 2)
+    })
 }
 
 fn version(manifest: &Manifest) -> u32 {
@@ -136,8 +150,8 @@ fn write_audio_rendition(out: &mut String, manifest: &Manifest, audio: Rendition
         "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{}\",NAME=\"Audio\",DEFAULT=YES,AUTOSELECT=YES",
         audio_group(audio)
     );
-    if let Some(sound) = rendition.codecs.first().and_then(CodecConfig::sound) {
-        let _ = write!(out, ",CHANNELS=\"{}\"", sound.channels);
+    if let Some(channels) = rendition.codecs.first().and_then(CodecConfig::channels_attribute) {
+        let _ = write!(out, ",CHANNELS=\"{channels}\"");
     }
     let _ = writeln!(out, ",URI=\"{}/{audio}.m3u8\"", manifest.playlist_directory);
 }
@@ -153,6 +167,7 @@ fn write_variant(out: &mut String, manifest: &Manifest, offer: &Offer) {
     );
     if let Some(picture) = rendition.codecs.first().and_then(CodecConfig::picture) {
         let _ = write!(out, ",RESOLUTION={}x{}", picture.width, picture.height);
+        let _ = write!(out, ",VIDEO-RANGE={}", picture.video_range().as_str());
     }
     if let Some((frames, seconds)) = rendition.frame_rate {
         // A fraction printed as a decimal is what `seconds` does with ticks.

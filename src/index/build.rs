@@ -239,22 +239,19 @@ fn place_video(video: &VideoSection, clock_offset: Ticks) -> Track {
     let transport_delay =
         video.pictures.iter().map(|picture| picture.composition_offset.min(0).unsigned_abs()).max();
     let transport_delay = transport_delay.unwrap_or(0);
-    let mut pictures = &video.pictures[..];
-    let mut groups: Vec<Group> = video
-        .groups
-        .iter()
-        .map(|raw| {
-            let count = (raw.samples as usize).min(pictures.len());
-            let (of_group, behind) = pictures.split_at(count);
-            pictures = behind;
-            Group {
-                ts_payload_packets: payload_packets(&video.config, of_group, transport_delay),
-                ..place_group(raw, clock_offset)
-            }
-        })
-        .collect();
     let end = video.end.minus(clock_offset);
+    let mut groups: Vec<Group> =
+        video.groups.iter().map(|raw| place_group(raw, clock_offset)).collect();
     prefer_better_access(&mut groups, end);
+    let mut pictures = &video.pictures[..];
+    for group in &mut groups {
+        let count = (group.samples as usize).min(pictures.len());
+        let (of_group, behind) = pictures.split_at(count);
+        pictures = behind;
+        let with_sets = group.access != RandomAccess::None;
+        group.ts_payload_packets =
+            payload_packets(&video.config, of_group, with_sets, transport_delay);
+    }
     let mut track = Track {
         pid: video.pid,
         syntax: video.syntax,
@@ -296,15 +293,25 @@ fn prefer_better_access(groups: &mut [Group], end: Ticks) {
     }
 }
 
-/// Packets with payload of a group, whose first picture is the random access point.
-fn payload_packets(config: &CodecConfig, pictures: &[RawPicture], transport_delay: u32) -> u32 {
+/// Packets with payload of a group, whose first picture has the parameter sets if it is a random
+/// access point.
+fn payload_packets(
+    config: &CodecConfig,
+    pictures: &[RawPicture],
+    with_sets: bool,
+    transport_delay: u32,
+) -> u32 {
     // Nothing else is put into our transport streams.
     let CodecConfig::Avc(config) = config else { return 0 };
     let delay = i64::from(transport_delay);
     let packets = pictures.iter().enumerate().map(|(index, picture)| {
         // Shown when decoded: one timestamp is enough.
         let has_decode_time = i64::from(picture.composition_offset) != -delay;
-        mux::picture_packets((index == 0).then_some(config), picture.size, has_decode_time)
+        mux::picture_packets(
+            (index == 0 && with_sets).then_some(config),
+            picture.size,
+            has_decode_time,
+        )
     });
     packets.sum()
 }
@@ -476,7 +483,8 @@ fn run_of(
         .collect();
     let samples = place_frames(&units, &group, audio.format.frame_samples, next_time);
     group.uniform_duration = crate::codec::timing::uniform_duration(&samples);
-    group.ts_payload_packets = mux::audio_packets(&samples, audio.timescale, with_clock);
+    group.ts_payload_packets =
+        mux::audio_packets(&samples, &audio.config, audio.timescale, with_clock);
     group
 }
 

@@ -13,6 +13,7 @@ use crate::model::ingest::{
     Alignment, AudioReport, Colours, FindingCode, Findings, Offsets, PeriodReport, Place,
     RandomAccessReport, Report, ScanType, StreamReport, VideoReport,
 };
+use crate::model::policy::Container;
 use crate::model::presentation::{
     Group, Medium, Period, Presentation, Stream, StreamPeriod, Track,
 };
@@ -81,7 +82,7 @@ pub(super) fn of_stream(
     let bytes: u64 = stream.objects.iter().map(|object| object.size).sum();
     let mut codecs: Vec<String> = Vec::new();
     for track in tracks(stream, Medium::Video).chain(tracks(stream, Medium::Audio)) {
-        let codec = track.codec.rfc6381();
+        let codec = track.codec.rfc6381_in(Container::MpegTs);
         if !codecs.contains(&codec) {
             codecs.push(codec);
         }

@@ -217,6 +217,18 @@ pub struct Group {
     pub left_out: u32,
 }
 
+impl Group {
+    /// The type of stream access point that it begins with (ISO/IEC 14496-12:2022 annex I).
+    pub const fn access_type(&self) -> u8 {
+        match (self.access, self.lead) {
+            (RandomAccess::Instant | RandomAccess::Recovery, 0) => 1,
+            // Leading pictures may refer to what comes before.
+            (RandomAccess::Instant | RandomAccess::Recovery, _) => 3,
+            (RandomAccess::Gradual | RandomAccess::None, _) => 4,
+        }
+    }
+}
+
 /// How many subsamples pictures have, which decides the size of encrypted fragments. All 0 for
 /// audio.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use super::gather::gather;
 use super::{FetchedPart, no_parts, source_changed};
 use crate::cenc::aes128::encrypt_segment;
 use crate::cenc::sample_aes::SampleAesCipher;
+use crate::codec::dolby::syncframe_bytes;
 use crate::error::Result;
 use crate::model::codec::CodecConfig;
 use crate::model::presentation::Medium;
@@ -33,7 +34,7 @@ pub(super) fn segment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<V
                     }
                     encrypt_pictures(cipher, &mut payload, &mut samples);
                 }
-                _ => encrypt_frames(cipher, &mut payload, &samples),
+                codec => encrypt_frames(cipher, codec, &mut payload, &samples),
             }
         }
         let gathered = Some((*part, payload, samples));
@@ -58,9 +59,8 @@ pub(super) fn segment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<V
     });
     let audio = sound.as_ref().and_then(|(part, payload, samples)| {
         let track = plan.track(part)?;
-        let CodecConfig::Aac(config) = &track.codec else { return None };
         Some(AudioInput {
-            config,
+            config: &track.codec,
             timescale: track.timescale,
             groups: &groups,
             samples,
@@ -96,11 +96,27 @@ fn encrypt_pictures(cipher: &SampleAesCipher, payload: &mut Vec<u8>, samples: &m
     *payload = encrypted;
 }
 
-fn encrypt_frames(cipher: &SampleAesCipher, payload: &mut [u8], samples: &[Sample]) {
+fn encrypt_frames(
+    cipher: &SampleAesCipher,
+    codec: &CodecConfig,
+    payload: &mut [u8],
+    samples: &[Sample],
+) {
     for sample in samples {
         let end = sample.offset + sample.size as usize;
-        if let Some(frame) = payload.get_mut(sample.offset..end) {
-            cipher.encrypt_aac_frame(frame);
+        let Some(frame) = payload.get_mut(sample.offset..end) else { continue };
+        match codec {
+            CodecConfig::Aac(_) => cipher.encrypt_aac_frame(frame),
+            CodecConfig::Ac3(_) | CodecConfig::Eac3(_) => {
+                let mut rest = frame;
+                while let Some(bytes) = syncframe_bytes(rest).filter(|&bytes| bytes <= rest.len()) {
+                    let (syncframe, behind) = rest.split_at_mut(bytes);
+                    cipher.encrypt_ac3_frame(syncframe);
+                    rest = behind;
+                }
+            }
+            // SAMPLE-AES has no word for it; such sound is left out by the plan.
+            CodecConfig::MpegAudio(_) | CodecConfig::Avc(_) | CodecConfig::Hevc(_) => {}
         }
     }
 }

@@ -187,6 +187,7 @@ mod tests {
             },
         });
         ManifestRendition {
+            access_type: 1,
             id: RenditionId { kind, stream },
             codecs: Vec::new(),
             frame_rate: None,

@@ -187,7 +187,16 @@ impl Resolver<'_> {
             extension: if is_cmaf { "m4s" } else { "ts" },
             segments: segments.into(),
             protection,
+            access_type: self.access_type(lead, id.stream, period),
         })
+    }
+
+    /// The worst access point that a segment begins with.
+    fn access_type(&self, lead: &Track, stream: usize, period: usize) -> u8 {
+        let ranges = self.segmentation.group_ranges(lead, period, stream);
+        let firsts = ranges.into_iter().filter(|range| !range.is_empty());
+        let firsts = firsts.filter_map(|range| lead.groups.get(range.start));
+        firsts.map(Group::access_type).max().unwrap_or(1)
     }
 
     fn fragments(
@@ -254,7 +263,8 @@ impl Resolver<'_> {
                     for period in 0..manifest.periods.len() {
                         let Some(rendition) = manifest.rendition(id, period) else { continue };
                         rates.add(&rendition.segments, rendition.timescale);
-                        for codec in rendition.codecs.iter().map(CodecConfig::rfc6381) {
+                        let words = |codec: &CodecConfig| codec.rfc6381_in(self.container);
+                        for codec in rendition.codecs.iter().map(words) {
                             if !codecs.contains(&codec) {
                                 codecs.push(codec);
                             }
@@ -341,12 +351,16 @@ fn linked(set: &AdaptationSet, sets: &[AdaptationSet]) -> Vec<usize> {
     others.map(|(index, _)| index).collect()
 }
 
-/// Whether players can switch between two renditions of one kind: pictures always, sound where the
-/// decoder and its output stay the same.
+/// Whether players can switch between two renditions of one kind: pictures of one codec and dynamic
+/// range, sound where the decoder and its output stay the same.
 fn switchable(a: &ManifestRendition, b: &ManifestRendition) -> bool {
     match (a.codecs.first(), b.codecs.first()) {
-        (Some(CodecConfig::Avc(_)), Some(CodecConfig::Avc(_)))
-        | (Some(CodecConfig::Hevc(_)), Some(CodecConfig::Hevc(_))) => true,
+        (Some(CodecConfig::Avc(a)), Some(CodecConfig::Avc(b))) => {
+            a.picture.video_range() == b.picture.video_range()
+        }
+        (Some(CodecConfig::Hevc(a)), Some(CodecConfig::Hevc(b))) => {
+            a.picture.video_range() == b.picture.video_range()
+        }
         (Some(a), Some(b)) => a.medium() == Medium::Audio && a == b,
         _ => false,
     }

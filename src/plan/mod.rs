@@ -15,6 +15,7 @@
 //! any node, which is what makes every URL answer the same bytes.
 
 mod bandwidth;
+mod carriage;
 mod divide;
 mod fingerprint;
 mod heal;
@@ -35,11 +36,12 @@ use self::manifest::Resolver;
 use self::protection::Protection;
 use self::segmentation::Segmentation;
 use crate::error::{Error, Kind, Result};
+use crate::model::ingest::LeftOut;
 use crate::model::manifest::{Manifest, RenditionId, RenditionKind, RenditionProtection};
 use crate::model::policy::{
     Configuration, Container, OnSourceError, PackageType, StreamOrder, StreamSelection,
 };
-use crate::model::presentation::{Medium, Presentation, Track};
+use crate::model::presentation::{Medium, Presentation, Stream, Track};
 use crate::model::protection::KeySet;
 use crate::time::Ticks;
 
@@ -84,6 +86,7 @@ pub enum Target {
 #[derive(Clone, Debug)]
 pub struct Packaging {
     presentation: Arc<Presentation>,
+    left_out: Vec<LeftOut>,
     package_type: PackageType,
     on_source_error: OnSourceError,
     segmentation: Segmentation,
@@ -97,13 +100,31 @@ impl Packaging {
     /// Plans everything. `version` identifies the presentation's index; `keys` are those of a
     /// configuration that encrypts.
     ///
-    /// Fails with [`Kind::NotFound`] where the stream selection leaves nothing.
+    /// Fails with [`Kind::UnsupportedCodec`] where the package type can carry nothing of it, and with
+    /// [`Kind::NotFound`] where the stream selection leaves nothing.
     pub fn new(
         presentation: Arc<Presentation>,
         version: &str,
         configuration: &Configuration,
         keys: Option<Arc<KeySet>>,
     ) -> Result<Self> {
+        let container = configuration.package_type.container();
+        let scheme = configuration.encryption.as_ref().map(|encryption| encryption.scheme);
+        let (presentation, left_out) = carriage::carried(presentation, container, scheme);
+        if let Some(first) = left_out.first()
+            && !presentation.streams.iter().any(has_media)
+        {
+            return Err(Error::new(
+                Kind::UnsupportedCodec,
+                format!(
+                    "{} cannot carry {} of {}: {}",
+                    configuration.package_type.as_str(),
+                    first.what,
+                    first.stream,
+                    first.reason
+                ),
+            ));
+        }
         let streams = select(&presentation, configuration.stream_selection);
         if streams.is_empty() {
             let selection = configuration.stream_selection;
@@ -164,6 +185,7 @@ impl Packaging {
         .manifest();
         Ok(Self {
             presentation,
+            left_out,
             package_type,
             on_source_error,
             segmentation,
@@ -177,6 +199,11 @@ impl Packaging {
     /// What was planned for.
     pub fn presentation(&self) -> &Arc<Presentation> {
         &self.presentation
+    }
+
+    /// What the package type cannot carry of it.
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
     }
 
     /// Container and manifest format.
@@ -268,6 +295,11 @@ impl Packaging {
     }
 }
 
+/// Whether anything of a stream can be offered.
+fn has_media(stream: &Stream) -> bool {
+    stream.has(Medium::Video) || stream.has(Medium::Audio)
+}
+
 /// The streams that a selection keeps, in its order.
 fn select(presentation: &Presentation, selection: StreamSelection) -> Vec<usize> {
     let bandwidth = |index: usize| {
@@ -278,8 +310,7 @@ fn select(presentation: &Presentation, selection: StreamSelection) -> Vec<usize>
     let mut streams: Vec<usize> = (0..presentation.streams.len())
         .filter(|&index| {
             let stream = presentation.streams.get(index);
-            let has_media = stream.is_some_and(|s| s.has(Medium::Video) || s.has(Medium::Audio));
-            has_media && range.contains(&bandwidth(index))
+            stream.is_some_and(has_media) && range.contains(&bandwidth(index))
         })
         .collect();
     match selection.order {

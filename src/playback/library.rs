@@ -232,7 +232,7 @@ impl Library {
                 Ok(packaging) if packaging.is_named(fingerprint) => found.push(packaging),
                 Ok(_) => {}
                 // A configuration that offers nothing has no URLs.
-                Err(error) if error.kind() == Kind::NotFound => {}
+                Err(error) if matches!(error.kind(), Kind::NotFound | Kind::UnsupportedCodec) => {}
                 Err(error) => *failure = Some(error),
             }
         }

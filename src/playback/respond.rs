@@ -180,7 +180,7 @@ impl ResponsePolicy {
         headers.insert(
             CACHE_CONTROL,
             match kind {
-                Kind::NotFound => self.not_found_cache_control.clone(),
+                Kind::NotFound | Kind::UnsupportedCodec => self.not_found_cache_control.clone(),
                 _ => NO_STORE,
             },
         );

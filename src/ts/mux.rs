@@ -23,8 +23,9 @@ use super::psi::{ElementaryStream, MapEntry, association_section, map_section, s
 use super::sample_aes::SampleAesStream;
 use super::{PAT_PID, pes};
 use crate::codec::aac::adts_header;
+use crate::codec::dolby::eac3_specific_box;
 use crate::codec::h264::nal_type;
-use crate::model::codec::{AacConfig, AvcConfig};
+use crate::model::codec::{AvcConfig, CodecConfig};
 use crate::model::sample::{Sample, transport};
 use crate::time::{Ticks, Timescale};
 
@@ -38,7 +39,12 @@ pub const AUDIO_PID: u16 = 0x101;
 /// How long the clock reference runs ahead of decoding: 0.7 s, which players buffer anyway.
 const CLOCK_LEAD: i64 = 63_000;
 const VIDEO_STREAM_ID: u8 = 0xE0;
+/// Audio stream 0 (ISO/IEC 13818-1:2023 table 2-22).
 const AUDIO_STREAM_ID: u8 = 0xC0;
+/// Private stream 1: AC-3 and E-AC-3 (ETSI TS 101 154 annex G, ATSC A/52 annex A).
+const PRIVATE_STREAM_ID: u8 = 0xBD;
+/// `registration_descriptor` with its length.
+const REGISTRATION: [u8; 2] = [0x05, 4];
 /// `primary_pic_type` 7: any slice types (ISO/IEC 14496-10:2022 7.4.2.4).
 const DELIMITER: [u8; transport::DELIMITER_BYTES as usize] =
     [0, 0, 0, 1, nal_type::DELIMITER, 0xF0];
@@ -68,8 +74,8 @@ pub struct EncryptedPictures {
 
 /// The audio frames of a segment.
 pub struct AudioInput<'a> {
-    /// For the ADTS headers.
-    pub config: &'a AacConfig,
+    /// The codec, which says how frames are wrapped.
+    pub config: &'a CodecConfig,
     /// Unit of the samples' times.
     pub timescale: Timescale,
     /// How many samples each group has.
@@ -106,11 +112,16 @@ pub fn clock_packets(samples: &[Sample]) -> u32 {
 }
 
 /// Packets of a run of audio frames; `with_clock` where there is no video to carry the clock.
-pub fn audio_packets(samples: &[Sample], timescale: Timescale, with_clock: bool) -> u32 {
+pub fn audio_packets(
+    samples: &[Sample],
+    config: &CodecConfig,
+    timescale: Timescale,
+    with_clock: bool,
+) -> u32 {
     let field = if with_clock { transport::CLOCK_FIELD_BYTES } else { 0 };
     let header = transport::PES_HEADER_BYTES[0];
-    audio_packages(samples, timescale, with_clock)
-        .map(|frames| transport::packets(header + adts_bytes(frames), field) as u32)
+    audio_packages(samples, config, timescale, with_clock)
+        .map(|frames| transport::packets(header + wrapped_bytes(config, frames), field) as u32)
         .sum()
 }
 
@@ -178,10 +189,34 @@ fn video_entry(video: &VideoInput<'_>) -> MapEntry {
 }
 
 fn audio_entry(audio: &AudioInput<'_>) -> MapEntry {
-    if audio.encrypted {
-        encrypted_entry(AUDIO_PID, &SampleAesStream::aac(audio.config))
-    } else {
-        ElementaryStream { stream_type: stream_type::AAC_ADTS, pid: AUDIO_PID }.into()
+    if let Some(encrypted) = encrypted_sound(audio).filter(|_| audio.encrypted) {
+        return encrypted_entry(AUDIO_PID, &encrypted);
+    }
+    let (stream_type, registration) = match audio.config {
+        CodecConfig::Ac3(_) => (stream_type::AC3, Some(b"AC-3")),
+        CodecConfig::Eac3(_) => (stream_type::EAC3, Some(b"EAC3")),
+        CodecConfig::MpegAudio(mpeg) if mpeg.is_mpeg1 => (stream_type::MPEG1_AUDIO, None),
+        CodecConfig::MpegAudio(_) => (stream_type::MPEG2_AUDIO, None),
+        CodecConfig::Aac(_) | CodecConfig::Avc(_) | CodecConfig::Hevc(_) => {
+            (stream_type::AAC_ADTS, None)
+        }
+    };
+    MapEntry {
+        stream: ElementaryStream { stream_type, pid: AUDIO_PID },
+        descriptors: registration
+            .map(|identifier| [&REGISTRATION[..], identifier].concat())
+            .unwrap_or_default(),
+    }
+}
+
+/// How SAMPLE-AES tells of the sound; `None` where it has no word for it.
+fn encrypted_sound(audio: &AudioInput<'_>) -> Option<SampleAesStream> {
+    match audio.config {
+        CodecConfig::Aac(aac) => Some(SampleAesStream::aac(aac)),
+        // The first bytes of a syncframe stay clear.
+        CodecConfig::Ac3(_) => SampleAesStream::ac3(audio.payload),
+        CodecConfig::Eac3(eac3) => SampleAesStream::eac3(&eac3_specific_box(eac3)),
+        CodecConfig::MpegAudio(_) | CodecConfig::Avc(_) | CodecConfig::Hevc(_) => None,
     }
 }
 
@@ -234,8 +269,16 @@ fn parameter_sets(config: &AvcConfig) -> Vec<u8> {
     config.parameter_sets().flat_map(|set| START_CODE.iter().chain(set)).copied().collect()
 }
 
-fn adts_bytes(frames: &[Sample]) -> u64 {
-    frames.iter().map(|frame| transport::ADTS_HEADER_BYTES + u64::from(frame.size)).sum()
+/// Bytes in front of each frame.
+const fn frame_header_bytes(config: &CodecConfig) -> u64 {
+    match config {
+        CodecConfig::Aac(_) => transport::ADTS_HEADER_BYTES,
+        _ => 0,
+    }
+}
+
+fn wrapped_bytes(config: &CodecConfig, frames: &[Sample]) -> u64 {
+    frames.iter().map(|frame| frame_header_bytes(config) + u64::from(frame.size)).sum()
 }
 
 fn start_of(frames: &[Sample], timescale: Timescale) -> Ticks {
@@ -245,17 +288,19 @@ fn start_of(frames: &[Sample], timescale: Timescale) -> Ticks {
 
 /// Cuts one run of frames into what one PES packet carries. With a clock of its own, a PES packet
 /// may not be longer than the interval of clock references either.
-fn audio_packages(
-    samples: &[Sample],
+fn audio_packages<'a>(
+    samples: &'a [Sample],
+    config: &CodecConfig,
     timescale: Timescale,
     with_clock: bool,
-) -> impl Iterator<Item = &[Sample]> {
+) -> impl Iterator<Item = &'a [Sample]> + use<'a> {
+    let header_bytes = frame_header_bytes(config);
     let mut rest = samples;
     std::iter::from_fn(move || {
         let first = rest.first()?;
         let mut bytes = 0;
         let fits = rest.iter().take_while(|frame| {
-            bytes += transport::ADTS_HEADER_BYTES + u64::from(frame.size);
+            bytes += header_bytes + u64::from(frame.size);
             let end = frame.decode_time.plus(Ticks(i64::from(frame.duration)));
             let length = end.minus(first.decode_time).rescale(timescale, Timescale::MPEG);
             bytes <= transport::AUDIO_PES_PAYLOAD_BYTES
@@ -272,7 +317,7 @@ fn all_audio_packages<'a>(audio: &AudioInput<'a>, with_clock: bool) -> Vec<&'a [
     let mut packages = Vec::new();
     for &group in audio.groups {
         let (run, behind) = rest.split_at((group as usize).min(rest.len()));
-        packages.extend(audio_packages(run, audio.timescale, with_clock));
+        packages.extend(audio_packages(run, audio.config, audio.timescale, with_clock));
         rest = behind;
     }
     packages
@@ -331,14 +376,20 @@ fn write_audio_package(
     with_clock: bool,
 ) {
     let start = start_of(frames, audio.timescale);
-    let mut bytes = vec![0, 0, 1, AUDIO_STREAM_ID];
+    let stream_id = match audio.config {
+        CodecConfig::Ac3(_) | CodecConfig::Eac3(_) => PRIVATE_STREAM_ID,
+        _ => AUDIO_STREAM_ID,
+    };
+    let mut bytes = vec![0, 0, 1, stream_id];
     // What follows PES_packet_length; 0 (not said) is for video only, so cap what cannot happen.
-    let length = u16::try_from(8 + adts_bytes(frames)).unwrap_or(u16::MAX);
+    let length = u16::try_from(8 + wrapped_bytes(audio.config, frames)).unwrap_or(u16::MAX);
     bytes.extend_from_slice(&length.to_be_bytes());
     bytes.extend_from_slice(&[0x84, 0x80, 5]);
     pes::write_timestamp(&mut bytes, 0b0010, clock(start));
     for frame in frames {
-        bytes.extend_from_slice(&adts_header(audio.config, frame.size));
+        if let CodecConfig::Aac(aac) = audio.config {
+            bytes.extend_from_slice(&adts_header(aac, frame.size));
+        }
         let end = frame.offset + frame.size as usize;
         bytes.extend_from_slice(audio.payload.get(frame.offset..end).unwrap_or_default());
     }

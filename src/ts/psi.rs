@@ -7,8 +7,16 @@ use super::{NULL_PID, PAT_PID};
 
 /// `stream_type` values (table 2-34 and registrations in common use).
 pub mod stream_type {
+    /// MPEG audio of ISO/IEC 11172-3.
+    pub const MPEG1_AUDIO: u8 = 0x03;
+    /// MPEG audio of ISO/IEC 13818-3.
+    pub const MPEG2_AUDIO: u8 = 0x04;
     /// AAC in ADTS.
     pub const AAC_ADTS: u8 = 0x0F;
+    /// AC-3 (ATSC A/52 annex A).
+    pub const AC3: u8 = 0x81;
+    /// E-AC-3 (ATSC A/52 annex G).
+    pub const EAC3: u8 = 0x87;
     /// H.264.
     pub const H264: u8 = 0x1B;
     /// PES packets with timed metadata.

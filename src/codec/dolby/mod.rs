@@ -62,6 +62,11 @@ pub fn eac3_specific_box(config: &Eac3Config) -> Vec<u8> {
     body
 }
 
+/// Bytes of the syncframe that begins here; `None` where none does.
+pub fn syncframe_bytes(bytes: &[u8]) -> Option<usize> {
+    Syncframe::parse(bytes).map(|frame| frame.bytes())
+}
+
 /// Finds AC-3 and E-AC-3.
 pub(super) struct Reader;
 

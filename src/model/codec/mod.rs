@@ -11,6 +11,7 @@ pub use sound::{AacConfig, AacExtension, Ac3Config, Eac3Config, Eac3Substream, M
 
 use serde::{Deserialize, Serialize};
 
+use super::policy::Container;
 use super::presentation::Medium;
 
 /// The configuration of one track.
@@ -47,9 +48,29 @@ impl CodecConfig {
             Self::Aac(aac) => format!("mp4a.40.{}", aac.signalled_object_type()),
             Self::Ac3(_) => "ac-3".to_owned(),
             Self::Eac3(_) => "ec-3".to_owned(),
-            // In TS and in playlists 40.34 is what players know MP3 by; layer II has no such name.
-            Self::MpegAudio(mpeg) if mpeg.layer == 3 => "mp4a.40.34".to_owned(),
-            Self::MpegAudio(mpeg) => format!("mp4a.{:02x}", mpeg.object_type_indication()),
+            Self::MpegAudio(mpeg) => format!("mp4a.{:02X}", mpeg.object_type_indication()),
+        }
+    }
+
+    /// The codec string where the container matters: MP3 in transport streams is known as
+    /// `mp4a.40.34` (Apple, "HLS Authoring Specification"), in fragments by its sample entry.
+    pub fn rfc6381_in(&self, container: Container) -> String {
+        match (self, container) {
+            (Self::MpegAudio(mpeg), Container::MpegTs) if mpeg.layer == 3 => {
+                "mp4a.40.34".to_owned()
+            }
+            _ => self.rfc6381(),
+        }
+    }
+
+    /// `CHANNELS` of HLS (RFC 8216bis 4.4.6.1): the channels, or how many objects there are; `None`
+    /// for pictures.
+    pub fn channels_attribute(&self) -> Option<String> {
+        match self {
+            Self::Eac3(Eac3Config { joc_complexity: Some(complexity), .. }) => {
+                Some(format!("{complexity}/JOC"))
+            }
+            _ => self.sound().map(|sound| sound.channels.to_string()),
         }
     }
 

@@ -1,7 +1,7 @@
 use super::*;
 use crate::cenc::sample_aes::SampleAesCipher;
 use crate::codec::h264::Framer;
-use crate::model::codec::{AacExtension, PictureFormat};
+use crate::model::codec::{AacConfig, AacExtension, PictureFormat};
 use crate::model::sample::Dependency;
 use crate::ts::packet::{Continuity, Packet, PacketReader};
 use crate::ts::pes::PesReader;
@@ -19,14 +19,14 @@ fn avc() -> AvcConfig {
     }
 }
 
-fn aac() -> AacConfig {
-    AacConfig {
+fn aac() -> CodecConfig {
+    CodecConfig::Aac(AacConfig {
         object_type: 2,
         sampling_frequency: 48_000,
         frequency_index: 3,
         channel_configuration: 2,
         extension: AacExtension::None,
-    }
+    })
 }
 
 /// Pictures of one NAL unit each, 25 per second.
@@ -175,8 +175,8 @@ proptest! {
             })
             .sum();
         let timescale = Timescale::new(48_000).unwrap();
-        let audio_count = audio_packets(&audio_samples[..half], timescale, false)
-            + audio_packets(&audio_samples[half..], timescale, false);
+        let audio_count = audio_packets(&audio_samples[..half], &aac(), timescale, false)
+            + audio_packets(&audio_samples[half..], &aac(), timescale, false);
         let mut out = Vec::new();
         write_segment(
             &mut out,
@@ -220,7 +220,7 @@ proptest! {
             packets_before: 0,
             encrypted: false,
         }));
-        let count = audio_packets(&samples, timescale, true);
+        let count = audio_packets(&samples, &aac(), timescale, true);
         let read = read(&out);
         prop_assert_eq!(read.packets, 2 + u64::from(count));
         prop_assert_eq!(read.audio, payload);
