@@ -17,6 +17,7 @@
 mod reel;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use packorigin::cache::Cache;
@@ -25,7 +26,7 @@ use packorigin::model::policy::PackageType;
 use packorigin::model::protection::ProtectionScheme;
 use packorigin::package::{self, SourceReader};
 use packorigin::plan::{Packaging, Target};
-use packorigin::playback::{BlockCache, source_reader};
+use packorigin::playback::{BlockCache, Survey, source_reader};
 
 const BLOCK_CACHE_BYTES: u64 = 128 << 20;
 
@@ -53,7 +54,9 @@ fn segment(criterion: &mut Criterion) {
                 built.expect("a segment")
             };
             let full = empty();
-            let reader = |blocks: Arc<BlockCache>| source_reader(reel.root.clone(), blocks);
+            let survey = Survey::new(Duration::ZERO, metrics.clone());
+            let reader =
+                |blocks: Arc<BlockCache>| source_reader(reel.root.clone(), blocks, survey.clone());
             build(reader(full.clone()));
             group.throughput(Throughput::Bytes(source_bytes));
             group.bench_function(name, |bencher| {

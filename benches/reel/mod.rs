@@ -25,7 +25,7 @@ use packorigin::index::{self, IngestLimits};
 use packorigin::model::codec::{AacConfig, AvcConfig, CodecConfig};
 use packorigin::model::encryption::{Encryption, KeyProvider};
 use packorigin::model::policy::{
-    Configuration, Name, PackageType, SegmentDuration, StreamSelection,
+    Configuration, Name, OnSourceError, PackageType, SegmentDuration, StreamSelection,
 };
 use packorigin::model::presentation::{Group, Medium, Presentation, SourcePosition, Track};
 use packorigin::model::protection::{
@@ -89,6 +89,7 @@ pub fn configuration(package_type: PackageType) -> Configuration {
         manifest_name: Name::default_manifest(),
         stream_selection: StreamSelection::default(),
         encryption: None,
+        on_source_error: OnSourceError::default(),
     }
 }
 

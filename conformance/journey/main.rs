@@ -9,6 +9,7 @@
 mod commands;
 mod decryption;
 mod demo;
+mod healing;
 mod ingesting;
 mod media;
 mod origin;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::model::ingest::{LeftOut, PackageReport};
 use crate::model::manifest::{Manifest, ManifestRendition};
-use crate::model::policy::{Configuration, Name, PackageType, SegmentDuration, StreamSelection};
+use crate::model::policy::{
+    Configuration, Name, OnSourceError, PackageType, SegmentDuration, StreamSelection,
+};
 use crate::model::presentation::Presentation;
 use crate::plan::Packaging;
 
@@ -50,6 +52,7 @@ fn packaging(presentation: &Arc<Presentation>, package_type: PackageType) -> Res
         manifest_name: Name::default_manifest(),
         stream_selection: StreamSelection::default(),
         encryption: None,
+        on_source_error: OnSourceError::default(),
     };
     Packaging::new(presentation.clone(), "", &configuration, None)
 }

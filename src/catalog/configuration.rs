@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use crate::error::{Error, Result};
 use crate::model::encryption::Encryption;
 use crate::model::policy::{
-    Configuration, Name, PackageType, SegmentDuration, StreamOrder, StreamSelection,
+    Configuration, Name, OnSourceError, PackageType, SegmentDuration, StreamOrder, StreamSelection,
 };
 
 /// A packaging configuration with what only operators care for.
@@ -49,6 +49,8 @@ pub fn settings_to_text(configuration: &Configuration) -> Result<String> {
         min_video_bits_per_second: configuration.stream_selection.min_video_bits_per_second,
         max_video_bits_per_second: configuration.stream_selection.max_video_bits_per_second,
         encryption: configuration.encryption.clone(),
+        on_source_error: (configuration.on_source_error != OnSourceError::default())
+            .then_some(configuration.on_source_error),
     };
     serde_json::to_string(&stored)
         .map_err(|error| Error::internal("settings could not be written").caused_by(error))
@@ -72,6 +74,7 @@ pub fn settings_from_text(name: Name, text: &str) -> Result<Configuration> {
             max_video_bits_per_second: stored.max_video_bits_per_second,
         },
         encryption: stored.encryption,
+        on_source_error: stored.on_source_error.unwrap_or_default(),
     })
 }
 
@@ -88,6 +91,9 @@ struct StoredSettings {
     max_video_bits_per_second: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     encryption: Option<Encryption>,
+    /// Left out where it is the default, so that older programs read on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    on_source_error: Option<OnSourceError>,
 }
 
 #[cfg(test)]
@@ -106,6 +112,7 @@ mod tests {
                 max_video_bits_per_second: 2,
             },
             encryption: None,
+            on_source_error: OnSourceError::Heal,
         }
     }
 
@@ -113,6 +120,16 @@ mod tests {
     fn settings_survive_storing() {
         let text = settings_to_text(&sample()).unwrap();
         assert_eq!(settings_from_text(sample().name, &text).unwrap(), sample());
+    }
+
+    #[test]
+    fn settings_without_a_word_on_source_errors_fail_and_are_written_so() {
+        let fail = Configuration { on_source_error: OnSourceError::Fail, ..sample() };
+        let text = settings_to_text(&fail).unwrap();
+        assert!(!text.contains("onSourceError"), "{text}");
+        assert_eq!(settings_from_text(fail.name.clone(), &text).unwrap(), fail);
+        let healing = settings_to_text(&sample()).unwrap();
+        assert!(healing.contains(r#""onSourceError":"heal""#), "{healing}");
     }
 
     #[test]

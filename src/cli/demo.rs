@@ -15,7 +15,7 @@ use crate::config::{Config, Overrides};
 use crate::error::{Error, Kind, Result};
 use crate::keys::Vault;
 use crate::model::policy::{
-    Configuration, ContentId, Name, PackageType, SegmentDuration, StreamSelection,
+    Configuration, ContentId, Name, OnSourceError, PackageType, SegmentDuration, StreamSelection,
 };
 
 /// The sample; `testdata/README.md` tells how it was made.
@@ -110,6 +110,7 @@ pub(super) fn configuration(text: &str, package_type: PackageType) -> Result<Con
         manifest_name: Name::default_manifest(),
         stream_selection: StreamSelection::default(),
         encryption: None,
+        on_source_error: OnSourceError::default(),
     })
 }
 

@@ -18,6 +18,7 @@ mod latm;
 mod message;
 mod mpeg_audio;
 pub mod picture;
+pub mod silence;
 pub mod sound;
 pub mod timing;
 

@@ -90,6 +90,11 @@ impl Checker<'_> {
             grace: Duration::from_secs(
                 3600 * self.number("playback.grace_hours", raw.grace_hours, 0..=8760)?,
             ),
+            heal_survey: self.seconds(
+                "playback.heal_survey_seconds",
+                raw.heal_survey_seconds,
+                0..=86_400,
+            )?,
             drain: self.seconds("playback.drain_seconds", raw.drain_seconds, 0..=3600)?,
         })
     }

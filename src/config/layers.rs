@@ -40,6 +40,7 @@ pub(super) const SETTINGS: &[(&str, Shape)] = &[
     ("playback.manifest_max_age_seconds", Shape::Integer),
     ("playback.not_found_max_age_seconds", Shape::Integer),
     ("playback.grace_hours", Shape::Integer),
+    ("playback.heal_survey_seconds", Shape::Integer),
     ("playback.drain_seconds", Shape::Integer),
     ("control.listen", Shape::Text),
     ("control.access_token", Shape::Text),

@@ -93,6 +93,9 @@ pub struct Playback {
     pub not_found_max_age: Duration,
     /// How long URLs of a replaced version keep answering.
     pub grace: Duration,
+    /// How often the source of an asset is surveyed for objects that are missing, where a
+    /// configuration heals; zero for never.
+    pub heal_survey: Duration,
     /// How long open requests may take after a stop was asked for.
     pub drain: Duration,
 }

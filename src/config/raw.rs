@@ -61,6 +61,8 @@ pub(super) struct RawPlayback {
     pub not_found_max_age_seconds: u64,
     /// Default 6.
     pub grace_hours: u64,
+    /// Default 300.
+    pub heal_survey_seconds: u64,
     /// Default 10.
     pub drain_seconds: u64,
 }
@@ -76,6 +78,7 @@ impl Default for RawPlayback {
             manifest_max_age_seconds: 2,
             not_found_max_age_seconds: 5,
             grace_hours: 6,
+            heal_survey_seconds: 300,
             drain_seconds: 10,
         }
     }

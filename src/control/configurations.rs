@@ -19,7 +19,7 @@ use crate::catalog::timestamp;
 use crate::catalog::{ConfigurationRecord, NewConfiguration};
 use crate::error::{Error, Result};
 use crate::model::policy::{
-    Configuration, Name, PackageType, SegmentDuration, StreamOrder, StreamSelection,
+    Configuration, Name, OnSourceError, PackageType, SegmentDuration, StreamOrder, StreamSelection,
 };
 
 /// A packaging configuration.
@@ -46,6 +46,9 @@ pub(super) struct ConfigurationBody {
     /// How media is encrypted; null leaves it clear. Secrets are not shown.
     #[schema(required = true)]
     encryption: Option<EncryptionBody>,
+    /// What players get where source segments are missing or unreadable.
+    #[schema(value_type = OnSourceErrorSchema)]
+    on_source_error: OnSourceError,
     /// When it was created.
     #[schema(format = DateTime)]
     created_at: String,
@@ -63,6 +66,7 @@ impl From<ConfigurationRecord> for ConfigurationBody {
             manifest_name,
             stream_selection,
             encryption,
+            on_source_error,
         } = record.configuration;
         Self {
             name: name.to_string(),
@@ -77,6 +81,7 @@ impl From<ConfigurationRecord> for ConfigurationBody {
                 max_video_bits_per_second: stream_selection.max_video_bits_per_second,
             },
             encryption: encryption.as_ref().map(EncryptionBody::from),
+            on_source_error,
             created_at: timestamp::to_text(record.created_at),
             updated_at: timestamp::to_text(record.updated_at),
         }
@@ -124,6 +129,9 @@ pub(super) struct SetConfiguration {
     /// How to encrypt media; null or absent leaves it clear. Assets of the group then need a
     /// content ID.
     encryption: Option<EncryptionBody>,
+    /// What players get where source segments are missing or unreadable; `fail` if absent.
+    #[schema(value_type = Option<OnSourceErrorSchema>)]
+    on_source_error: Option<String>,
 }
 
 /// Which streams of the source to offer. Bounds are inclusive and are compared with the
@@ -167,6 +175,17 @@ pub(super) enum StreamOrderSchema {
     VideoBitrateDescending,
 }
 
+/// `fail`: manifests name every segment, and a request for one that cannot be made answers 502.
+/// `heal`: manifests leave pictures out for so long and put silence in the place of sound.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = OnSourceError)]
+#[expect(dead_code, reason = "describes model::policy::OnSourceError")]
+pub(super) enum OnSourceErrorSchema {
+    Fail,
+    Heal,
+}
+
 impl SetConfiguration {
     /// Checks everything but the name, which the two calls treat differently. `stored` is the
     /// configuration that is replaced.
@@ -197,6 +216,10 @@ impl SetConfiguration {
             .encryption
             .map(|body| encryption::checked(body, package_type, state, stored))
             .transpose()?;
+        let on_source_error = match &self.on_source_error {
+            None => OnSourceError::default(),
+            Some(text) => check::word("onSourceError", text, "fail, heal")?,
+        };
         Ok(NewConfiguration {
             group,
             configuration: Configuration {
@@ -206,6 +229,7 @@ impl SetConfiguration {
                 manifest_name,
                 stream_selection,
                 encryption,
+                on_source_error,
             },
             description: check::description("description", self.description.unwrap_or_default())?,
         })

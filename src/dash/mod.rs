@@ -18,7 +18,8 @@ use quick_xml::writer::ElementWriter;
 use self::protection::{NAMESPACES, is_protected, write_protection};
 use crate::model::codec::CodecConfig;
 use crate::model::manifest::{
-    AdaptationSet, Manifest, ManifestPeriod, ManifestRendition, ManifestSegment, RenditionKind,
+    AdaptationSet, Healing, Manifest, ManifestPeriod, ManifestRendition, ManifestSegment,
+    RenditionKind, SILENCE_DIRECTORY,
 };
 use crate::time::{Ticks, Timescale};
 
@@ -66,7 +67,8 @@ fn write_period(
         .with_attribute(("start", iso_duration(period.start).as_str()))
         .with_attribute(("duration", iso_duration(period.duration).as_str()))
         .write_inner_content(|writer| {
-            for (set_index, set) in period.sets.iter().enumerate() {
+            let sets = period.sets.iter().enumerate();
+            for (set_index, set) in sets.filter(|(_, set)| !set.renditions.is_empty()) {
                 write_set(writer, index, set_index, set)?;
             }
             Ok(())
@@ -157,7 +159,7 @@ fn same_timeline(a: &ManifestRendition, b: &ManifestRendition) -> bool {
         && a.segments
             .iter()
             .zip(b.segments.iter())
-            .all(|(a, b)| (a.time, a.duration) == (b.time, b.duration))
+            .all(|(a, b)| (a.time, a.duration, a.healing) == (b.time, b.duration, b.healing))
 }
 
 fn template_directory(rendition: &ManifestRendition) -> String {
@@ -226,7 +228,10 @@ fn channel_configuration(channels: u8) -> u8 {
 
 fn write_template(writer: &mut Writer<Vec<u8>>, rendition: &ManifestRendition) -> io::Result<()> {
     let directory = template_directory(rendition);
-    let media = format!("{directory}/$Time$.{}", rendition.extension);
+    // A period has silence of a rendition, or its sound; see `plan::divide`.
+    let is_silent = rendition.segments.iter().any(|s| s.healing == Healing::Silence);
+    let folder = if is_silent { format!("/{SILENCE_DIRECTORY}") } else { String::new() };
+    let media = format!("{directory}{folder}/$Time$.{}", rendition.extension);
     let mut element = writer
         .create_element("SegmentTemplate")
         .with_attribute(("timescale", rendition.timescale.hertz().to_string().as_str()))
@@ -308,6 +313,7 @@ mod tests {
             time: Ticks(time),
             duration: Ticks(duration),
             bytes: 0,
+            healing: Healing::None,
         };
         let mut writer = Writer::new(Vec::new());
         let segments = [segment(5, 10), segment(15, 10), segment(25, 7), segment(40, 7)];

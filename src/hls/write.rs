@@ -8,7 +8,9 @@ use std::fmt::Write as _;
 
 use super::key::{KeyLines, has_keys, session_keys};
 use crate::model::codec::CodecConfig;
-use crate::model::manifest::{Manifest, ManifestRendition, Offer, RenditionId};
+use crate::model::manifest::{
+    Healing, Manifest, ManifestRendition, Offer, RenditionId, SILENCE_DIRECTORY,
+};
 use crate::time::{Ticks, Timescale};
 
 /// The group ID under which a variant finds the audio rendition that goes with it.
@@ -107,10 +109,18 @@ fn longest_segment(manifest: &Manifest, id: RenditionId) -> Ticks {
 fn write_segments(out: &mut String, rendition: &ManifestRendition, keys: &mut KeyLines) {
     let protection = rendition.protection.as_deref();
     for (index, segment) in rendition.segments.iter().enumerate() {
-        keys.before(out, protection, index);
+        let folder = match segment.healing {
+            Healing::Silence => format!("/{SILENCE_DIRECTORY}"),
+            Healing::None | Healing::Gap => String::new(),
+        };
+        // Silence is clear, whatever the rendition is.
+        keys.before(out, protection.filter(|_| folder.is_empty()), index);
+        if segment.healing == Healing::Gap {
+            out.push_str("#EXT-X-GAP\n");
+        }
         let _ = writeln!(
             out,
-            "#EXTINF:{},\n{}/{}.{}",
+            "#EXTINF:{},\n{}{folder}/{}.{}",
             segment.duration.seconds(rendition.timescale, 6),
             rendition.directory,
             segment.time.0,

@@ -65,7 +65,8 @@ pub struct AdaptationSet {
     pub aligned: bool,
     /// Whether decoders can go on from the set of the same kind in the period before.
     pub continues: bool,
-    /// In the order of the configuration.
+    /// In the order of the configuration. None where the set keeps its place in the period, and so
+    /// its number, though nothing of it is left.
     pub renditions: Vec<ManifestRendition>,
     /// Places, in the period, of the other sets that players may switch to: those that differ in
     /// the key alone.
@@ -144,7 +145,24 @@ pub struct ManifestSegment {
     /// Exact size; with SAMPLE-AES, which grows where encrypted bytes look like start codes, a
     /// little more than the usual one.
     pub bytes: u64,
+    /// What stands in for it.
+    pub healing: Healing,
 }
+
+/// What players are given where a segment cannot be made from its source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Healing {
+    /// The segment: its source is there.
+    #[default]
+    None,
+    /// Nothing for so long.
+    Gap,
+    /// Silence that lasts as long, in the directory [`SILENCE_DIRECTORY`] below the rendition's.
+    Silence,
+}
+
+/// The directory of silent segments below that of their rendition and period.
+pub const SILENCE_DIRECTORY: &str = "silence";
 
 /// Renditions that are played together, and what they need together.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -177,6 +177,27 @@ impl Default for StreamSelection {
     }
 }
 
+/// What players are offered of segments whose source objects are missing or unreadable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnSourceError {
+    /// All the same; a request for one fails.
+    #[default]
+    Fail,
+    /// Manifests leave pictures out for so long and put silence in the place of sound.
+    Heal,
+}
+
+impl OnSourceError {
+    /// The name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fail => "fail",
+            Self::Heal => "heal",
+        }
+    }
+}
+
 /// A packaging configuration: everything about it that decides what players get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Configuration {
@@ -192,6 +213,8 @@ pub struct Configuration {
     pub stream_selection: StreamSelection,
     /// How media is encrypted; `None` leaves it clear.
     pub encryption: Option<Encryption>,
+    /// What becomes of segments that cannot be made.
+    pub on_source_error: OnSourceError,
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@
 mod fetch;
 mod gather;
 mod protect;
+mod silence;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -24,6 +25,7 @@ use futures_util::future::try_join_all;
 
 use fetch::Block;
 pub use fetch::{BlockRequest, SourceReader};
+pub use silence::silence;
 
 use self::gather::gather;
 use crate::error::{Error, Kind, Result};

@@ -98,6 +98,7 @@ impl Title {
                 manifest_name: Name::default_manifest(),
                 stream_selection: StreamSelection::default(),
                 encryption: scheme.map(encryption),
+                on_source_error: Default::default(),
             };
             let keys = scheme.map(|scheme| Arc::new(keys(scheme)));
             let packaging =
@@ -262,6 +263,7 @@ async fn a_rendition_that_begins_later_has_no_clear_lead() {
         manifest_name: Name::default_manifest(),
         stream_selection: StreamSelection::default(),
         encryption: Some(encryption(scheme)),
+        on_source_error: Default::default(),
     };
     let keys = Some(Arc::new(keys(scheme)));
     let packaging = Packaging::new(presentation, "1", &configuration, keys).unwrap();

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::protection::Protection;
 use super::segmentation::Segmentation;
-use crate::model::policy::{Container, PackageType, SegmentDuration};
+use crate::model::policy::{Container, OnSourceError, PackageType, SegmentDuration};
 use crate::model::protection::SystemSignalling;
 
 /// Counts changes to what the muxers write: a new number turns all caches over.
@@ -76,6 +76,7 @@ impl Fingerprint {
         segments: &Self,
         package_type: PackageType,
         protection: Option<&Protection>,
+        on_source_error: OnSourceError,
     ) -> Self {
         let mut hash = Sha256::new();
         hash.update(PLAYLIST_FORMAT_VERSION.to_be_bytes());
@@ -85,6 +86,9 @@ impl Fingerprint {
             protection.iter().flat_map(|p| &p.keys().keys).flat_map(|k| &*k.signalling)
         {
             add_signalling(&mut hash, signalling);
+        }
+        if on_source_error == OnSourceError::Heal {
+            hash.update(b"heal");
         }
         Self::finish('p', hash)
     }

@@ -9,7 +9,7 @@ use super::{Fingerprint, INIT_NAME};
 use crate::cenc::aes128;
 use crate::model::codec::CodecConfig;
 use crate::model::manifest::{
-    AdaptationSet, Manifest, ManifestPeriod, ManifestRendition, ManifestSegment, Offer,
+    AdaptationSet, Healing, Manifest, ManifestPeriod, ManifestRendition, ManifestSegment, Offer,
     RenditionId, RenditionKind, RenditionProtection,
 };
 use crate::model::policy::Container;
@@ -273,7 +273,7 @@ impl Resolver<'_> {
 fn manifest_segment(track: &Track, range: Range<usize>, bytes: u64) -> Option<ManifestSegment> {
     let time = track.groups.get(range.start)?.time;
     let end = track.group_end(range.end - 1);
-    Some(ManifestSegment { time, duration: end.minus(time), bytes })
+    Some(ManifestSegment { time, duration: end.minus(time), bytes, healing: Healing::None })
 }
 
 /// Which fields the fragment over some groups needs, as segment number `index` of its period.

@@ -6,14 +6,18 @@
 //!   ├ protection   which key for which track, which IVs
 //!   ├ fingerprint  which URLs they have
 //!   ├ manifest     Manifest: names, times, sizes, bandwidths
-//!   └ segment      SegmentPlan: which groups, where in the source, exact size, ETag
+//!   ├ segment      SegmentPlan: which groups, where in the source, exact size, ETag
+//!   └ heal         the manifest again, knowing which source objects are missing
+//!     └ divide     periods that have no gaps, for MPDs
 //! ```
 //!
 //! Pure: no I/O, no clock, no randomness. The same index and configuration give the same plan on
 //! any node, which is what makes every URL answer the same bytes.
 
 mod bandwidth;
+mod divide;
 mod fingerprint;
+mod heal;
 mod manifest;
 mod protection;
 mod segment;
@@ -22,6 +26,7 @@ mod segmentation;
 use std::sync::Arc;
 
 pub use fingerprint::Fingerprint;
+pub use heal::{Healed, MissingObjects, SilencePlan};
 pub use protection::SegmentProtection;
 pub use segment::{SegmentPlan, TrackPart};
 
@@ -31,7 +36,9 @@ use self::protection::Protection;
 use self::segmentation::Segmentation;
 use crate::error::{Error, Kind, Result};
 use crate::model::manifest::{Manifest, RenditionId, RenditionKind, RenditionProtection};
-use crate::model::policy::{Configuration, Container, PackageType, StreamOrder, StreamSelection};
+use crate::model::policy::{
+    Configuration, Container, OnSourceError, PackageType, StreamOrder, StreamSelection,
+};
 use crate::model::presentation::{Medium, Presentation, Track};
 use crate::model::protection::KeySet;
 use crate::time::Ticks;
@@ -62,6 +69,15 @@ pub enum Target {
         /// The time that names it.
         time: Ticks,
     },
+    /// Silence as long as a media segment.
+    Silence {
+        /// Which rendition.
+        rendition: RenditionId,
+        /// Index of the period.
+        period: usize,
+        /// The time that names it.
+        time: Ticks,
+    },
 }
 
 /// One configuration applied to one presentation.
@@ -69,6 +85,7 @@ pub enum Target {
 pub struct Packaging {
     presentation: Arc<Presentation>,
     package_type: PackageType,
+    on_source_error: OnSourceError,
     segmentation: Segmentation,
     protection: Option<Protection>,
     segments: Fingerprint,
@@ -128,7 +145,13 @@ impl Packaging {
             &segmentation,
             protection.as_ref(),
         );
-        let playlists = Fingerprint::of_playlists(&segments, package_type, protection.as_ref());
+        let on_source_error = configuration.on_source_error;
+        let playlists = Fingerprint::of_playlists(
+            &segments,
+            package_type,
+            protection.as_ref(),
+            on_source_error,
+        );
         let manifest = Resolver {
             presentation: &presentation,
             segmentation: &segmentation,
@@ -142,6 +165,7 @@ impl Packaging {
         Ok(Self {
             presentation,
             package_type,
+            on_source_error,
             segmentation,
             protection,
             segments,
@@ -158,6 +182,21 @@ impl Packaging {
     /// Container and manifest format.
     pub fn package_type(&self) -> PackageType {
         self.package_type
+    }
+
+    /// What becomes of segments that cannot be made.
+    pub fn on_source_error(&self) -> OnSourceError {
+        self.on_source_error
+    }
+
+    /// The streams of the presentation that are offered, in order.
+    pub fn streams(&self) -> Vec<usize> {
+        let offers = self.manifest.offers.iter();
+        let ids = offers.flat_map(|offer| [Some(offer.main), offer.audio]);
+        let mut streams: Vec<usize> = ids.flatten().map(|id| id.stream).collect();
+        streams.sort_unstable();
+        streams.dedup();
+        streams
     }
 
     /// Names the init and media segments in URLs.

@@ -39,6 +39,15 @@ pub struct SegmentPlan {
     pub bytes: u64,
 }
 
+/// The tracks that renditions of a kind have, the lead first where it is there.
+pub(super) const fn media_of(kind: RenditionKind) -> &'static [Medium] {
+    match kind {
+        RenditionKind::Video => &[Medium::Video],
+        RenditionKind::Audio => &[Medium::Audio],
+        RenditionKind::Muxed => &[Medium::Video, Medium::Audio],
+    }
+}
+
 /// What a segment takes of one track.
 #[derive(Clone, Debug)]
 pub struct TrackPart {
@@ -64,12 +73,7 @@ impl SegmentPlan {
         let entry = packaging.manifest.rendition(rendition, period)?;
         let listed = entry.segments.binary_search_by_key(&time, |segment| segment.time).ok()?;
         let stream = rendition.stream;
-        let media: &[Medium] = match rendition.kind {
-            RenditionKind::Video => &[Medium::Video],
-            RenditionKind::Audio => &[Medium::Audio],
-            RenditionKind::Muxed => &[Medium::Video, Medium::Audio],
-        };
-        let mut tracks = media
+        let mut tracks = media_of(rendition.kind)
             .iter()
             .filter_map(|&medium| Some((medium, presentation.track(stream, period, medium)?)));
         let (lead_medium, lead) = tracks.next()?;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::FutureExt;
 
+use super::survey::Survey;
 use crate::cache::{Cache, Weight};
 use crate::package::{BlockRequest, Rendered, SourceReader};
-use crate::source::Root;
+use crate::source::{Root, SourceError};
 
 /// Names a block in the cache.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -35,15 +36,22 @@ impl Weight for Rendered {
 /// The cache of blocks.
 pub type BlockCache = Cache<BlockKey, CachedBlock>;
 
-/// A reader below a root that reads every block once while the cache holds it.
-pub fn source_reader(root: Arc<Root>, blocks: Arc<BlockCache>) -> SourceReader {
+/// A reader below a root that reads every block once while the cache holds it, and tells `survey`
+/// what it cannot read.
+pub fn source_reader(
+    root: Arc<Root>,
+    blocks: Arc<BlockCache>,
+    survey: Arc<Survey>,
+) -> SourceReader {
     SourceReader::new(move |request| {
-        let (root, blocks) = (root.clone(), blocks.clone());
+        let (root, blocks, survey) = (root.clone(), blocks.clone(), survey.clone());
         async move {
             let key = BlockKey { root: root.name().to_string(), request: request.clone() };
             let build = move || async move {
                 let BlockRequest { object, bytes } = request;
-                Ok(CachedBlock(root.read_object(&object, bytes).await?))
+                let read = root.read_object(&object, bytes).await;
+                let noticed = |error: &SourceError| survey.notice(root.name(), &object, error);
+                Ok(CachedBlock(read.inspect_err(noticed)?))
             };
             let CachedBlock(bytes) = blocks.get_or_build(key, build).await?;
             Ok(bytes)

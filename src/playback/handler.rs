@@ -14,14 +14,15 @@ use super::blocks::{BlockCache, source_reader};
 use super::library::Library;
 use super::respond::{Body, Freshness, Head, ResponsePolicy, Verdict, judge};
 use super::route::Route;
+use super::survey::Survey;
 use crate::cache::Cache;
 use crate::catalog::{AssetView, Catalog};
 use crate::error::{Blame, Error, Kind, Result};
-use crate::model::manifest::RenditionId;
-use crate::model::policy::{Name, PackageType};
+use crate::model::manifest::{Manifest, RenditionId};
+use crate::model::policy::{Name, OnSourceError, PackageType};
 use crate::package::{self, Rendered, SourceReader};
-use crate::plan::{Fingerprint, Packaging, SegmentPlan, Target};
-use crate::source::Sources;
+use crate::plan::{Fingerprint, MissingObjects, Packaging, SegmentPlan, SilencePlan, Target};
+use crate::source::{Root, Sources};
 use crate::telemetry::{HttpRequest, Listener, Metrics};
 use crate::{dash, hls};
 
@@ -37,6 +38,8 @@ pub struct Playback {
     pub library: Arc<Library>,
     /// Where media is.
     pub sources: Arc<Sources>,
+    /// What is missing there.
+    pub survey: Arc<Survey>,
     /// Source bytes read lately.
     pub blocks: Arc<BlockCache>,
     /// Finished segments and manifests.
@@ -144,17 +147,38 @@ impl Playback {
             )));
         }
         let packaging = self.library.current(view, configuration).await?;
+        let shown = self.shown(view, packaging).await?;
         // Order and bounds of the selection show in the manifest but not in its fingerprints.
         let selection = configuration.stream_selection;
         let key = format!(
             "{}/{:?}/{}-{}",
-            packaging.playlists(),
+            shown.key(),
             selection.order,
             selection.min_video_bits_per_second,
             selection.max_video_bits_per_second
         );
-        let build = || async move { entry_manifest(&packaging) };
+        let metrics = self.metrics.clone();
+        let build = || async move {
+            let packaging = &shown.packaging;
+            match shown.healed(&metrics)? {
+                Some(manifest) => entry_manifest_of(packaging.package_type(), &manifest),
+                None => entry_manifest(packaging),
+            }
+        };
         self.segments.get_or_build(key, build).await
+    }
+
+    /// A packaging with what of its source is missing now, if its configuration heals.
+    async fn shown(&self, view: &AssetView, packaging: Arc<Packaging>) -> Result<Shown> {
+        let missing = match packaging.on_source_error() {
+            OnSourceError::Fail => MissingObjects::default(),
+            OnSourceError::Heal => {
+                let root = self.root(view)?;
+                let (presentation, streams) = (packaging.presentation(), packaging.streams());
+                self.survey.missing(&view.name, &root, presentation, &streams).await
+            }
+        };
+        Ok(Shown { asset: view.name.clone(), packaging, missing })
     }
 
     /// A resource that is at hand.
@@ -176,6 +200,27 @@ impl Playback {
         self.policy.resource(&head, &verdict, Some(rendered.bytes.clone()))
     }
 
+    /// A resource that is at hand, never changes, and of which parts may be asked for.
+    fn give_parts(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        rendered: Rendered,
+        request_id: &str,
+    ) -> Response<Body> {
+        let head = Head {
+            content_type: rendered.content_type,
+            etag: rendered.etag,
+            length: rendered.bytes.len() as u64,
+            freshness: Freshness::Immutable,
+            ranges: true,
+        };
+        match judge(method, headers, &head) {
+            Verdict::Unsatisfiable => self.policy.unsatisfiable(&head, request_id),
+            verdict => self.policy.resource(&head, &verdict, Some(rendered.bytes)),
+        }
+    }
+
     /// A resource below a fingerprint. Conditions, `HEAD` and bad ranges are answered from the plan
     /// alone.
     async fn fixed(
@@ -188,10 +233,23 @@ impl Playback {
     ) -> Result<Response<Body>> {
         let plan = match resource {
             Resource::Playlist(packaging, rendition) => {
-                let key = format!("{}/{rendition}", packaging.playlists());
-                let build = || async move { media_playlist(&packaging, rendition) };
+                let shown = self.shown(view, packaging).await?;
+                // What heals changes with the source.
+                let freshness = match shown.packaging.on_source_error() {
+                    OnSourceError::Fail => Freshness::Immutable,
+                    OnSourceError::Heal => Freshness::Entry,
+                };
+                let key = format!("{}/{rendition}", shown.key());
+                let metrics = self.metrics.clone();
+                let build = || async move {
+                    match shown.healed(&metrics)? {
+                        Some(manifest) => media_playlist_of(&manifest, rendition)
+                            .ok_or_else(|| gone(shown.packaging.playlists())),
+                        None => media_playlist(&shown.packaging, rendition),
+                    }
+                };
                 let rendered = self.segments.get_or_build(key, build).await?;
-                return Ok(self.give(method, headers, &rendered, Freshness::Immutable));
+                return Ok(self.give(method, headers, &rendered, freshness));
             }
             Resource::Init(packaging, rendition, period) => {
                 let key = format!("{}/{rendition}/{period}/init", packaging.segments());
@@ -202,17 +260,15 @@ impl Playback {
                     package::init(track, protection, &etag)
                 };
                 let rendered = self.segments.get_or_build(key, build).await?;
-                let head = Head {
-                    content_type: rendered.content_type,
-                    etag: rendered.etag,
-                    length: rendered.bytes.len() as u64,
-                    freshness: Freshness::Immutable,
-                    ranges: true,
+                return Ok(self.give_parts(method, headers, rendered, request_id));
+            }
+            Resource::Silence(plan) => {
+                let build = || {
+                    let plan = plan.clone();
+                    async move { package::silence(&plan) }
                 };
-                return Ok(match judge(method, headers, &head) {
-                    Verdict::Unsatisfiable => self.policy.unsatisfiable(&head, request_id),
-                    verdict => self.policy.resource(&head, &verdict, Some(rendered.bytes)),
-                });
+                let rendered = self.segments.get_or_build(plan.key(), build).await?;
+                return Ok(self.give_parts(method, headers, rendered, request_id));
             }
             Resource::Segment(plan) => plan,
         };
@@ -248,14 +304,17 @@ impl Playback {
 
     /// Reads the source of an asset.
     pub fn source_reader(&self, view: &AssetView) -> Result<SourceReader> {
-        let root = self.sources.get(&view.source).ok_or_else(|| {
+        Ok(source_reader(self.root(view)?, self.blocks.clone(), self.survey.clone()))
+    }
+
+    fn root(&self, view: &AssetView) -> Result<Arc<Root>> {
+        self.sources.get(&view.source).ok_or_else(|| {
             let message = format!(
                 "source {:?} of asset {} is not configured any more; add it to the settings",
                 view.source, view.name
             );
             Error::new(Kind::SourceFailed, message)
-        })?;
-        Ok(source_reader(root, self.blocks.clone()))
+        })
     }
 
     /// A media segment, from the cache or built once.
@@ -286,6 +345,7 @@ enum Resource {
     Playlist(Arc<Packaging>, RenditionId),
     Init(Arc<Packaging>, RenditionId, usize),
     Segment(Box<SegmentPlan>),
+    Silence(Box<SilencePlan>),
 }
 
 impl Resource {
@@ -304,18 +364,67 @@ impl Resource {
             Target::Segment { rendition, period, time } => {
                 packaging.segment(rendition, period, time).map(Box::new).map(Self::Segment)
             }
+            Target::Silence { rendition, period, time } => {
+                packaging.silence(rendition, period, time).map(Box::new).map(Self::Silence)
+            }
         }
+    }
+}
+
+/// A packaging as players see it now.
+struct Shown {
+    asset: Name,
+    packaging: Arc<Packaging>,
+    missing: MissingObjects,
+}
+
+impl Shown {
+    /// Names its playlists in caches: other objects missing, other text.
+    fn key(&self) -> String {
+        let mut key = self.packaging.playlists().to_string();
+        if !self.missing.is_empty() {
+            let mut hash = Sha256::new();
+            for (stream, object, available) in self.missing.iter() {
+                hash.update((stream as u64).to_be_bytes());
+                hash.update(u64::from(object).to_be_bytes());
+                hash.update(available.to_be_bytes());
+            }
+            key = format!("{key}/healed-{}", hex::encode(hash.finalize()));
+        }
+        key
+    }
+
+    /// The manifest without what is missing; `None` where nothing is. Counts what it heals.
+    fn healed(&self, metrics: &Metrics) -> Result<Option<Manifest>> {
+        if self.missing.is_empty() {
+            return Ok(None);
+        }
+        let healed = self.packaging.healed(&self.missing);
+        if !healed.is_playable {
+            let message = format!(
+                "asset {}: all of its source is missing or unreadable; bring it back, or delete \
+                 the asset",
+                self.asset
+            );
+            return Err(Error::new(Kind::SourceFailed, message));
+        }
+        metrics.healed(healed.gaps, healed.silent);
+        Ok(Some(healed.manifest))
     }
 }
 
 /// Prints the entry manifest.
 pub(crate) fn entry_manifest(packaging: &Packaging) -> Result<Rendered> {
-    let (text, content_type) = match packaging.package_type() {
+    entry_manifest_of(packaging.package_type(), packaging.manifest())
+}
+
+fn entry_manifest_of(package_type: PackageType, resolved: &Manifest) -> Result<Rendered> {
+    let (text, content_type) = match package_type {
         PackageType::Hls | PackageType::HlsCmaf => {
-            (hls::write::master_playlist(packaging.manifest()), PLAYLIST_TYPE)
+            (hls::write::master_playlist(resolved), PLAYLIST_TYPE)
         }
         PackageType::Dash => {
-            let mpd = dash::mpd(packaging.manifest());
+            let mpd = dash::mpd(resolved);
             let cannot = |error| Error::internal("the MPD cannot be written").caused_by(error);
             (mpd.map_err(cannot)?, MPD_TYPE)
         }
@@ -325,9 +434,13 @@ pub(crate) fn entry_manifest(packaging: &Packaging) -> Result<Rendered> {
 
 /// Prints a media playlist.
 pub(crate) fn media_playlist(packaging: &Packaging, rendition: RenditionId) -> Result<Rendered> {
-    let text = hls::write::media_playlist(packaging.manifest(), rendition);
-    let text = text.ok_or_else(|| gone(packaging.playlists()))?;
-    Ok(manifest(text, PLAYLIST_TYPE))
+    let rendered = media_playlist_of(packaging.manifest(), rendition);
+    rendered.ok_or_else(|| gone(packaging.playlists()))
+}
+
+fn media_playlist_of(resolved: &Manifest, rendition: RenditionId) -> Option<Rendered> {
+    let text = hls::write::media_playlist(resolved, rendition)?;
+    Some(manifest(text, PLAYLIST_TYPE))
 }
 
 fn gone(fingerprint: &Fingerprint) -> Error {

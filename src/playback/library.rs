@@ -14,7 +14,9 @@ use crate::error::{Error, Kind, Result};
 use crate::index::{IndexId, Store};
 use crate::keys::Keys;
 use crate::model::encryption::Encryption;
-use crate::model::policy::{Configuration, PackageType, SegmentDuration, StreamOrder};
+use crate::model::policy::{
+    Configuration, OnSourceError, PackageType, SegmentDuration, StreamOrder,
+};
 use crate::model::presentation::{Group, Presentation};
 use crate::model::protection::KeySet;
 use crate::plan::{Fingerprint, Packaging};
@@ -63,6 +65,7 @@ struct PlanKey {
     order: StreamOrder,
     bits_per_second: (u32, u32),
     clear_lead_segments: u32,
+    on_source_error: OnSourceError,
     /// The address of the key set: a plan keeps its set, so as long as the plan is in the cache no
     /// other set can have it.
     keys: Option<usize>,
@@ -88,6 +91,7 @@ impl PlanKey {
                 .encryption
                 .as_ref()
                 .map_or(0, |encryption| encryption.clear_lead_segments),
+            on_source_error: configuration.on_source_error,
             keys: keys.map(|keys| Arc::as_ptr(keys) as usize),
         }
     }

@@ -6,6 +6,7 @@
 //!     route    path → Route
 //!     access   may this client ask
 //!     library  names → Packaging, through the caches of indexes and plans
+//!     survey   what of the source is missing, for configurations that heal
 //!     cache    hit, or package::segment once
 //!     respond  headers, ranges, conditions, CORS, problems
 //! ```
@@ -17,6 +18,7 @@ mod library;
 mod respond;
 mod route;
 mod server;
+mod survey;
 
 pub use access::Access;
 pub use blocks::{BlockCache, source_reader};
@@ -26,3 +28,4 @@ pub use library::Library;
 pub use respond::ResponsePolicy;
 pub(crate) use route::Route;
 pub use server::serve;
+pub use survey::Survey;

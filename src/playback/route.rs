@@ -5,12 +5,13 @@
 //! /vod/v1/{asset}/p.{fingerprint}/{rendition}.m3u8
 //! /vod/v1/{asset}/s.{fingerprint}/{rendition}/{period}/init.mp4
 //! /vod/v1/{asset}/s.{fingerprint}/{rendition}/{period}/{time}.m4s | .ts
+//! /vod/v1/{asset}/s.{fingerprint}/{rendition}/{period}/silence/{time}.m4s
 //! ```
 //!
 //! Every resource has one spelling: percent-encoded or doubled slashes, leading zeros and signs are
 //! not found, so that caches hold nothing twice.
 
-use crate::model::manifest::RenditionId;
+use crate::model::manifest::{RenditionId, SILENCE_DIRECTORY};
 use crate::model::policy::{Container, Name};
 use crate::plan::{Fingerprint, INIT_NAME, Target};
 use crate::time::Ticks;
@@ -61,6 +62,7 @@ impl Route {
             Self::Entry { .. } => "entry",
             Self::Fixed { target: Target::Media(_), .. } => "media_playlist",
             Self::Fixed { target: Target::Init { .. }, .. } => "init",
+            Self::Fixed { target: Target::Silence { .. }, .. } => "silence",
             Self::Fixed { .. } => "segment",
         }
     }
@@ -99,6 +101,12 @@ impl Route {
                     (Target::Segment { rendition, period, time }, Some(container))
                 }
             }
+            (true, &[rendition, period, folder, file]) if folder == SILENCE_DIRECTORY => {
+                let rendition = RenditionId::parse(rendition)?;
+                let period = usize::try_from(number(period)?).ok()?;
+                let time = Ticks(number(file.strip_suffix(".m4s")?)?);
+                (Target::Silence { rendition, period, time }, Some(Container::Cmaf))
+            }
             _ => return None,
         };
         Some(Self::Fixed { asset, fingerprint, target, container })
@@ -126,6 +134,7 @@ mod tests {
             (format!("/vod/v1/bbb/s.{DIGITS}/video-2/0/init.mp4"), "init"),
             (format!("/vod/v1/bbb/s.{DIGITS}/video-2/10/540000.m4s"), "segment"),
             (format!("/vod/v1/bbb/s.{DIGITS}/av-1/0/0.ts"), "segment"),
+            (format!("/vod/v1/bbb/s.{DIGITS}/audio-1/0/silence/0.m4s"), "silence"),
         ];
         for (path, label) in cases {
             assert_eq!(Route::parse(&path).map(|route| route.label()), Some(label), "{path}");
@@ -156,6 +165,10 @@ mod tests {
             format!("/vod/v1/bbb/s.{digits}/video-1/0/01.m4s"),
             format!("/vod/v1/bbb/s.{digits}/video-1/0/99999999999999999999.m4s"),
             format!("/vod/v1/bbb/s.{digits}/video-01/0/1.m4s"),
+            format!("/vod/v1/bbb/s.{digits}/audio-1/0/silence/01.m4s"),
+            format!("/vod/v1/bbb/s.{digits}/audio-1/0/silence/1.ts"),
+            format!("/vod/v1/bbb/s.{digits}/audio-1/0/noise/1.m4s"),
+            format!("/vod/v1/bbb/p.{digits}/audio-1/0/silence/1.m4s"),
         ] {
             assert_eq!(Route::parse(&path), None, "{path}");
         }

@@ -33,6 +33,8 @@ pub struct Metrics {
     source_duration: Histogram<f64>,
     source_bytes: Counter<u64>,
     source_retries: Counter<u64>,
+    source_missing: Gauge<u64>,
+    healed_segments: Counter<u64>,
     key_lookups: Counter<u64>,
     key_requests: Counter<u64>,
     key_duration: Histogram<f64>,
@@ -171,6 +173,11 @@ impl Metrics {
             source_duration: seconds(&meter, names::SOURCE_DURATION, "Source request, retried"),
             source_bytes: bytes(names::SOURCE_BYTES, "Bytes read from a source"),
             source_retries: count(names::SOURCE_RETRIES, "Attempts after the first"),
+            source_missing: meter
+                .u64_gauge(names::SOURCE_MISSING)
+                .with_description("Source objects missing or too short")
+                .build(),
+            healed_segments: count(names::HEALED_SEGMENTS, "Segments manifests do without"),
             key_lookups: count(names::KEY_LOOKUPS, "Look-ups of key sets"),
             key_requests: count(names::KEY_REQUESTS, "Questions put to key servers"),
             key_duration: seconds(&meter, names::KEY_DURATION, "Key server request, retried"),
@@ -253,6 +260,18 @@ impl Metrics {
     /// Counts another attempt at a request to a source.
     pub fn source_retry(&self, source: &str) {
         self.source_retries.add(1, &[KeyValue::new(names::LABEL_SOURCE, source.to_owned())]);
+    }
+
+    /// Says how many source objects are known to be missing or too short now.
+    pub fn missing_objects(&self, objects: u64) {
+        self.source_missing.record(objects, &[]);
+    }
+
+    /// Counts the segments of a manifest that are gaps, and those that are silent.
+    pub fn healed(&self, gaps: u64, silent: u64) {
+        for (healing, segments) in [("gap", gaps), ("silence", silent)] {
+            self.healed_segments.add(segments, &[KeyValue::new(names::LABEL_HEALING, healing)]);
+        }
     }
 
     /// Counts a look-up of a key set.
@@ -368,6 +387,8 @@ mod tests {
             bytes: 188,
         });
         metrics.source_retry("default");
+        metrics.missing_objects(4);
+        metrics.healed(3, 1);
         metrics.key_lookup(KeyLookup::Stale);
         metrics.key_request("timeout", Duration::from_secs(1));
         metrics.key_retry();
@@ -389,6 +410,9 @@ mod tests {
             r#"packorigin_source_requests_total{operation="read",outcome="ok",source="default"} 1"#,
             r#"packorigin_source_read_bytes_total{source="default"} 188"#,
             r#"packorigin_source_retries_total{source="default"} 1"#,
+            r#"packorigin_source_missing_objects 4"#,
+            r#"packorigin_healed_segments_total{healing="gap"} 3"#,
+            r#"packorigin_healed_segments_total{healing="silence"} 1"#,
             r#"packorigin_keys_lookups_total{outcome="stale"} 1"#,
             r#"packorigin_keys_requests_total{outcome="timeout"} 1"#,
             r#"packorigin_keys_request_duration_seconds_count{outcome="timeout"} 1"#,

@@ -42,6 +42,10 @@ pub const SOURCE_DURATION: &str = "packorigin.source.request.duration";
 pub const SOURCE_BYTES: &str = "packorigin.source.read";
 /// Counter: attempts after the first. Labels: source.
 pub const SOURCE_RETRIES: &str = "packorigin.source.retries";
+/// Gauge: source objects that are missing or too short, as far as this node knows.
+pub const SOURCE_MISSING: &str = "packorigin.source.missing.objects";
+/// Counter: segments that manifests were written without. Labels: healing.
+pub const HEALED_SEGMENTS: &str = "packorigin.healed.segments";
 /// Counter: look-ups of key sets. Labels: outcome.
 pub const KEY_LOOKUPS: &str = "packorigin.keys.lookups";
 /// Counter: questions put to key servers, retries included. Labels: outcome.
@@ -73,6 +77,8 @@ pub const LABEL_CONTAINER: &str = "container";
 pub const LABEL_SOURCE: &str = "source";
 /// What was asked of a source.
 pub const LABEL_OPERATION: &str = "operation";
+/// `gap` or `silence`.
+pub const LABEL_HEALING: &str = "healing";
 /// Code of an error kind.
 pub const LABEL_KIND: &str = "kind";
 /// Whose fault.

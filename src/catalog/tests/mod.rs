@@ -119,6 +119,7 @@ fn new_configuration(group: &str, configuration: &str, seconds: u32) -> NewConfi
             manifest_name: Name::default_manifest(),
             stream_selection: StreamSelection::default(),
             encryption: None,
+            on_source_error: Default::default(),
         },
         description: String::new(),
     }

@@ -69,7 +69,7 @@ async fn a_configuration_takes_its_defaults() {
         "streamSelection": {
             "order": "ORIGINAL", "minVideoBitsPerSecond": 0, "maxVideoBitsPerSecond": 2147483647,
         },
-        "encryption": null,
+        "encryption": null, "onSourceError": "fail",
     });
     assert_eq!(body, expected);
 }
@@ -84,7 +84,7 @@ async fn a_configuration_is_replaced_as_a_whole() {
             "order": "VIDEO_BITRATE_DESCENDING",
             "minVideoBitsPerSecond": 5, "maxVideoBitsPerSecond": 5,
         },
-        "encryption": null,
+        "encryption": null, "onSourceError": "heal",
     });
     let replaced = api.put(DASH, full.clone()).await.expect_status(200);
     for (field, value) in full.as_object().unwrap() {
@@ -96,6 +96,7 @@ async fn a_configuration_is_replaced_as_a_whole() {
     assert_eq!(replaced.body["segmentDurationSeconds"], 6);
     assert_eq!(replaced.body["streamSelection"]["minVideoBitsPerSecond"], 0);
     assert_eq!(replaced.body["description"], "");
+    assert_eq!(replaced.body["onSourceError"], "fail");
     let other = json!({"name": "other", "packageType": "HLS"});
     api.put(DASH, other).await.expect_problem(400, "invalid_argument", Some("name"));
     assert_eq!(api.get(CONFIGURATIONS).await.expect_status(200).names(), ["dash"]);
@@ -126,6 +127,8 @@ async fn a_configuration_is_refused_with_reasons() {
         ("manifestName", json!("a/b"), "manifestName"),
         ("manifestName", json!(""), "manifestName"),
         ("description", json!(7), "description"),
+        ("onSourceError", json!("skip"), "onSourceError"),
+        ("onSourceError", json!(true), "onSourceError"),
         ("encryption", json!({}), "encryption.systemIds"),
         ("encryption", json!(false), "encryption"),
         (selection, json!({"order": "RANDOM"}), "streamSelection.order"),
