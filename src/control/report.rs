@@ -220,7 +220,7 @@ pub(super) struct RandomAccessSchema {
     shortest_milliseconds: i64,
     /// Longest distance between two, or from the last to the end.
     longest_milliseconds: i64,
-    /// Average distance.
+    /// Average distance between two.
     average_milliseconds: i64,
 }
 
