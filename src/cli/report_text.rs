@@ -5,7 +5,9 @@
 
 use std::fmt::Write as _;
 
-use crate::model::ingest::{Finding, IngestFailure, PackageReport, Report, Severity, StreamReport};
+use crate::model::ingest::{
+    Finding, FindingCode, IngestFailure, PackageReport, Report, Severity, StreamReport,
+};
 
 /// Columns of a line.
 const WIDTH: usize = 100;
@@ -262,6 +264,9 @@ fn findings(findings: &[Finding], style: Style) -> String {
     let mut text = String::new();
     for finding in findings {
         let times = match finding.count {
+            count if finding.code == FindingCode::SyncLost => {
+                format!(", {}", counted(count, "byte"))
+            }
             0 | 1 => String::new(),
             count => format!(", {count} times"),
         };
@@ -400,8 +405,8 @@ impl Table {
 mod tests {
     use super::*;
     use crate::model::ingest::{
-        Alignment, AudioReport, FailureCode, FindingCode, Findings, LeftOut, Offsets, PeriodCause,
-        PeriodReport, Place, RandomAccessReport, ScanType, VideoReport,
+        Alignment, AudioReport, FailureCode, Findings, LeftOut, Offsets, PeriodCause, PeriodReport,
+        Place, RandomAccessReport, ScanType, VideoReport,
     };
     use crate::model::policy::PackageType;
 
@@ -457,6 +462,7 @@ mod tests {
             let place = Place::stream("v.m3u8").file(format!("{long}{byte}.ts")).byte(byte);
             findings.add(FindingCode::PacketsLost, place, format!("lost in {long}\u{1b}[2J"));
         }
+        findings.add_many(FindingCode::SyncLost, Place::stream("v.m3u8"), 40, "skipped");
         findings.add(FindingCode::VariantMissing, Place::stream("x.m3u8"), "it is not there");
         Report {
             duration_milliseconds: 36_000_040,
@@ -518,6 +524,7 @@ mod tests {
             "  HLS_CMAF  video-1: H.264 3840x2160\n            left out: MP3 of",
             "  error variant_missing\n    x.m3u8\n    it is not there\n    → Upload the stream again",
             "  warning packets_lost, 7 times\n",
+            "  warning sync_lost, 40 bytes\n",
             "0.ts byte 0\n",
             "2.ts byte 2\n    …\n",
         ] {

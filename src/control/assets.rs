@@ -224,7 +224,7 @@ pub(super) struct PatchAsset {
         (status = 202, description = "Created; ingest is queued", body = AssetBody),
         (status = 404, description = "`not_found`: there is no such group"),
         (status = 409, description = "`already_exists`; `failed_precondition`: no content ID, though \
-            a configuration of the group encrypts"),
+            a configuration of the group encrypts, or dry runs are switched off"),
         (status = 413, description = "`too_large`: a body of more than 4 MiB, or a dry run that \
             takes too long"),
         (status = 429, description = "`rate_limited`: as many dry runs as are allowed are under way"),

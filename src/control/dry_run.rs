@@ -47,9 +47,14 @@ impl DryRun {
 
     /// Reads the master playlist at `path` and all that it leads to.
     ///
-    /// Fails with [`Kind::RateLimited`] where others are under way, and with [`Kind::TooLarge`]
-    /// where it takes too long.
+    /// Fails with [`Kind::FailedPrecondition`] where there are no dry runs at all, with
+    /// [`Kind::RateLimited`] where others are under way, and with [`Kind::TooLarge`] where it takes
+    /// too long.
     pub(super) async fn run(&self, source: String, path: String) -> Result<DryRunResult> {
+        if self.limits.concurrency == 0 {
+            let message = "dry runs are switched off (ingest.dry_runs = 0); use packorigin inspect";
+            return Err(Error::new(Kind::FailedPrecondition, message));
+        }
         let _turn = self.free.try_acquire().map_err(|_| {
             let message = format!(
                 "no more than {} dry runs are read at a time (ingest.dry_runs); try again when \

@@ -220,7 +220,7 @@ pub(super) struct RandomAccessSchema {
     shortest_milliseconds: i64,
     /// Longest distance between two, or from the last to the end.
     longest_milliseconds: i64,
-    /// Average distance.
+    /// Average distance between two.
     average_milliseconds: i64,
 }
 
@@ -264,7 +264,7 @@ pub(super) struct OffsetsSchema {
 pub(super) struct TallySchema {
     /// What.
     code: FindingCodeSchema,
-    /// How often: bytes for `sync_lost`, otherwise places.
+    /// How many: bytes for `sync_lost`, otherwise occurrences.
     count: u64,
     /// The first places, at most five.
     places: Vec<PlaceSchema>,
@@ -322,7 +322,7 @@ pub(super) struct FindingSchema {
     code: FindingCodeSchema,
     /// The first places, at most five, all in the same stream.
     places: Vec<PlaceSchema>,
-    /// How many times in all: bytes for `sync_lost`, otherwise places.
+    /// How many in all: bytes for `sync_lost`, otherwise occurrences.
     count: u64,
     /// Plain words about the first place.
     detail: String,

@@ -166,7 +166,8 @@ fn random_access(stream: &Stream) -> RandomAccessReport {
         all.filter(|group| group.access != RandomAccess::None)
     };
     let of_kind = |kind| groups().filter(|group| group.access == kind).count() as u64;
-    let (mut shortest, mut longest, mut span) = (None::<Ticks>, Ticks::ZERO, Ticks::ZERO);
+    let (mut shortest, mut longest) = (None::<Ticks>, Ticks::ZERO);
+    let (mut span, mut distances) = (Ticks::ZERO, 0);
     for track in tracks(stream, Medium::Video) {
         let begins: Vec<&Group> =
             track.groups.iter().filter(|group| group.access != RandomAccess::None).collect();
@@ -174,17 +175,16 @@ fn random_access(stream: &Stream) -> RandomAccessReport {
             let end = begins.get(index + 1).map_or(track.end, |next| next.time);
             let distance = mpeg(track, end).minus(mpeg(track, group.time));
             longest = longest.max(distance);
-            span = span.plus(distance);
             // The last group ends with the track, where no random access point is.
             if index + 1 < begins.len() {
                 shortest = Some(shortest.map_or(distance, |before| before.min(distance)));
+                (span, distances) = (span.plus(distance), distances + 1);
             }
         }
     }
-    let points = groups().count() as u64;
-    let average = i64::try_from(points.max(1)).map_or(Ticks::ZERO, |points| Ticks(span.0 / points));
+    let average = if distances > 0 { Ticks(span.0 / distances) } else { longest };
     RandomAccessReport {
-        points,
+        points: groups().count() as u64,
         instant: of_kind(RandomAccess::Instant),
         recovery: of_kind(RandomAccess::Recovery),
         gradual: of_kind(RandomAccess::Gradual),
@@ -560,7 +560,7 @@ mod tests {
             gradual: 1,
             shortest_milliseconds: 1_000,
             longest_milliseconds: 10_000,
-            average_milliseconds: 4_500,
+            average_milliseconds: 5_000,
         };
         assert_eq!(random_access(&stream), expected);
         let video = of_video(&stream).unwrap();

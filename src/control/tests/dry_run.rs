@@ -94,6 +94,8 @@ async fn it_is_refused_as_the_real_call_would_be() {
             api.post(path, body).await.expect_problem(400, "invalid_argument", Some(field));
         }
     }
+    let off = furnished().await.post(DRY, asset("good/a")).await;
+    off.expect_problem(409, "failed_precondition", None);
     let call = |path| api.post(path, asset("good/a"));
     call("/v1/assets?dryRun=1").await.expect_problem(400, "invalid_argument", Some("dryRun"));
     call("/v1/assets?dry=true").await.expect_problem(400, "invalid_argument", Some("dry"));

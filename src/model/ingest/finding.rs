@@ -11,7 +11,7 @@ pub struct Finding {
     pub code: FindingCode,
     /// The first places, at most [`Finding::MAX_PLACES`]; all in the same stream.
     pub places: Vec<Place>,
-    /// How many times in all, in the unit of the code: bytes for `sync_lost`, otherwise places.
+    /// How many in all, in the unit of the code: bytes for `sync_lost`, otherwise occurrences.
     pub count: u64,
     /// Plain words about the first place: what is there.
     pub detail: String,

@@ -224,7 +224,7 @@ pub struct RandomAccessReport {
     pub shortest_milliseconds: i64,
     /// Longest distance between two, or from the last to the end.
     pub longest_milliseconds: i64,
-    /// Average distance.
+    /// Average distance between two.
     pub average_milliseconds: i64,
 }
 
