@@ -9,7 +9,6 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use packorigin::codec::dolby::{ac3_specific_box, eac3_specific_box};
 use packorigin::codec::sound::Framer;
 use packorigin::model::codec::{CodecConfig, StreamSyntax};
 use packorigin::ts::packet::{PACKET_BYTES, Packet, PacketReader};
@@ -132,7 +131,7 @@ fn check(path: &Path) {
     match &framer.configs()[0] {
         CodecConfig::Ac3(config) => {
             let written = box_by_ffmpeg(path, b"dac3").unwrap();
-            assert_eq!(ac3_specific_box(config)[..], written, "{name}");
+            assert_eq!(config.specific()[..], written, "{name}");
         }
         CodecConfig::Eac3(config) => {
             let mut written = box_by_ffmpeg(path, b"dec3").unwrap();
@@ -140,7 +139,7 @@ fn check(path: &Path) {
             if let (Some(complexity), 5) = (config.joc_complexity, written.len()) {
                 written.extend_from_slice(&[1, complexity]);
             }
-            assert_eq!(eac3_specific_box(config), written, "{name}");
+            assert_eq!(config.specific(), written, "{name}");
         }
         _ => {}
     }

@@ -25,6 +25,8 @@ use crate::time::{Ticks, Timescale};
 
 const NAMESPACE: &str = "urn:mpeg:dash:schema:mpd:2011";
 const PROFILES: &str = "urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019";
+/// ETSI TS 102 366 V1.4.1 I.1.2.1.
+const DOLBY_CHANNEL_SCHEME: &str = "tag:dolby.com,2014:dash:audio_channel_configuration:2011";
 const CHANNEL_SCHEME: &str = "urn:mpeg:mpegB:cicp:ChannelConfiguration";
 const CONTINUITY_SCHEME: &str = "urn:mpeg:dash:period-continuity:2015";
 const SWITCHING_SCHEME: &str = "urn:mpeg:dash:adaptation-set-switching:2016";
@@ -201,19 +203,15 @@ fn write_representation(
         let rate = sound.sampling_frequency.to_string();
         element = element.with_attribute(("audioSamplingRate", rate.as_str()));
     }
-    let channels = sound.map(|sound| channel_configuration(sound.channels));
+    let channels = lead.and_then(channel_description);
     if channels.is_none() && properties.is_empty() && !with_template {
         element.write_empty()?;
         return Ok(());
     }
     element.write_inner_content(|writer| {
-        if let Some(channels) = channels {
-            write_descriptor(
-                writer,
-                "AudioChannelConfiguration",
-                CHANNEL_SCHEME,
-                &channels.to_string(),
-            )?;
+        if let Some(channels) = &channels {
+            let (scheme, value) = channels;
+            write_descriptor(writer, "AudioChannelConfiguration", scheme, value)?;
         }
         for (element, scheme, value) in &properties {
             write_descriptor(writer, element, scheme, value)?;
@@ -258,6 +256,20 @@ fn properties(codec: Option<&CodecConfig>) -> Vec<(&'static str, &'static str, S
         ],
         _ => Vec::new(),
     }
+}
+
+/// Which loudspeakers sound plays on: scheme and value; `None` for pictures.
+fn channel_description(codec: &CodecConfig) -> Option<(&'static str, String)> {
+    let mask = match codec {
+        CodecConfig::Ac3(ac3) => Some(ac3.channel_mask()),
+        CodecConfig::Eac3(eac3) => Some(eac3.channel_mask()),
+        _ => None,
+    };
+    if let Some(mask) = mask {
+        return Some((DOLBY_CHANNEL_SCHEME, format!("{mask:04X}")));
+    }
+    let sound = codec.sound()?;
+    Some((CHANNEL_SCHEME, channel_configuration(sound.channels).to_string()))
 }
 
 /// `ChannelConfiguration` of ISO/IEC 23091-3:2018 table 8 for as many channels.

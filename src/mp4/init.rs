@@ -1,14 +1,14 @@
 //! The initialization segment of one track (ISO/IEC 23000-19:2024 7.2).
 
 use mp4_atom::{
-    Audio, Avc1, Avcc, AvccExt, Codec, Dinf, Dref, DrefEntry, Encode, Esds, FixedPoint, FourCC,
-    Hdlr, Mdhd, Mp4a, Mvhd, Pasp, Smhd, Stco, Stsc, Stsz, Stts, Tkhd, Trex, Url, Visual, Vmhd,
-    esds,
+    Dinf, Dref, DrefEntry, Encode, FixedPoint, FourCC, Hdlr, Mdhd, Mvhd, Smhd, Stco, Stsc, Stsz,
+    Stts, Tkhd, Trex, Url, Vmhd,
 };
 
+use super::entry::sample_entry;
 use super::protection::InitProtection;
 use super::{TRACK_ID, write_box, write_full_box, write_u32};
-use crate::model::codec::{AacConfig, AvcConfig, CodecConfig, PictureFormat};
+use crate::model::codec::PictureFormat;
 use crate::model::presentation::{Medium, Track};
 
 /// Why an init segment could not be written.
@@ -17,16 +17,10 @@ pub enum InitError {
     /// mp4-atom refused a value.
     #[error("a box cannot be written: {0}")]
     Box(#[from] mp4_atom::Error),
-    /// There is no sample entry for the codec.
-    #[error("{name} has no sample entry")]
-    Codec {
-        /// The codec.
-        name: &'static str,
-    },
+    /// The sample entry has no room for so many or so long parameter sets.
+    #[error("the parameter sets do not fit the sample entry")]
+    ParameterSets,
 }
-
-/// Profiles whose `avcC` says more about chroma (ISO/IEC 14496-15:2022 5.3.3.1.2).
-const EXTENDED_AVCC_PROFILES: [u8; 4] = [100, 110, 122, 144];
 
 /// The initialization segment of a track, encrypted or clear.
 pub fn init_segment(
@@ -111,12 +105,7 @@ fn write_sample_table(
     track: &Track,
     protection: Option<&InitProtection<'_>>,
 ) -> Result<(), InitError> {
-    let mut clear = Vec::new();
-    match &track.codec {
-        CodecConfig::Avc(avc) => Codec::Avc1(avc_sample_entry(avc)).encode(&mut clear)?,
-        CodecConfig::Aac(aac) => Codec::Mp4a(aac_sample_entry(aac)).encode(&mut clear)?,
-        other => return Err(InitError::Codec { name: other.name() }),
-    }
+    let clear = sample_entry(&track.codec)?;
     write_full_box(out, b"stsd", 0, 0, |out| {
         let Some(protection) = protection else {
             write_u32(out, 1);
@@ -148,69 +137,6 @@ fn clamp(side: u64) -> u16 {
     u16::try_from(side).unwrap_or(u16::MAX)
 }
 
-fn avc_sample_entry(avc: &AvcConfig) -> Avc1 {
-    let (h_spacing, v_spacing) = avc.picture.sample_aspect_ratio;
-    let ext = EXTENDED_AVCC_PROFILES.contains(&avc.profile_idc).then(|| AvccExt {
-        chroma_format: avc.picture.chroma_format_idc,
-        bit_depth_luma: avc.picture.bit_depth_luma,
-        bit_depth_chroma: avc.picture.bit_depth_chroma,
-        sequence_parameter_sets_ext: Vec::new(),
-    });
-    Avc1 {
-        visual: Visual {
-            data_reference_index: 1,
-            width: clamp(u64::from(avc.picture.width)),
-            height: clamp(u64::from(avc.picture.height)),
-            depth: 24,
-            ..Visual::default()
-        },
-        avcc: Avcc {
-            configuration_version: 1,
-            avc_profile_indication: avc.profile_idc,
-            profile_compatibility: avc.constraints,
-            avc_level_indication: avc.level_idc,
-            length_size: 4,
-            sequence_parameter_sets: avc.sequence_parameter_sets.clone(),
-            picture_parameter_sets: avc.picture_parameter_sets.clone(),
-            ext,
-        },
-        pasp: Some(Pasp { h_spacing: u32::from(h_spacing), v_spacing: u32::from(v_spacing) }),
-        ..Avc1::default()
-    }
-}
-
-fn aac_sample_entry(aac: &AacConfig) -> Mp4a {
-    /// `objectTypeIndication` of MPEG-4 audio (ISO/IEC 14496-1:2010 table 5).
-    const MPEG4_AUDIO: u8 = 0x40;
-    /// `streamType` of audio (ISO/IEC 14496-1:2010 table 6).
-    const AUDIO_STREAM: u8 = 0x05;
-    Mp4a {
-        audio: Audio {
-            data_reference_index: 1,
-            channel_count: u16::from(aac.channels()),
-            sample_size: 16,
-            // 16.16 fixed point cannot hold 88.2 and 96 kHz; decoders read the real rate below.
-            sample_rate: FixedPoint::from(u16::try_from(aac.sampling_frequency).unwrap_or(0)),
-        },
-        esds: Esds {
-            es_desc: esds::EsDescriptor {
-                dec_config: esds::DecoderConfig {
-                    object_type_indication: MPEG4_AUDIO,
-                    stream_type: AUDIO_STREAM,
-                    dec_specific: Some(esds::DecoderSpecific {
-                        raw: aac.audio_specific_config().to_vec(),
-                        ..esds::DecoderSpecific::default()
-                    }),
-                    ..esds::DecoderConfig::default()
-                },
-                ..esds::EsDescriptor::default()
-            },
-        },
-        btrt: None,
-        taic: None,
-    }
-}
-
 /// [`write_box`] for bodies that can fail.
 fn nested(
     out: &mut Vec<u8>,
@@ -225,10 +151,9 @@ fn nested(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::codec::AacExtension;
-    use crate::model::codec::StreamSyntax;
+    use crate::model::codec::{AacConfig, AacExtension, AvcConfig, CodecConfig, StreamSyntax};
     use crate::time::{Ticks, Timescale};
-    use mp4_atom::{Decode, Ftyp, Moov};
+    use mp4_atom::{Codec, Decode, Ftyp, Moov};
 
     fn track(codec: CodecConfig, hertz: u32) -> Track {
         Track {

@@ -10,6 +10,7 @@
 //! are written here, because their order and exact size matter. One track a file, one fragment a
 //! segment, no edit lists, no index boxes.
 
+mod entry;
 pub mod fragment;
 pub mod init;
 pub mod protection;

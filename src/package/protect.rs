@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::cenc::cipher::{CbcsCipher, CencCipher};
 use crate::cenc::subsample::{SliceSyntax, subsamples};
 use crate::codec::h264::SliceHeaders;
+use crate::codec::h265;
 use crate::error::{Error, Result};
 use crate::model::codec::CodecConfig;
 use crate::model::protection::ProtectionScheme;
@@ -21,6 +22,10 @@ pub(super) fn samples(
     let slices = match codec {
         CodecConfig::Avc(avc) => {
             Some(SliceSyntax::Avc(Cow::Owned(SliceHeaders::new(avc.parameter_sets()))))
+        }
+        CodecConfig::Hevc(hevc) => {
+            let headers = h265::SliceHeaders::new(hevc.parameter_sets());
+            Some(SliceSyntax::Hevc(Cow::Owned(headers)))
         }
         _ => None,
     };

@@ -23,7 +23,6 @@ use super::psi::{ElementaryStream, MapEntry, association_section, map_section, s
 use super::sample_aes::SampleAesStream;
 use super::{PAT_PID, pes};
 use crate::codec::aac::adts_header;
-use crate::codec::dolby::eac3_specific_box;
 use crate::codec::h264::nal_type;
 use crate::model::codec::{AvcConfig, CodecConfig};
 use crate::model::sample::{Sample, transport};
@@ -215,7 +214,7 @@ fn encrypted_sound(audio: &AudioInput<'_>) -> Option<SampleAesStream> {
         CodecConfig::Aac(aac) => Some(SampleAesStream::aac(aac)),
         // The first bytes of a syncframe stay clear.
         CodecConfig::Ac3(_) => SampleAesStream::ac3(audio.payload),
-        CodecConfig::Eac3(eac3) => SampleAesStream::eac3(&eac3_specific_box(eac3)),
+        CodecConfig::Eac3(eac3) => SampleAesStream::eac3(&eac3.specific()),
         CodecConfig::MpegAudio(_) | CodecConfig::Avc(_) | CodecConfig::Hevc(_) => None,
     }
 }

@@ -21,46 +21,8 @@ use self::syncframe::{HEADER_BYTES, SYNC_WORD, Syncframe};
 use self::unit::{Unit, UnitError};
 use super::ConfigError;
 use super::sound::{Configs, Frame, HeaderSyntax, Step, View, no_header, tag};
-use crate::model::codec::{Ac3Config, Eac3Config};
 
 const HEADER: HeaderSyntax = HeaderSyntax { first: SYNC_WORD[0], bytes: HEADER_BYTES };
-
-/// The body of `dac3` (F.4).
-pub fn ac3_specific_box(config: &Ac3Config) -> [u8; 3] {
-    let value = u32::from(config.fscod & 3) << 22
-        | u32::from(config.bsid & 0x1F) << 17
-        | u32::from(config.bsmod & 7) << 14
-        | u32::from(config.acmod & 7) << 11
-        | u32::from(config.lfe) << 10
-        | u32::from(config.bit_rate_code & 0x1F) << 5;
-    let [_, bytes @ ..] = value.to_be_bytes();
-    bytes
-}
-
-/// The body of `dec3` (F.6), with what ETSI TS 103 420 adds where there are objects. The first eight
-/// independent substreams are named: there are no more.
-pub fn eac3_specific_box(config: &Eac3Config) -> Vec<u8> {
-    let count = config.substreams.len().clamp(1, 8);
-    let first = config.data_rate.min(0x1FFF) << 3 | (count - 1) as u16;
-    let mut body = first.to_be_bytes().to_vec();
-    for substream in config.substreams.iter().take(count) {
-        body.push(substream.fscod << 6 | (substream.bsid & 0x1F) << 1);
-        // asvc is 0: a main service
-        body.push(
-            (substream.bsmod & 7) << 4 | (substream.acmod & 7) << 1 | u8::from(substream.lfe),
-        );
-        let [high, low] = (substream.locations & 0x1FF).to_be_bytes();
-        if substream.dependents == 0 {
-            body.push(0);
-        } else {
-            body.extend_from_slice(&[(substream.dependents & 0xF) << 1 | high, low]);
-        }
-    }
-    if let Some(complexity) = config.joc_complexity {
-        body.extend_from_slice(&[1, complexity]);
-    }
-    body
-}
 
 /// Bytes of the syncframe that begins here; `None` where none does.
 pub fn syncframe_bytes(bytes: &[u8]) -> Option<usize> {

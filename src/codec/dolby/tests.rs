@@ -1,10 +1,9 @@
 //! Frames made by hand here; streams of real encoders stand in `sound::media`.
 
-use super::*;
 use crate::codec::Damage;
 use crate::codec::bits::BitWriter;
 use crate::codec::sound::Framer;
-use crate::model::codec::{CodecConfig, Eac3Substream, StreamSyntax};
+use crate::model::codec::{Ac3Config, CodecConfig, Eac3Config, Eac3Substream, StreamSyntax};
 
 fn scan(stream: &[u8]) -> Framer {
     let mut framer = Framer::new(StreamSyntax::Dolby, Vec::new()).unwrap();
@@ -247,7 +246,7 @@ fn a_cut_frame_costs_itself() {
 fn boxes_are_laid_out_as_in_annex_f() {
     let config = Ac3Config { fscod: 1, bsid: 8, bsmod: 0, acmod: 7, lfe: true, bit_rate_code: 15 };
     // 01 01000 000 111 1 01111 00000
-    assert_eq!(ac3_specific_box(&config), [0x50, 0x3D, 0xE0]);
+    assert_eq!(config.specific(), [0x50, 0x3D, 0xE0]);
     let first = Eac3Substream {
         fscod: 0,
         bsid: 16,
@@ -264,5 +263,5 @@ fn boxes_are_laid_out_as_in_annex_f() {
         joc_complexity: Some(16),
     };
     // 0001100000000 000 │ 00 10000 0 │ 0 000 111 1 000 0001 1 0000 0010
-    assert_eq!(eac3_specific_box(&config), [0x18, 0x00, 0x20, 0x0F, 0x03, 0x02, 0x01, 0x10]);
+    assert_eq!(config.specific(), [0x18, 0x00, 0x20, 0x0F, 0x03, 0x02, 0x01, 0x10]);
 }

@@ -3,6 +3,7 @@
 //! The `codec` room reads these out of elementary streams; manifests and init segments are printed
 //! from them. Nothing here parses.
 
+mod dolby;
 mod picture;
 mod sound;
 
