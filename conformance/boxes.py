@@ -220,6 +220,10 @@ def judge_recovery(judge, first, init, where):
     if init.handler == "soun":
         return
     nals = h264.length_prefixed(first.data)
+    if init.entry in ("hvc1", "hev1"):
+        kinds = [hevc.kind(n) for n in nals]
+        judge.check("first sample is a random access point", bool(hevc.IRAP & set(kinds)), lambda: f"{where}: NAL units {kinds}")
+        return
     kinds = [h264.kind(n) for n in nals]
     judge.check("first sample is a random access point", h264.IDR in kinds or h264.recovery_point(nals), lambda: f"{where}: NAL units {kinds}")
     judge.check("independent is what is intra", first.depends_on != 2 or _intra(nals), lambda: f"{where}: flags {first.flags:#010x}")

@@ -43,8 +43,8 @@ const UNRELATED_CLOCKS: i64 = 10 * 90_000;
 /// 33-bit clocks repeat after this.
 const CLOCK_PERIOD: i64 = 1 << 33;
 /// Where IDR pictures are never further apart than this, recovery points between them do not count:
-/// twelve seconds.
-const OFTEN_ENOUGH: Ticks = Ticks(12 * 90_000);
+/// five seconds, a little less than segments usually last.
+const OFTEN_ENOUGH: Ticks = Ticks(5 * 90_000);
 /// Runs of audio without pictures are cut at this distance, 90 kHz.
 const AUDIO_ONLY_RUN: i64 = 90_000;
 

@@ -64,14 +64,28 @@ pub(super) fn find_damage(stream: &ReadStream, findings: &mut Findings) {
         findings.add(FindingCode::TrackLeftOut, Place::stream(uri), detail);
     }
     let (pictures, sound) = (stream.scan.pictures, stream.scan.sound);
+    let [later, earlier] = sound.steps;
+    // Several steps to one side and none to the other: the clocks run apart.
+    let drifts = later.abs_diff(earlier) >= 2 && later.min(earlier) == 0;
+    let (gaps, overlaps) = if drifts {
+        let detail = format!(
+            "sound runs {} than its timestamps; it was set right {} times by a frame",
+            if later > earlier { "faster" } else { "slower" },
+            later.max(earlier)
+        );
+        findings.add(FindingCode::AudioDrift, Place::stream(uri), detail);
+        (sound.gaps, sound.repeated.saturating_sub(earlier))
+    } else {
+        (sound.gaps + later, sound.repeated)
+    };
     let counts = [
         (FindingCode::PicturesBeforeKeyframe, pictures.undecodable),
         (FindingCode::LeadingPicturesDropped, pictures.leading),
         (FindingCode::TimestampsMissing, pictures.undated + sound.undated),
         (FindingCode::TimestampsDoubted, pictures.doubted),
         (FindingCode::DecodeTimesRepaired, pictures.spread),
-        (FindingCode::AudioGaps, sound.gaps),
-        (FindingCode::AudioOverlaps, sound.repeated),
+        (FindingCode::AudioGaps, gaps),
+        (FindingCode::AudioOverlaps, overlaps),
     ];
     for (code, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
         findings.add_many(code, Place::stream(uri), count, damage_words(code));

@@ -14,6 +14,7 @@ use futures_util::{StreamExt, stream};
 use super::build::{self, ReadStream};
 use super::listing::{self, Claim, SegmentSource, StreamSource, playlist_failure};
 use super::notes::add_notes;
+use super::report;
 use super::scan::StreamScanner;
 use crate::config::MissingVariants;
 use crate::hls::read::{self, StreamEntry, Variables};
@@ -133,7 +134,15 @@ pub async fn ingest(
     missing.tell(&mut findings);
     let (presentation, mut report) = build::presentation(streams, findings)?;
     let mut differing = Findings::new();
-    for (stream, (uri, claim)) in report.streams.iter().zip(claims) {
+    for ((stream, (uri, claim)), media) in
+        report.streams.iter().zip(claims).zip(&presentation.streams)
+    {
+        let measured = report::segment_milliseconds(media);
+        if let Some((count, detail)) = claim.segments_differ(&measured) {
+            let place = Place::stream(uri);
+            differing.add_many(FindingCode::ExtinfDiffers, place, count, detail);
+            continue;
+        }
         if let Some(detail) = claim.differs(stream.duration_milliseconds) {
             differing.add(FindingCode::ExtinfDiffers, Place::stream(uri), detail);
         }

@@ -47,8 +47,10 @@ pub(super) struct StreamSource {
 }
 
 /// What `EXTINF` says of all segments together.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Claim {
+    /// Of each segment that is there, in order.
+    each: Vec<Option<Duration>>,
     /// Their sum.
     total: Duration,
     /// How far it may be off by rounding alone.
@@ -62,6 +64,7 @@ const FREE_SLACK: Duration = Duration::from_millis(500);
 
 impl Claim {
     fn add(&mut self, duration: Option<Duration>) {
+        self.each.push(duration);
         let Some(duration) = duration else {
             self.is_partial = true;
             return;
@@ -71,6 +74,28 @@ impl Claim {
         let is_whole = duration.subsec_nanos() == 0;
         let rounding = Duration::from_millis(if is_whole { 500 } else { 1 });
         self.slack = self.slack.saturating_add(rounding);
+    }
+
+    /// How many segments last something else than their `EXTINF`, and words about the first.
+    /// `measured` has milliseconds by segment, where they are known.
+    pub fn segments_differ(&self, measured: &[Option<i64>]) -> Option<(u64, String)> {
+        let pairs = self.each.iter().zip(measured).enumerate();
+        let mut differing = pairs.filter_map(|(index, (claimed, measured))| {
+            let claimed = (*claimed)?;
+            let measured = Duration::from_millis(u64::try_from((*measured)?).ok()?);
+            let slack = FREE_SLACK.max(measured / 10);
+            (claimed.abs_diff(measured) > slack).then_some((index, claimed, measured))
+        });
+        let (index, claimed, measured) = differing.next()?;
+        let detail = format!(
+            "EXTINF of segment {} is {}.{:03} s, and it lasts {}.{:03} s",
+            index + 1,
+            claimed.as_secs(),
+            claimed.subsec_millis(),
+            measured.as_secs(),
+            measured.subsec_millis()
+        );
+        Some((1 + differing.count() as u64, detail))
     }
 
     /// The finding where the media last `measured` milliseconds and that is something else.

@@ -247,6 +247,37 @@ fn milliseconds(time: Ticks) -> i64 {
     Timescale::new(1000).map_or(0, |scale| time.rescale(Timescale::MPEG, scale).0)
 }
 
+/// How long each source segment lasts, milliseconds: from the first group that begins in it to the
+/// first that begins in the next. `None` where no group begins, or none at the start.
+pub(super) fn segment_milliseconds(stream: &Stream) -> Vec<Option<i64>> {
+    let mut measured = vec![None; stream.objects.len()];
+    for period in &stream.periods {
+        let Some(track) = period.video.as_ref().or(period.audio.as_ref()) else { continue };
+        let firsts: Vec<&Group> = track
+            .groups
+            .chunk_by(|a, b| a.start.object == b.start.object)
+            .filter_map(<[Group]>::first)
+            .collect();
+        for (index, first) in firsts.iter().enumerate() {
+            let next = firsts.get(index + 1);
+            let follows = next.is_none_or(|next| next.start.object == first.start.object + 1);
+            let ends_here = next.is_some()
+                || track.groups.last().is_some_and(|last| last.end.object <= first.start.object);
+            let object = stream.objects.get(first.start.object as usize);
+            // Behind the tables and what belongs to the segment before.
+            let is_at_start = object.is_some_and(|object| first.start.offset * 20 <= object.size);
+            if follows && ends_here && is_at_start {
+                let end = next.map_or(track.end, |next| next.time);
+                let length = mpeg(track, end).minus(mpeg(track, first.time));
+                if let Some(slot) = measured.get_mut(first.start.object as usize) {
+                    *slot = Some(milliseconds(length));
+                }
+            }
+        }
+    }
+    measured
+}
+
 /// The highest rate of any source segment. A segment lasts from the first group that begins in it
 /// to the first that begins in a later one.
 fn peak_bandwidth(stream: &Stream) -> u64 {
@@ -335,12 +366,15 @@ fn find_distances(entry: &StreamReport, findings: &mut Findings) {
             let detail = format!("up to {longest} ms from one random access point to the next");
             find(FindingCode::KeyframesFarApart, detail);
         }
-        if access.points > 0 && access.instant == 0 {
-            let (code, kind) = match access.recovery {
-                0 => (FindingCode::GradualRefreshOnly, "refresh the picture step by step"),
-                _ => (FindingCode::RecoveryPointsOnly, "are recovery points"),
+        // Where they count, IDR pictures are missing or too far apart.
+        if access.recovery + access.gradual > 0 {
+            let (code, count, kind) = match access.gradual {
+                0 => (FindingCode::RecoveryPointsOnly, access.recovery, "are recovery points"),
+                gradual => {
+                    (FindingCode::GradualRefreshOnly, gradual, "refresh the picture step by step")
+                }
             };
-            let detail = format!("all {} random access points {kind}", access.points);
+            let detail = format!("{count} of {} random access points {kind}", access.points);
             find(code, detail);
         }
     }
@@ -578,8 +612,9 @@ mod tests {
         };
         use FindingCode::{GradualRefreshOnly, KeyframesFarApart, RecoveryPointsOnly};
         use RandomAccess::{Gradual, Instant, Recovery};
-        assert_eq!(found(&[Recovery, Instant]), [KeyframesFarApart]);
-        assert_eq!(found(&[Recovery, Gradual]), [KeyframesFarApart, RecoveryPointsOnly]);
+        assert_eq!(found(&[Instant, Instant]), [KeyframesFarApart]);
+        assert_eq!(found(&[Recovery, Instant]), [KeyframesFarApart, RecoveryPointsOnly]);
+        assert_eq!(found(&[Recovery, Gradual]), [KeyframesFarApart, GradualRefreshOnly]);
         assert_eq!(found(&[Gradual, Gradual]), [KeyframesFarApart, GradualRefreshOnly]);
     }
 

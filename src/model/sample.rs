@@ -57,7 +57,13 @@ impl Dependency {
 
     /// `sample_flags` of `trun` and `trex`.
     pub const fn sample_flags(self) -> u32 {
-        let depends_on = if self.independent { 2 } else { 1 };
+        let depends_on = match (self.independent, self.sync) {
+            (true, _) => 2,
+            // Decoding begins with it all the same; Chromium begins with no sample that is said to
+            // depend on others.
+            (false, true) => 0,
+            (false, false) => 1,
+        };
         let is_depended_on = if self.disposable { 2 } else { 1 };
         let is_non_sync = if self.sync { 0 } else { 1 };
         depends_on << 24 | is_depended_on << 22 | is_non_sync << 16

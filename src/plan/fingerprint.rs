@@ -10,7 +10,7 @@ use crate::model::policy::{Container, OnSourceError, PackageType, SegmentDuratio
 use crate::model::protection::SystemSignalling;
 
 /// Counts changes to what the muxers write: a new number turns all caches over.
-pub(super) const SEGMENT_FORMAT_VERSION: u32 = 1;
+pub(super) const SEGMENT_FORMAT_VERSION: u32 = 2;
 /// Counts changes to what media playlists say.
 const PLAYLIST_FORMAT_VERSION: u32 = 1;
 

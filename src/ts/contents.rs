@@ -66,8 +66,8 @@ impl MapEntry {
             0x80 if registration == Some(*b"HDMV") => audio("LPCM audio"),
             0x80 => video("video of a private type (0x80)"),
             0x81 => Contents::Track(Syntax::Dolby),
-            0x82 if registration == Some(*b"HDMV") => audio("DTS"),
-            0x82 => Contents::Data { name: "subtitles (SCTE-27)" },
+            // SCTE-27 gave the same type to subtitles in sections.
+            0x82 => audio("DTS"),
             0x83 => audio("Dolby TrueHD"),
             0x84 | 0x87 => Contents::Track(Syntax::Dolby),
             0x85 | 0x8A => audio("DTS"),
@@ -170,7 +170,9 @@ mod tests {
     fn types_that_two_bodies_gave_away_are_told_apart() {
         let dts = Contents::Unread { medium: Medium::Audio, name: "DTS" };
         assert_eq!(contents(0x82, b"\x05\x04HDMV"), dts);
-        assert_ne!(contents(0x82, b""), dts);
+        assert_eq!(contents(0x82, b""), dts);
         assert_eq!(contents(0x86, b"\x05\x04CUEI"), Contents::Data { name: "SCTE-35" });
+        let lpcm = Contents::Unread { medium: Medium::Audio, name: "LPCM audio" };
+        assert_eq!(contents(0x80, b"\x05\x04HDMV"), lpcm);
     }
 }

@@ -260,6 +260,8 @@ pub struct Continuity {
     last: Option<u8>,
     /// Times that packets were missing.
     pub errors: u64,
+    /// Packets that repeat the one before.
+    pub repeats: u64,
 }
 
 impl Continuity {
@@ -271,6 +273,7 @@ impl Continuity {
             return true;
         }
         if self.last == Some(counter) && !packet.discontinuity {
+            self.repeats += 1;
             return false;
         }
         if expected.is_some_and(|expected| expected != counter) && !packet.discontinuity {

@@ -19,7 +19,7 @@ mod input;
 mod pictures;
 mod sound;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use xxhash_rust::xxh3::Xxh3Default;
 
@@ -35,7 +35,9 @@ use crate::model::ingest::{FailureCode, FindingCode, IngestFailure};
 use crate::model::presentation::{Medium, SourcePosition};
 use crate::time::Unwrapper;
 use crate::ts::contents::Contents;
-use crate::ts::packet::{PACKET_BYTES, Packet, PacketReader, SYNC_BYTE, packet_distance};
+use crate::ts::packet::{
+    Continuity, PACKET_BYTES, Packet, PacketReader, SYNC_BYTE, packet_distance,
+};
 use crate::ts::psi::{MapEntry, Tables};
 
 /// Everything that one media playlist holds.
@@ -79,6 +81,10 @@ pub(super) struct StreamScanner {
     clock: ClockReference,
     /// PIDs with PES packets that no program map lists.
     unannounced: BTreeSet<u16>,
+    /// PIDs that program maps list.
+    announced: BTreeSet<u16>,
+    /// Tracks that are left out, and whether there was anything of them.
+    others: BTreeMap<u16, (String, bool)>,
     damage: Damage,
     pictures: PictureCounts,
     sound: SoundCounts,
@@ -98,6 +104,9 @@ struct SourceSegment {
     /// Whether it holds packets of the tracks.
     has_video: bool,
     has_audio: bool,
+    has_tables: bool,
+    /// Media came before the tables.
+    is_headless: bool,
     /// `PacketReader::skipped_bytes` when it began.
     skipped_before: u64,
 }
@@ -123,6 +132,8 @@ impl StreamScanner {
             stretches: Vec::new(),
             clock: ClockReference::default(),
             unannounced: BTreeSet::new(),
+            announced: BTreeSet::new(),
+            others: BTreeMap::new(),
             damage: Damage::default(),
             pictures: PictureCounts::default(),
             sound: SoundCounts::default(),
@@ -229,6 +240,18 @@ impl StreamScanner {
             };
             self.damage.add(code, 1, Some(at(0)));
         }
+        let announced = &self.announced;
+        if self.clock.seen > 0 && self.clock.pid.is_some_and(|pid| !announced.contains(&pid)) {
+            self.damage.add(FindingCode::ClockReferenceElsewhere, 1, Some(at(0)));
+        }
+        for (name, has_data) in self.others.values() {
+            match has_data {
+                true => self.damage.left_out.push(name.clone()),
+                false => self.damage.tell(FindingCode::TrackEmpty, at(0), || {
+                    format!("there are no data of {name}")
+                }),
+            }
+        }
         self.damage.add(FindingCode::DataUnannounced, self.unannounced.len() as u64, None);
         Ok(StreamScan {
             stretches: self.stretches,
@@ -268,6 +291,11 @@ impl StreamScanner {
             };
             self.damage.add(code, 1, Some(end));
         }
+        if !self.object.has_tables {
+            self.damage.add(FindingCode::TablesMissing, 1, Some(self.here(0)));
+        } else if self.object.is_headless {
+            self.damage.add(FindingCode::TablesLate, 1, Some(self.here(0)));
+        }
         let (has_video, has_audio) = (self.object.has_video, self.object.has_audio);
         let missing = self.video.is_some() && !has_video || self.audio.is_some() && !has_audio;
         if missing {
@@ -297,14 +325,19 @@ impl StreamScanner {
         }
         self.check_clock(&packet, place);
         if self.push_media(&packet, place) {
+            self.object.is_headless |= !self.object.has_tables;
             return;
         }
+        if let Some((_, has_data)) = self.others.get_mut(&packet.pid) {
+            *has_data |= packet.payload.is_some();
+        }
         if self.tables.push(&packet) {
+            self.object.has_tables = true;
             self.open_tracks(place);
             for (place, bytes) in std::mem::take(&mut self.held) {
-                if Packet::parse(&bytes).is_ok_and(|packet| self.push_media(&packet, place)) {
-                    self.damage.note(FindingCode::TablesLate, place);
-                }
+                let packet = Packet::parse(&bytes);
+                self.object.is_headless |=
+                    packet.is_ok_and(|packet| self.push_media(&packet, place));
             }
         } else if self.tables.program_map().is_none() && !self.tables.is_table(packet.pid) {
             if self.held.len() < MAX_HELD_PACKETS && packet.payload.is_some() {
@@ -331,12 +364,11 @@ impl StreamScanner {
             && video.input.pid == packet.pid
         {
             self.object.has_video |= packet.payload.is_some();
-            let errors = video.input.continuity.errors;
+            let before = video.input.continuity;
             let other = self.audio.as_ref().and_then(SoundTrack::clock);
             let pushed = video.push(packet, place, other);
-            if video.input.continuity.errors > errors {
-                self.damage.note(FindingCode::PacketsLost, place);
-            }
+            let behind = video.input.continuity;
+            self.note_continuity(before, behind, place);
             if let Err(detail) = pushed {
                 self.fail(FailureCode::CorruptSegment, &detail);
             }
@@ -346,15 +378,23 @@ impl StreamScanner {
             && audio.input.pid == packet.pid
         {
             self.object.has_audio |= packet.payload.is_some();
-            let errors = audio.input.continuity.errors;
+            let before = audio.input.continuity;
             let other = self.video.as_ref().and_then(PictureTrack::clock);
             audio.push(packet, place, other);
-            if audio.input.continuity.errors > errors {
-                self.damage.note(FindingCode::PacketsLost, place);
-            }
+            let behind = audio.input.continuity;
+            self.note_continuity(before, behind, place);
             return true;
         }
         false
+    }
+
+    fn note_continuity(&mut self, before: Continuity, behind: Continuity, place: u64) {
+        if behind.errors > before.errors {
+            self.damage.note(FindingCode::PacketsLost, place);
+        }
+        if behind.repeats > before.repeats {
+            self.damage.note(FindingCode::PacketsRepeated, place);
+        }
     }
 
     /// Looks at a packet's clock reference. Output has clocks of its own, so this is for the report
@@ -386,8 +426,8 @@ impl StreamScanner {
     fn open_tracks(&mut self, place: u64) {
         let Some(map) = self.tables.program_map() else { return };
         self.clock.pid = Some(map.clock_pid);
+        self.announced.extend(map.streams.iter().map(|entry| entry.stream.pid));
         let (mut video, mut audio) = (None, None);
-        let mut left_out = Vec::new();
         for entry in &map.streams {
             let wanted = (entry.stream.pid, entry.contents());
             match wanted {
@@ -398,16 +438,15 @@ impl StreamScanner {
                     };
                     match slot {
                         None => *slot = Some((pid, syntax)),
-                        Some(_) => left_out.push(describe(entry)),
+                        Some(_) => {
+                            self.others.entry(pid).or_insert_with(|| (describe(entry), false));
+                        }
                     }
                 }
-                (_, Contents::Unread { .. }) => left_out.push(describe(entry)),
+                (pid, Contents::Unread { .. }) => {
+                    self.others.entry(pid).or_insert_with(|| (describe(entry), false));
+                }
                 (_, Contents::Data { .. }) => {}
-            }
-        }
-        for name in left_out {
-            if !self.damage.left_out.contains(&name) {
-                self.damage.left_out.push(name);
             }
         }
         let end = position(place);

@@ -116,7 +116,7 @@ pub(super) const LONGEST_OVERLAP: i64 = 45_000;
 /// So many pictures in a row with timestamps out of line are a jump and no mistake.
 const DOUBTED_IN_A_ROW: usize = 4;
 /// A gradual refresh opens a group only where no better way to begin was found for so long.
-const GRADUAL_AFTER: i64 = 5 * 90_000;
+const GRADUAL_AFTER: i64 = 90_000;
 /// Without neighbours: 25 pictures a second is as good as any.
 const USUAL_STEP: i64 = 3_600;
 
@@ -460,8 +460,16 @@ impl PictureTrack {
 
     /// When the last picture of a group ends: the latest one shown lasts as long as the others do.
     fn last_picture_end(&self, pictures: &[ScannedPicture]) -> Ticks {
-        let mut shown: Vec<Ticks> =
-            pictures.iter().map(|picture| picture.at.presentation).collect();
+        let units: Vec<AccessUnit> = pictures.iter().map(|picture| picture.unit).collect();
+        let is_dated = units.iter().skip(1).all(|unit| unit.timestamps.is_some());
+        let mut shown: Vec<Ticks> = match pictures.first() {
+            // Those without timestamps are as far apart as in the group before.
+            Some(first) if !is_dated && self.step > 0 => {
+                let span = Ticks(self.step.saturating_mul(units.len() as i64));
+                date_pictures(&units, first.at, span).iter().map(|at| at.presentation).collect()
+            }
+            _ => pictures.iter().map(|picture| picture.at.presentation).collect(),
+        };
         shown.sort_unstable();
         let last = shown.last().copied().unwrap_or_default();
         let span = shown.first().map_or(0, |first| last.0 - first.0);

@@ -77,6 +77,8 @@ pub(in crate::index) struct RawFrame {
 pub(in crate::index) struct SoundCounts {
     /// Times that the grid was set anew because something is missing.
     pub gaps: u64,
+    /// Steps of about a frame by which the grid followed its timestamps: later, or earlier.
+    pub steps: [u64; 2],
     /// Frames that were left out because they repeat what was heard.
     pub repeated: u64,
     /// Timestamps that were not believed.
@@ -88,6 +90,9 @@ pub(in crate::index) struct SoundCounts {
 impl SoundCounts {
     pub fn add(&mut self, other: Self) {
         self.gaps += other.gaps;
+        for (own, step) in self.steps.iter_mut().zip(other.steps) {
+            *own += step;
+        }
         self.repeated += other.repeated;
         self.doubted += other.doubted;
         self.undated += other.undated;
@@ -261,11 +266,15 @@ impl SoundTrack {
         let half = Ticks(i64::from(format.frame_samples) / 2).rescale(timescale, Timescale::MPEG);
         let whole = Ticks(i64::from(format.frame_samples)).rescale(timescale, Timescale::MPEG);
         if ahead > half.0 {
-            self.counts.gaps += 1;
+            match ahead < 2 * whole.0 {
+                true => self.counts.steps[0] += 1,
+                false => self.counts.gaps += 1,
+            }
             self.dropping = 0;
             self.open.anchors.push((next, at));
         } else if ahead < -half.0 && next > 0 {
             let repeated = (-ahead + half.0) / whole.0.max(1);
+            self.counts.steps[1] += u64::from(repeated == 1);
             self.dropping = u32::try_from(repeated).unwrap_or(0);
             self.open.anchors.push((next, at.plus(Ticks(repeated * whole.0))));
         }

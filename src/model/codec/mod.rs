@@ -53,12 +53,13 @@ impl CodecConfig {
         }
     }
 
-    /// The codec string where the container matters: MP3 in transport streams is known as
-    /// `mp4a.40.34` (Apple, "HLS Authoring Specification"), in fragments by its sample entry.
+    /// The codec string where the container matters: MPEG audio in transport streams is known by its
+    /// audio object type, `mp4a.40.34` for MP3 (Apple, "HLS Authoring Specification"), in fragments
+    /// by its sample entry.
     pub fn rfc6381_in(&self, container: Container) -> String {
         match (self, container) {
-            (Self::MpegAudio(mpeg), Container::MpegTs) if mpeg.layer == 3 => {
-                "mp4a.40.34".to_owned()
+            (Self::MpegAudio(mpeg), Container::MpegTs) => {
+                format!("mp4a.40.{}", if mpeg.layer == 3 { 34 } else { 33 })
             }
             _ => self.rfc6381(),
         }

@@ -161,8 +161,8 @@ finding_codes! {
             "Check that streams are in step when players switch; encode them together if they are \
              not."
         /// Pictures or frames have no timestamps where they need some.
-        TimestampsMissing = "timestamps_missing" Warning
-            "Multiplex the source again if picture and sound are not in step."
+        TimestampsMissing = "timestamps_missing" Info
+            "Nothing must be done: pictures are placed by their order, sound by its frames."
         /// Timestamps are out of line with those around them.
         TimestampsDoubted = "timestamps_doubted" Warning
             "Look at the multiplexer: it writes timestamps that lead nowhere; they are not used."
