@@ -3,7 +3,7 @@
 use super::{AccessUnit, ConfigError, Damage, Timestamps, h264, h265};
 use crate::model::codec::{CodecConfig, StreamSyntax};
 
-/// Turns the payload of PES packets into samples. See [`super::byte_stream`].
+/// Turns the payload of PES packets into samples: start codes become lengths on the way.
 pub enum Framer {
     /// H.264.
     H264(h264::Framer),

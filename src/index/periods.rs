@@ -430,8 +430,11 @@ mod tests {
         }
     }
 
-    /// By period: seconds at which pictures and sound begin, and groups and frames they have.
-    fn shape(stream: &[Stretch]) -> Vec<(Option<(i64, usize)>, Option<(i64, usize)>)> {
+    /// When a piece begins in seconds, and how many groups or frames it has.
+    type Piece = Option<(i64, usize)>;
+
+    /// The pictures and the sound of each period.
+    fn shape(stream: &[Stretch]) -> Vec<(Piece, Piece)> {
         let piece = |stretch: &Stretch| {
             let video = stretch.video.as_ref();
             let audio = stretch.audio.as_ref();

@@ -8,7 +8,7 @@
 //!   know of them stretch the silence of the core.
 //! - MPEG audio (ISO/IEC 11172-3 2.4.1.6 and 2.4.1.7, ISO/IEC 13818-3): layer II allocates no bits
 //!   to any subband, layer III gives none to any granule.
-//! - AC-3 and E-AC-3: see [`dolby`].
+//! - AC-3 and E-AC-3: see `dolby`.
 //!
 //! E-AC-3 with dependent or several independent substreams, and AAC whose channels a program
 //! config element lists, have no such frame here: whoever asks has to do without the sound.
