@@ -14,7 +14,8 @@ mod reel;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use packorigin::codec::{aac, h264};
+use packorigin::codec::{h264, sound};
+use packorigin::model::codec::StreamSyntax;
 use packorigin::model::presentation::Medium;
 use packorigin::ts::packet::{Packet, PacketReader};
 
@@ -41,7 +42,8 @@ fn demux(criterion: &mut Criterion) {
             framer.into_parts()
         };
         let sound = || {
-            let mut framer = aac::Framer::new(Vec::new());
+            let mut framer =
+                sound::Framer::new(StreamSyntax::Adts, Vec::new()).expect("ADTS is sound");
             reel::demux(black_box(&stream), audio, &mut framer);
             framer.into_parts()
         };

@@ -19,10 +19,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use packorigin::codec::timing::{TrackClock, place_pictures};
-use packorigin::codec::{AccessUnit, aac, h264};
+use packorigin::codec::{AccessUnit, h264, sound};
 use packorigin::config;
 use packorigin::index::{self, IngestLimits};
-use packorigin::model::codec::{AvcConfig, CodecConfig};
+use packorigin::model::codec::{AvcConfig, CodecConfig, StreamSyntax};
 use packorigin::model::encryption::{Encryption, KeyProvider};
 use packorigin::model::policy::{
     Configuration, Name, OnSourceError, PackageType, SegmentDuration, StreamSelection,
@@ -248,7 +248,7 @@ pub fn pictures(reel: &Reel, seconds: i64) -> Pictures {
 pub fn sound(reel: &Reel, seconds: i64) -> Sound {
     let track = reel.track(Medium::Audio);
     let config = track.codec.clone();
-    let mut framer = aac::Framer::new(Vec::new());
+    let mut framer = sound::Framer::new(StreamSyntax::Adts, Vec::new()).expect("ADTS is sound");
     demux(&reel.transport_stream(), track.pid, &mut framer);
     let (mut payload, mut units) = framer.into_parts();
     let step = packorigin::model::codec::AacConfig::FRAME_SAMPLES;
@@ -299,7 +299,7 @@ impl Framer for h264::Framer {
     }
 }
 
-impl Framer for aac::Framer {
+impl Framer for sound::Framer {
     fn begin(&mut self, timestamps: Option<packorigin::codec::Timestamps>) {
         self.begin_packet(timestamps);
     }

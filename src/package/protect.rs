@@ -78,3 +78,83 @@ fn divide<'a>(
     protections.counts.push(u16::try_from(own.len()).unwrap_or(u16::MAX));
     own
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cenc::iv::IvBase;
+    use crate::model::codec::{Ac3Config, HevcConfig, PictureFormat};
+    use crate::model::protection::{ContentKey, KeyId};
+    use crate::model::sample::Dependency;
+    use crate::time::Ticks;
+    use std::sync::Arc;
+    use zeroize::Zeroizing;
+
+    fn key() -> Arc<ContentKey> {
+        Arc::new(ContentKey::new(KeyId([1; 16]), Zeroizing::new([2; 16]), Some([3; 16])))
+    }
+
+    fn cenc() -> SegmentProtection {
+        SegmentProtection::Cenc { key: key(), ivs: IvBase::new(&[b"test"]), first_sample: 7 }
+    }
+
+    fn one_sample(bytes: &[u8]) -> [Sample; 1] {
+        [Sample {
+            offset: 0,
+            size: bytes.len() as u32,
+            decode_time: Ticks::ZERO,
+            duration: 3_600,
+            composition_offset: 0,
+            transport_decode_time: Ticks::ZERO,
+            dependency: Dependency { sync: false, independent: false, disposable: false },
+        }]
+    }
+
+    /// Parameter sets and a slice header of 20 bytes of a stream of x265.
+    #[test]
+    fn slices_of_hevc_are_encrypted_behind_their_headers() {
+        let set = |hex| vec![hex::decode(hex).unwrap()];
+        let codec = CodecConfig::Hevc(HevcConfig {
+            profile_space: 0,
+            high_tier: false,
+            profile_idc: 1,
+            compatibility: 0x6000_0000,
+            constraints: [0x90, 0, 0, 0, 0, 0],
+            level_idc: 60,
+            min_spatial_segmentation: 0,
+            temporal_layers: 1,
+            temporal_id_nested: true,
+            picture: PictureFormat::default(),
+            video_parameter_sets: Vec::new(),
+            sequence_parameter_sets: set(
+                "42010101600000030090000003000003003ca00b08048596566924caf0168080000003008000000c84",
+            ),
+            picture_parameter_sets: set("4401c172b64240"),
+        });
+        let mut nal = hex::decode("10016513116abfb87c86926e2482626c2884f3e0").unwrap();
+        nal.resize(20 + 33, 0x5A);
+        let clear = [&(nal.len() as u32).to_be_bytes()[..], &nal].concat();
+        let cbcs = SegmentProtection::Cbcs { key: key(), iv: [3; 16] };
+        // cenc moves 33 mod 16 = 1 byte to the clear part.
+        for (protection, header, protected) in [(cbcs, 24, 33), (cenc(), 25, 32)] {
+            let mut buffer = clear.clone();
+            let said = samples(&protection, &codec, &mut buffer, &one_sample(&clear)).unwrap();
+            assert_eq!(said.subsamples, [Subsample { clear: header, protected }]);
+            assert_eq!(said.counts, [1]);
+            let (head, body) = buffer.split_at(usize::from(header));
+            assert_eq!(head, &clear[..head.len()]);
+            assert_ne!(body[..16], clear[head.len()..head.len() + 16]);
+        }
+    }
+
+    #[test]
+    fn frames_of_dolby_sound_are_encrypted_whole() {
+        let ac3 = Ac3Config { fscod: 0, bsid: 8, bsmod: 0, acmod: 7, lfe: true, bit_rate_code: 14 };
+        let clear = [&[0x0B, 0x77][..], &[0x5A; 62]].concat();
+        let mut buffer = clear.clone();
+        let said =
+            samples(&cenc(), &CodecConfig::Ac3(ac3), &mut buffer, &one_sample(&clear)).unwrap();
+        assert_eq!((said.subsamples.len(), said.counts.len(), said.ivs.len()), (0, 0, 1));
+        assert!(buffer.iter().zip(&clear).filter(|(a, b)| a == b).count() < 8);
+    }
+}

@@ -152,11 +152,6 @@ impl Framer {
         Some(Self::with_reader(reader, buffer))
     }
 
-    /// A framer of ADTS.
-    pub(super) fn adts(buffer: Vec<u8>) -> Self {
-        Self::with_reader(Reader::Adts(adts::Reader), buffer)
-    }
-
     fn with_reader(reader: Reader, buffer: Vec<u8>) -> Self {
         Self {
             window: Window::default(),

@@ -241,7 +241,8 @@ impl PictureTrack {
         if self.begins_group(&unit, placed.at()) {
             let position = end_before(from_tag(unit.tag).0, unit.skip);
             if let Some(to) = self.jump(placed, other) {
-                let from = placed.at().presentation;
+                let latest = self.collected.iter().map(|picture| picture.at.presentation).max();
+                let from = latest.unwrap_or(to.presentation).plus(Ticks(self.step));
                 self.end_section(position)?;
                 self.begin = Begin::ClockJump { from, to: to.presentation };
                 self.clock = TrackClock::near(to);

@@ -137,9 +137,9 @@ mod tests {
         assert_eq!(eac3(wide, 768, None).channel_mask(), 0xFA01);
     }
 
-    /// The values that ETSI TS 102 366 I.1.2.1 and ETSI TS 103 420 D.2.3 print: stereo, 5.1.
+    /// Stereo; and 5.1, whose value is that of the example of ETSI TS 103 420 D.2.3.
     #[test]
-    fn masks_are_those_of_the_standards() {
+    fn masks_name_loudspeakers_from_the_highest_bit() {
         assert_eq!(mask(2, false), 0xA000);
         assert_eq!(mask(7, true), 0xF801);
     }

@@ -63,7 +63,7 @@ fn hvcc_and_colr_are_those_of_another_muxer() {
     assert_eq!(read.pasp.unwrap().h_spacing, 1);
 }
 
-/// In the payloads of SEI messages that x265 wrote, and in mdcv and clli, the bytes are the same.
+/// The payloads of the SEI messages go over unchanged. The values are made by hand.
 #[test]
 fn what_displays_adapt_to_stands_beside_the_colour() {
     let mut mastering = [0; 24];

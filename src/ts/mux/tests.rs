@@ -1,7 +1,7 @@
 use super::*;
 use crate::cenc::sample_aes::SampleAesCipher;
 use crate::codec::h264::Framer;
-use crate::model::codec::{AacConfig, AacExtension, PictureFormat};
+use crate::model::codec::{AacConfig, AacExtension, PictureFormat, StreamSyntax};
 use crate::model::sample::Dependency;
 use crate::ts::packet::{Continuity, Packet, PacketReader};
 use crate::ts::pes::PesReader;
@@ -90,7 +90,7 @@ fn read(segment: &[u8]) -> Read {
     let mut readers = [(VIDEO_PID, PesReader::waiting()), (AUDIO_PID, PesReader::waiting())];
     let mut continuity = [Continuity::default(); 2];
     let mut video = Framer::new(Vec::new());
-    let mut audio = crate::codec::aac::Framer::new(Vec::new());
+    let mut audio = crate::codec::sound::Framer::new(StreamSyntax::Adts, Vec::new()).unwrap();
     let mut packets = 0;
     PacketReader::at(0).push(segment, |offset, bytes| {
         packets += 1;
