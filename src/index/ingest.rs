@@ -124,10 +124,11 @@ pub async fn ingest(
     if streams.is_empty() {
         return Err(missing.first());
     }
-    for rendition in master.renditions {
+    for rendition in master.renditions.iter().filter(|rendition| rendition.uri.is_some()) {
         let detail = format!(
             "the {} rendition {:?} has a playlist of its own and is left out",
-            rendition.kind, rendition.name
+            rendition.kind.as_str(),
+            rendition.description.name
         );
         findings.add(FindingCode::RenditionLeftOut, Place::source(), detail);
     }

@@ -491,6 +491,7 @@ mod tests {
             codecs: Some("mp4a.40.2, AVC1.64001E".to_owned()),
             resolution: Some((640, 360)),
             frame_rate_thousandths: Some(30_000),
+            ..StreamEntry::default()
         }
     }
 

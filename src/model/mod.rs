@@ -3,6 +3,7 @@
 //! Nothing here parses, reads or writes: rooms above fill these types and read them.
 
 pub mod codec;
+pub mod description;
 pub mod encryption;
 pub mod ingest;
 pub mod manifest;

@@ -5,6 +5,7 @@ use super::error::ReadError;
 use super::line::{Content, Text, checked_uri};
 use super::note::{Note, NoteKind, Notes};
 use super::number;
+use super::rendition::RenditionEntry;
 use super::variable::{Scope, Variables};
 use super::{MASTER_TAGS, MEDIA_TAGS, StartOffset, URI_LINE};
 
@@ -13,7 +14,7 @@ use super::{MASTER_TAGS, MEDIA_TAGS, StartOffset, URI_LINE};
 pub struct MasterPlaylist {
     /// The streams in order, those that are listed twice too; I-frame playlists are left out.
     pub streams: Vec<ListedStream>,
-    /// Renditions with a playlist of their own, which are not read yet.
+    /// Every `EXT-X-MEDIA`, in order.
     pub renditions: Vec<RenditionEntry>,
     /// What its media playlists may import.
     pub variables: Variables,
@@ -50,15 +51,12 @@ pub struct StreamEntry {
     pub resolution: Option<(u64, u64)>,
     /// `FRAME-RATE` in thousandths.
     pub frame_rate_thousandths: Option<u64>,
-}
-
-/// One `EXT-X-MEDIA` that has a `URI`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RenditionEntry {
-    /// `TYPE`.
-    pub kind: String,
-    /// `NAME`.
-    pub name: String,
+    /// `AUDIO`: the group of renditions that its sound is chosen from.
+    pub audio: Option<String>,
+    /// `SUBTITLES`: the group of texts that go with it.
+    pub subtitles: Option<String>,
+    /// `CLOSED-CAPTIONS`: a group, or `NONE`.
+    pub closed_captions: Option<String>,
 }
 
 /// Attributes in which copies of one stream may differ.
@@ -113,14 +111,12 @@ impl MasterReader<'_> {
             }
             "EXT-X-MEDIA" => {
                 let attributes = Attributes::parse(line, "EXT-X-MEDIA", value)?;
-                if attributes.get("URI").is_some() {
-                    let mut text = |name| {
-                        let value = self.scope.attribute(&attributes, name)?;
-                        Ok::<_, ReadError>(value.unwrap_or_default().into_owned())
-                    };
-                    let rendition = RenditionEntry { kind: text("TYPE")?, name: text("NAME")? };
-                    self.renditions.push(rendition);
+                if self.renditions.len() >= MAX_STREAMS {
+                    let problem = format!("there are more than {MAX_STREAMS} renditions");
+                    return Err(ReadError::tag(line, "EXT-X-MEDIA", problem));
                 }
+                let read = RenditionEntry::read(&attributes, &mut self.scope, &mut self.notes)?;
+                self.renditions.extend(read);
             }
             "EXT-X-DEFINE" => {
                 self.scope.define(&Attributes::parse(line, "EXT-X-DEFINE", value)?)?;
@@ -165,6 +161,9 @@ impl MasterReader<'_> {
             }),
             frame_rate_thousandths: parsed(attributes, "FRAME-RATE", notes, number::thousandths),
             codecs: self.scope.attribute(attributes, "CODECS")?.map(Into::into),
+            audio: self.scope.attribute(attributes, "AUDIO")?.map(Into::into),
+            subtitles: self.scope.attribute(attributes, "SUBTITLES")?.map(Into::into),
+            closed_captions: self.scope.attribute(attributes, "CLOSED-CAPTIONS")?.map(Into::into),
         };
         let mut listed: Vec<(String, String)> = attributes
             .entries()
