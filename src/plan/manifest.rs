@@ -76,6 +76,7 @@ impl Resolver<'_> {
             periods,
             offers: Vec::new(),
             playlist_directory: format!("../{}", self.playlists),
+            clip: None,
         };
         manifest.offers = self.offers(&manifest);
         manifest
