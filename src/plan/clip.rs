@@ -24,6 +24,7 @@ use crate::model::manifest::{
     AdaptationSet, Clip, Manifest, ManifestPeriod, ManifestRendition, RenditionId, RenditionKind,
     RenditionProtection,
 };
+use crate::model::policy::Container;
 use crate::time::{Ticks, Timescale};
 
 /// Times this close together are the same: callers get them from manifests, which round.
@@ -179,7 +180,7 @@ fn shown_at(period: &ManifestPeriod, rendition: &ManifestRendition, time: Ticks)
 impl Packaging {
     /// The entry manifest of a clip.
     pub fn clipped(&self, manifest: &Manifest, cut: &Cut) -> Manifest {
-        let mut clipped = self.cut_out(manifest, cut);
+        let mut clipped = cut_out(manifest, cut, self.origin(), self.package_type.container());
         clipped.playlist_directory = format!("{}/{}", manifest.playlist_directory, cut.folder());
         clipped
     }
@@ -190,7 +191,7 @@ impl Packaging {
         if cut.from >= cut.to || ![cut.from, cut.to].iter().all(|time| is_bound(manifest, *time)) {
             return None;
         }
-        let mut clipped = self.cut_out(manifest, cut);
+        let mut clipped = cut_out(manifest, cut, self.origin(), self.package_type.container());
         let sets = clipped.periods.iter_mut().flat_map(|period| &mut period.sets);
         for rendition in sets.flat_map(|set| &mut set.renditions) {
             rendition.directory.insert_str(0, "../");
@@ -198,59 +199,65 @@ impl Packaging {
         Some(clipped)
     }
 
-    fn cut_out(&self, manifest: &Manifest, cut: &Cut) -> Manifest {
-        let origin = self.presentation.periods.first().map_or(Ticks::ZERO, |first| first.start);
-        let (shown_from, shown_to) = cut.exact.unwrap_or((cut.from, cut.to));
-        let mut first_numbers = BTreeMap::new();
-        let mut periods: Vec<ManifestPeriod> = Vec::new();
-        for (index, period) in manifest.periods.iter().enumerate() {
-            let end = period.start.plus(period.duration);
-            let (from, to) = (period.start.max(cut.from), end.min(cut.to));
-            if from >= to {
-                continue;
-            }
-            let (starts, ends) = (period.start.max(shown_from), end.min(shown_to));
-            let window = Window {
-                from: (from > period.start).then_some(from),
-                to: (to < end).then_some(to),
-                offset: origin.plus(starts),
-            };
-            if periods.is_empty() {
-                first_numbers = numbers_at(manifest, index, &window);
-            }
-            let mut sets: Vec<AdaptationSet> = Vec::with_capacity(period.sets.len());
-            for set in &period.sets {
-                let renditions: Vec<ManifestRendition> = set
-                    .renditions
-                    .iter()
-                    .filter_map(|rendition| window.rendition(period, rendition))
-                    .collect();
-                let before = periods.last().and_then(|before| before.sets.get(sets.len()));
-                let continues = set.continues
-                    && before.is_some_and(|before| ids(&before.renditions).eq(ids(&renditions)));
-                sets.push(AdaptationSet { continues, renditions, ..set.clone() });
-            }
-            let is_there: Vec<bool> = sets.iter().map(|set| !set.renditions.is_empty()).collect();
-            for set in &mut sets {
-                set.switchable_with.retain(|place| is_there.get(*place) == Some(&true));
-            }
-            let start = starts.minus(shown_from);
-            periods.push(ManifestPeriod { start, duration: ends.minus(starts), sets });
-        }
-        let start_offset = cut.exact.map(|(start, _)| start.minus(cut.from));
-        let mut clipped = Manifest {
-            duration: shown_to.minus(shown_from),
-            longest_segment: longest_segment(&periods),
-            periods,
-            clip: Some(Arc::new(Clip {
-                first_numbers,
-                start_offset: start_offset.filter(|offset| offset.0 > TOLERANCE),
-            })),
-            ..manifest.clone()
-        };
-        measure_offers(&mut clipped, self.package_type.container());
-        clipped
+    /// When the title starts on the segments' timeline, [`Timescale::MPEG`] ticks.
+    fn origin(&self) -> Ticks {
+        self.presentation.periods.first().map_or(Ticks::ZERO, |first| first.start)
     }
+}
+
+/// The part of a manifest. `origin` is the time on the segments' timeline at which the title starts,
+/// [`Timescale::MPEG`] ticks.
+fn cut_out(manifest: &Manifest, cut: &Cut, origin: Ticks, container: Container) -> Manifest {
+    let (shown_from, shown_to) = cut.exact.unwrap_or((cut.from, cut.to));
+    let mut first_numbers = BTreeMap::new();
+    let mut periods: Vec<ManifestPeriod> = Vec::new();
+    for (index, period) in manifest.periods.iter().enumerate() {
+        let end = period.start.plus(period.duration);
+        let (from, to) = (period.start.max(cut.from), end.min(cut.to));
+        let (starts, ends) = (period.start.max(shown_from), end.min(shown_to));
+        if from >= to || starts >= ends {
+            continue;
+        }
+        let window = Window {
+            from: (from > period.start).then_some(from),
+            to: (to < end).then_some(to),
+            offset: origin.plus(starts),
+        };
+        if periods.is_empty() {
+            first_numbers = numbers_at(manifest, index, &window);
+        }
+        let mut sets: Vec<AdaptationSet> = Vec::with_capacity(period.sets.len());
+        for set in &period.sets {
+            let renditions: Vec<ManifestRendition> = set
+                .renditions
+                .iter()
+                .filter_map(|rendition| window.rendition(period, rendition))
+                .collect();
+            let before = periods.last().and_then(|before| before.sets.get(sets.len()));
+            let continues = set.continues
+                && before.is_some_and(|before| ids(&before.renditions).eq(ids(&renditions)));
+            sets.push(AdaptationSet { continues, renditions, ..set.clone() });
+        }
+        let is_there: Vec<bool> = sets.iter().map(|set| !set.renditions.is_empty()).collect();
+        for set in &mut sets {
+            set.switchable_with.retain(|place| is_there.get(*place) == Some(&true));
+        }
+        let start = starts.minus(shown_from);
+        periods.push(ManifestPeriod { start, duration: ends.minus(starts), sets });
+    }
+    let start_offset = cut.exact.map(|(start, _)| start.minus(cut.from));
+    let mut clipped = Manifest {
+        duration: shown_to.minus(shown_from),
+        longest_segment: longest_segment(&periods),
+        periods,
+        clip: Some(Arc::new(Clip {
+            first_numbers,
+            start_offset: start_offset.filter(|offset| offset.0 > TOLERANCE),
+        })),
+        ..manifest.clone()
+    };
+    measure_offers(&mut clipped, container);
+    clipped
 }
 
 fn ids(renditions: &[ManifestRendition]) -> impl Iterator<Item = RenditionId> {
@@ -333,3 +340,6 @@ impl Window {
         Some(left)
     }
 }
+
+#[cfg(test)]
+mod tests;

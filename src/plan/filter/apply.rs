@@ -18,6 +18,7 @@ use crate::model::manifest::{
     AdaptationSet, Healing, Manifest, ManifestRendition, ManifestSegment, Offer, RenditionId,
     RenditionKind,
 };
+use crate::model::policy::Container;
 use crate::model::presentation::{Medium, Track};
 
 /// The language of what has none.
@@ -28,33 +29,11 @@ impl Packaging {
     ///
     /// Sets keep their places, and so their numbers; those of which nothing is left are empty.
     pub fn filtered(&self, manifest: &Manifest, filter: &ManifestFilter) -> Option<Manifest> {
-        let mut kept: BTreeSet<RenditionId> = BTreeSet::new();
-        let mut dropped: BTreeSet<RenditionId> = BTreeSet::new();
-        for (period, entry) in manifest.periods.iter().enumerate() {
-            for rendition in entry.sets.iter().flat_map(|set| &set.renditions) {
-                let facts = Facts { packaging: self, manifest, rendition, period };
-                if filter.conditions().iter().all(|condition| facts.fulfil(condition)) {
-                    kept.insert(rendition.id);
-                } else {
-                    dropped.insert(rendition.id);
-                }
-            }
-        }
-        kept.retain(|id| !dropped.contains(id));
-        if kept.is_empty() {
-            return None;
-        }
-        let mut left = manifest.clone();
-        for period in &mut left.periods {
-            for set in &mut period.sets {
-                set.renditions.retain(|rendition| kept.contains(&rendition.id));
-            }
-            forget_empty(&mut period.sets);
-        }
-        left.longest_segment = longest_segment(&left.periods);
-        left.offers = offers(&manifest.offers, &kept);
-        measure_offers(&mut left, self.package_type.container());
-        Some(left)
+        let rate = |id: RenditionId, period, medium| {
+            let track = self.presentation.track(id.stream, period, medium)?;
+            Some(self.payload_rate(track, id, period))
+        };
+        filtered(manifest, filter, self.package_type.container(), &rate)
     }
 
     /// Peak bit rate of the payload of one track of a muxed stream, bits per second.
@@ -75,6 +54,45 @@ impl Packaging {
         rates.peak()
     }
 }
+
+/// What a filter leaves of a manifest. `rate` tells the bit rate of one medium in a muxed stream.
+pub(super) fn filtered(
+    manifest: &Manifest,
+    filter: &ManifestFilter,
+    container: Container,
+    rate: &MuxedRate<'_>,
+) -> Option<Manifest> {
+    let mut kept: BTreeSet<RenditionId> = BTreeSet::new();
+    let mut dropped: BTreeSet<RenditionId> = BTreeSet::new();
+    for (period, entry) in manifest.periods.iter().enumerate() {
+        for rendition in entry.sets.iter().flat_map(|set| &set.renditions) {
+            let facts = Facts { rate, manifest, rendition, period };
+            if filter.conditions().iter().all(|condition| facts.fulfil(condition)) {
+                kept.insert(rendition.id);
+            } else {
+                dropped.insert(rendition.id);
+            }
+        }
+    }
+    kept.retain(|id| !dropped.contains(id));
+    if kept.is_empty() {
+        return None;
+    }
+    let mut left = manifest.clone();
+    for period in &mut left.periods {
+        for set in &mut period.sets {
+            set.renditions.retain(|rendition| kept.contains(&rendition.id));
+        }
+        forget_empty(&mut period.sets);
+    }
+    left.longest_segment = longest_segment(&left.periods);
+    left.offers = offers(&manifest.offers, &kept);
+    measure_offers(&mut left, container);
+    Some(left)
+}
+
+/// Bits per second of one medium of a muxed stream in a period.
+type MuxedRate<'a> = dyn Fn(RenditionId, usize, Medium) -> Option<u64> + 'a;
 
 /// Links to sets and from sets of which nothing is left.
 fn forget_empty(sets: &mut [AdaptationSet]) {
@@ -109,7 +127,7 @@ fn offers(offers: &[Offer], kept: &BTreeSet<RenditionId>) -> Vec<Offer> {
 
 /// What is known of a rendition in a period.
 struct Facts<'a> {
-    packaging: &'a Packaging,
+    rate: &'a MuxedRate<'a>,
     manifest: &'a Manifest,
     rendition: &'a ManifestRendition,
     period: usize,
@@ -190,8 +208,7 @@ impl Facts<'_> {
         self.codec(medium)?;
         let id = self.rendition.id;
         if id.kind == RenditionKind::Muxed {
-            let track = self.packaging.presentation.track(id.stream, self.period, medium)?;
-            return Some(self.packaging.payload_rate(track, id, self.period));
+            return (self.rate)(id, self.period, medium);
         }
         let renditions = self.manifest.periods.iter().flat_map(|period| &period.sets);
         let renditions = renditions.flat_map(|set| &set.renditions);
@@ -217,24 +234,6 @@ fn codec_word(codec: &CodecConfig) -> &'static str {
 
 /// Whether a language lies in a range of languages: `en-GB` in `en`, not the other way round
 /// (RFC 4647 3.3.1). Both in lower case.
-fn is_language_in(language: &str, range: &str) -> bool {
+pub(super) fn is_language_in(language: &str, range: &str) -> bool {
     language.strip_prefix(range).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn languages_lie_in_ranges() {
-        for (language, range, wanted) in [
-            ("en", "en", true),
-            ("en-gb", "en", true),
-            ("en", "en-gb", false),
-            ("eng", "en", false),
-            ("und", "en", false),
-        ] {
-            assert_eq!(is_language_in(language, range), wanted, "{language} {range}");
-        }
-    }
 }

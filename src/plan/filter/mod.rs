@@ -5,5 +5,7 @@
 
 mod apply;
 mod parse;
+#[cfg(test)]
+mod tests;
 
 pub use parse::{FilterError, MAX_FILTER, parse};
