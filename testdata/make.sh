@@ -212,8 +212,7 @@ make_languages() {
   sound languages/de 12 260 -c:a aac -b:a 32k
   sound languages/described 12 340 -c:a aac -b:a 32k
   sound languages/en-ac3 12 200 -c:a ac3 -b:a 96k
-  # Ends a second before the pictures.
-  sound languages/de-ac3 11 260 -c:a ac3 -b:a 96k
+  sound languages/de-ac3 12 260 -c:a ac3 -b:a 96k
   cat > languages/master.m3u8 <<'M'
 #EXTM3U
 #EXT-X-VERSION:4
