@@ -194,6 +194,28 @@ fn the_filter_of_a_configuration_comes_first() {
     assert_eq!(endpoint["failure"]["code"], "no_streams", "{endpoint}");
 }
 
+#[test]
+fn configurations_that_differ_in_what_they_show_alone_are_told_apart() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let origin = ladder(&data_dir);
+    let more = [
+        json!({ "name": "other-1", "packageType": "HLS" }),
+        json!({ "name": "other-2", "packageType": "HLS", "audioLayout": "SEPARATE" }),
+        json!({ "name": "other-3", "packageType": "HLS", "filter": "video_height:240" }),
+    ];
+    for body in more {
+        assert_eq!(origin.call("POST", CONFIGURATIONS, Some(body)).status, 201);
+    }
+    let etag = |name: &str| {
+        let answer = origin.get(&entry(&format!("{name}/index.m3u8")));
+        assert_eq!(answer.status, 200);
+        answer.header("etag").to_owned()
+    };
+    let found = ["hls", "other-1", "other-2", "other-3"].map(etag);
+    assert_eq!(found[0], found[1]);
+    assert_eq!(BTreeSet::from(found).len(), 3);
+}
+
 /// The parts of a title as its MPD lists them: URL, and start and end in seconds of the whole.
 fn whole_segments(origin: &Origin, path: &str) -> Vec<(String, f64, f64)> {
     let mpd = origin.get(path);

@@ -19,7 +19,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::Packaging;
-use super::remeasure::{longest_segment, measure_offers, measure_rendition};
+use super::remeasure::{longest_segment, measure_rendition, offer_what_is_left};
 use crate::model::manifest::{
     AdaptationSet, Clip, Manifest, ManifestPeriod, ManifestRendition, RenditionId, RenditionKind,
     RenditionProtection,
@@ -256,7 +256,7 @@ fn cut_out(manifest: &Manifest, cut: &Cut, origin: Ticks, container: Container) 
         })),
         ..manifest.clone()
     };
-    measure_offers(&mut clipped, container);
+    offer_what_is_left(&mut clipped, container, |_| true);
     clipped
 }
 

@@ -1,7 +1,7 @@
 //! The numbers of a manifest of which something was left out: bandwidths, codecs, durations.
 
 use super::bandwidth::Rates;
-use crate::model::codec::CodecConfig;
+use super::manifest::offer;
 use crate::model::manifest::{Manifest, ManifestPeriod, ManifestRendition, Offer};
 use crate::model::policy::Container;
 use crate::time::{Ticks, Timescale};
@@ -24,33 +24,38 @@ pub(super) fn measure_rendition(rendition: &mut ManifestRendition) {
     rendition.average_bandwidth = rates.average();
 }
 
-/// Measures all offers, and forgets those of which nothing is left.
-pub(super) fn measure_offers(manifest: &mut Manifest, container: Container) {
-    let mut offers = std::mem::take(&mut manifest.offers);
-    offers.retain_mut(|offer| measure_offer(offer, manifest, container));
-    manifest.offers = offers;
-}
-
-/// Whether the main rendition is there at all.
-fn measure_offer(offer: &mut Offer, manifest: &Manifest, container: Container) -> bool {
-    offer.audio = offer.audio.filter(|audio| manifest.first_rendition(*audio).is_some());
-    (offer.peak_bandwidth, offer.average_bandwidth) = (0, 0);
-    offer.codecs.clear();
-    // What plays together needs the sum of the peaks (RFC 8216 4.3.4.2).
-    for id in [Some(offer.main), offer.audio].into_iter().flatten() {
-        let mut rates = Rates::default();
-        for period in 0..manifest.periods.len() {
-            let Some(rendition) = manifest.rendition(id, period) else { continue };
-            rates.add(&rendition.segments, rendition.timescale);
-            let words = |codec: &CodecConfig| codec.rfc6381_in(container);
-            for codec in rendition.codecs.iter().map(words) {
-                if !offer.codecs.contains(&codec) {
-                    offer.codecs.push(codec);
-                }
-            }
-        }
-        offer.peak_bandwidth += rates.peak();
-        offer.average_bandwidth += rates.average();
+/// Forgets what people can no longer choose, and measures what is offered.
+///
+/// `is_heard` tells of members without a rendition of their own whether they still are.
+pub(super) fn offer_what_is_left(
+    manifest: &mut Manifest,
+    container: Container,
+    is_heard: impl Fn(usize) -> bool,
+) {
+    let mut places: Vec<Option<usize>> = Vec::with_capacity(manifest.audio_groups.len());
+    let mut groups = Vec::new();
+    for (place, mut group) in std::mem::take(&mut manifest.audio_groups).into_iter().enumerate() {
+        group.members.retain(|member| match member.rendition {
+            Some(id) => manifest.first_rendition(id).is_some(),
+            None => is_heard(place),
+        });
+        places.push((!group.members.is_empty()).then_some(groups.len()));
+        groups.extend((!group.members.is_empty()).then_some(group));
     }
-    manifest.first_rendition(offer.main).is_some()
+    manifest.audio_groups = groups;
+    let place_of =
+        |offer: &Offer| offer.audio.and_then(|place| places.get(place).copied().flatten());
+    let old = std::mem::take(&mut manifest.offers);
+    let mut offers: Vec<Offer> = Vec::new();
+    for before in &old {
+        let (main, audio) = (before.main, place_of(before));
+        // Without sound only where all of it is gone, and everything once.
+        let has_sound = || old.iter().any(|o| o.main == main && place_of(o).is_some());
+        let is_meant = before.audio.is_none() || audio.is_some() || !has_sound();
+        let is_new = offers.iter().all(|other| (other.main, other.audio) != (main, audio));
+        if is_meant && is_new && manifest.first_rendition(main).is_some() {
+            offers.push(offer(manifest, main, audio, container));
+        }
+    }
+    manifest.offers = offers;
 }

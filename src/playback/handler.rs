@@ -160,8 +160,9 @@ impl Playback {
         let streams = configuration.stream_selection;
         let filter = configuration.filter.as_ref().map(ToString::to_string).unwrap_or_default();
         let key = format!(
-            "{}/{:?}/{}-{}/{filter}{}",
+            "{}/{:?}/{:?}/{}-{}/{filter}{}",
             shown.key(),
+            configuration.audio_layout,
             streams.order,
             streams.min_video_bits_per_second,
             streams.max_video_bits_per_second,

@@ -16,7 +16,7 @@ use crate::keys::Keys;
 use crate::model::encryption::Encryption;
 use crate::model::filter::ManifestFilter;
 use crate::model::policy::{
-    Configuration, OnSourceError, PackageType, SegmentDuration, StreamOrder,
+    AudioLayout, Configuration, OnSourceError, PackageType, SegmentDuration, StreamOrder,
 };
 use crate::model::presentation::{Group, Presentation};
 use crate::model::protection::KeySet;
@@ -66,6 +66,7 @@ struct PlanKey {
     order: StreamOrder,
     bits_per_second: (u32, u32),
     filter: Option<ManifestFilter>,
+    audio_layout: AudioLayout,
     clear_lead_segments: u32,
     on_source_error: OnSourceError,
     /// The address of the key set: a plan keeps its set, so as long as the plan is in the cache no
@@ -90,6 +91,7 @@ impl PlanKey {
                 selection.max_video_bits_per_second,
             ),
             filter: configuration.filter.clone(),
+            audio_layout: configuration.audio_layout,
             clear_lead_segments: configuration
                 .encryption
                 .as_ref()

@@ -69,7 +69,7 @@ async fn a_configuration_takes_its_defaults() {
         "streamSelection": {
             "order": "ORIGINAL", "minVideoBitsPerSecond": 0, "maxVideoBitsPerSecond": 2147483647,
         },
-        "filter": null, "encryption": null, "onSourceError": "fail",
+        "filter": null, "encryption": null, "onSourceError": "fail", "audioLayout": "SEPARATE",
     });
     assert_eq!(body, expected);
 }
@@ -99,6 +99,12 @@ async fn a_configuration_is_replaced_as_a_whole() {
     assert_eq!(replaced.body["description"], "");
     assert_eq!(replaced.body["onSourceError"], "fail");
     assert_eq!(replaced.body["filter"], json!(null));
+    assert_eq!(replaced.body["audioLayout"], "AS_SOURCE");
+    let separate = json!({"packageType": "HLS", "audioLayout": "SEPARATE"});
+    let replaced = api.put(DASH, separate).await.expect_status(200);
+    assert_eq!(replaced.body["audioLayout"], "SEPARATE");
+    let inside = json!({"packageType": "DASH", "audioLayout": "AS_SOURCE"});
+    api.put(DASH, inside).await.expect_problem(400, "invalid_argument", Some("audioLayout"));
     let other = json!({"name": "other", "packageType": "HLS"});
     api.put(DASH, other).await.expect_problem(400, "invalid_argument", Some("name"));
     assert_eq!(api.get(CONFIGURATIONS).await.expect_status(200).names(), ["dash"]);
@@ -135,6 +141,8 @@ async fn a_configuration_is_refused_with_reasons() {
         ("filter", json!("video_height:2-1"), "filter"),
         ("filter", json!(""), "filter"),
         ("filter", json!(720), "filter"),
+        ("audioLayout", json!("MUXED"), "audioLayout"),
+        ("audioLayout", json!(1), "audioLayout"),
         ("encryption", json!({}), "encryption.systemIds"),
         ("encryption", json!(false), "encryption"),
         (selection, json!({"order": "RANDOM"}), "streamSelection.order"),

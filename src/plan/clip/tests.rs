@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::manifest::{Healing, ManifestSegment, Offer};
+use crate::model::manifest::{AudioGroup, AudioMember, Healing, ManifestSegment, Offer};
 use crate::model::protection::{KeyId, ProtectionScheme};
 
 const SECOND: i64 = 90_000;
@@ -32,6 +32,7 @@ fn rendition(name: &str, period: usize, starts: &[i64]) -> ManifestRendition {
     };
     ManifestRendition {
         id,
+        description: None,
         codecs: Vec::new(),
         frame_rate: None,
         peak_bandwidth: 0,
@@ -72,7 +73,7 @@ fn title(periods: &[Vec<i64>]) -> Manifest {
     let last = periods.last().unwrap();
     let offer = Offer {
         main: RenditionId::parse("video-1").unwrap(),
-        audio: RenditionId::parse("audio-1"),
+        audio: Some(0),
         codecs: Vec::new(),
         peak_bandwidth: 0,
         average_bandwidth: 0,
@@ -82,6 +83,15 @@ fn title(periods: &[Vec<i64>]) -> Manifest {
         longest_segment: Ticks(6 * SECOND),
         periods,
         offers: vec![offer],
+        audio_groups: vec![AudioGroup {
+            id: "sound".to_owned(),
+            source: String::new(),
+            members: vec![AudioMember {
+                rendition: RenditionId::parse("audio-1"),
+                description: Arc::default(),
+                channels: None,
+            }],
+        }],
         playlist_directory: "../p".to_owned(),
         clip: None,
     }

@@ -4,15 +4,17 @@
 //! period, because a player that cannot use one of them stops there. A property that a rendition
 //! does not have (the codec of sound, where there are pictures alone) is no reason to leave it out.
 //! A transport stream that holds pictures and sound has the properties of both: it cannot be taken
-//! apart, so what excludes its sound excludes the stream.
+//! apart, so what excludes its sound excludes the stream. Only sound in a language that is not wanted
+//! is left unheard where the stream's group has other sound, in renditions of its own.
 
 use std::collections::BTreeSet;
 
 use super::super::Packaging;
 use super::super::bandwidth::Rates;
 use super::super::manifest::payload_bytes;
-use super::super::remeasure::{longest_segment, measure_offers};
+use super::super::remeasure::{longest_segment, offer_what_is_left};
 use crate::model::codec::{AacExtension, CodecConfig, VideoRange};
+use crate::model::description::Description;
 use crate::model::filter::{Condition, ManifestFilter, Property, Values};
 use crate::model::manifest::{
     AdaptationSet, Healing, Manifest, ManifestRendition, ManifestSegment, Offer, RenditionId,
@@ -62,19 +64,7 @@ pub(super) fn filtered(
     container: Container,
     rate: &MuxedRate<'_>,
 ) -> Option<Manifest> {
-    let mut kept: BTreeSet<RenditionId> = BTreeSet::new();
-    let mut dropped: BTreeSet<RenditionId> = BTreeSet::new();
-    for (period, entry) in manifest.periods.iter().enumerate() {
-        for rendition in entry.sets.iter().flat_map(|set| &set.renditions) {
-            let facts = Facts { rate, manifest, rendition, period };
-            if filter.conditions().iter().all(|condition| facts.fulfil(condition)) {
-                kept.insert(rendition.id);
-            } else {
-                dropped.insert(rendition.id);
-            }
-        }
-    }
-    kept.retain(|id| !dropped.contains(id));
+    let (kept, unheard) = verdicts(manifest, filter, rate);
     if kept.is_empty() {
         return None;
     }
@@ -86,9 +76,67 @@ pub(super) fn filtered(
         forget_empty(&mut period.sets);
     }
     left.longest_segment = longest_segment(&left.periods);
-    left.offers = offers(&manifest.offers, &kept);
-    measure_offers(&mut left, container);
+    if !manifest.offers.iter().any(|offer| kept.contains(&offer.main)) {
+        offer_sound(&mut left, &kept);
+    }
+    let is_heard = |id: &RenditionId| kept.contains(id) && !unheard.contains(id);
+    offer_what_is_left(&mut left, container, |place| {
+        let with = manifest.offers.iter().filter(|offer| offer.audio == Some(place));
+        with.map(|offer| offer.main).any(|main| is_heard(&main))
+    });
     Some(left)
+}
+
+/// The renditions that stay, and those of which the sound is not wanted, though they may stay.
+fn verdicts(
+    manifest: &Manifest,
+    filter: &ManifestFilter,
+    rate: &MuxedRate<'_>,
+) -> (BTreeSet<RenditionId>, BTreeSet<RenditionId>) {
+    let (mut all, mut unfit, mut unheard) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for (period, entry) in manifest.periods.iter().enumerate() {
+        for rendition in entry.sets.iter().flat_map(|set| &set.renditions) {
+            let facts = Facts { rate, manifest, rendition, period };
+            all.insert(rendition.id);
+            for condition in filter.conditions().iter().filter(|one| !facts.fulfil(one)) {
+                // Sound in a language that nobody wants can be left unheard.
+                let is_beside = rendition.id.kind == RenditionKind::Muxed
+                    && facts.codec(Medium::Video).is_some()
+                    && condition.property == Property::AudioLanguage;
+                if is_beside { &mut unheard } else { &mut unfit }.insert(rendition.id);
+            }
+        }
+    }
+    let fits = |id: &RenditionId| !unfit.contains(id);
+    let has_other_sound = |id: &RenditionId| {
+        let offers = manifest.offers.iter().filter(|offer| offer.main == *id);
+        let groups = offers.filter_map(|offer| manifest.audio_groups.get(offer.audio?));
+        let mut members = groups.flat_map(|group| &group.members);
+        members.any(|member| member.rendition.is_some_and(|other| fits(&other)))
+    };
+    let stays = |id: &RenditionId| fits(id) && (!unheard.contains(id) || has_other_sound(id));
+    (all.into_iter().filter(stays).collect(), unheard)
+}
+
+/// Offers sound whose pictures are all gone by itself: the first of each group, with the others to
+/// choose from.
+fn offer_sound(left: &mut Manifest, kept: &BTreeSet<RenditionId>) {
+    let template = std::mem::take(&mut left.offers).into_iter().next();
+    for (place, group) in left.audio_groups.iter().enumerate() {
+        let members = group.members.iter().filter_map(|member| member.rendition);
+        let members: Vec<RenditionId> = members.filter(|id| kept.contains(id)).collect();
+        if let (Some(&main), Some(like)) = (members.first(), &template) {
+            let audio = (members.len() > 1).then_some(place);
+            left.offers.push(Offer { main, audio, ..like.clone() });
+        }
+    }
+    // A group of one is the offer itself.
+    let offers = &left.offers;
+    for (place, group) in left.audio_groups.iter_mut().enumerate() {
+        if !offers.iter().any(|offer| offer.audio == Some(place)) {
+            group.members.clear();
+        }
+    }
 }
 
 /// Bits per second of one medium of a muxed stream in a period.
@@ -101,28 +149,6 @@ fn forget_empty(sets: &mut [AdaptationSet]) {
         set.switchable_with.retain(|place| is_there.get(*place) == Some(&true));
         set.continues &= !set.renditions.is_empty();
     }
-}
-
-/// What can still be played together. Sound whose pictures are all gone is offered by itself.
-fn offers(offers: &[Offer], kept: &BTreeSet<RenditionId>) -> Vec<Offer> {
-    let is_kept = |id: &RenditionId| kept.contains(id);
-    let mut left: Vec<Offer> = Vec::new();
-    let mut add = |main: RenditionId, audio: Option<RenditionId>, like: &Offer| {
-        if !left.iter().any(|other| (other.main, other.audio) == (main, audio)) {
-            left.push(Offer { main, audio, ..like.clone() });
-        }
-    };
-    for offer in offers.iter().filter(|offer| is_kept(&offer.main)) {
-        add(offer.main, offer.audio.filter(is_kept), offer);
-    }
-    if !offers.iter().any(|offer| is_kept(&offer.main)) {
-        for offer in offers {
-            if let Some(audio) = offer.audio.filter(is_kept) {
-                add(audio, None, offer);
-            }
-        }
-    }
-    left
 }
 
 /// What is known of a rendition in a period.
@@ -199,7 +225,20 @@ impl Facts<'_> {
 
     /// The language in lower case.
     fn language(&self) -> String {
-        UNDETERMINED.to_owned()
+        let own = || self.rendition.description.as_deref();
+        let words = own().or_else(|| self.description_inside());
+        let language = words.and_then(|words| words.language.as_deref());
+        language.unwrap_or(UNDETERMINED).to_ascii_lowercase()
+    }
+
+    /// What people are told of the sound in a muxed stream.
+    fn description_inside(&self) -> Option<&Description> {
+        let mut offers = self.manifest.offers.iter().filter(|o| o.main == self.rendition.id);
+        offers.find_map(|offer| {
+            let group = self.manifest.audio_groups.get(offer.audio?)?;
+            let inside = group.members.iter().find(|member| member.rendition.is_none());
+            inside.map(|member| member.description.as_ref())
+        })
     }
 
     /// Peak bit rate over all periods, as manifests tell it; of a stream that holds both, that of

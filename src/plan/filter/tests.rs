@@ -5,9 +5,10 @@ use super::parse;
 use crate::model::codec::{
     AacConfig, AacExtension, Ac3Config, AvcConfig, CodecConfig, PictureFormat,
 };
+use crate::model::description::Description;
 use crate::model::manifest::{
-    AdaptationSet, Healing, Manifest, ManifestPeriod, ManifestRendition, ManifestSegment, Offer,
-    RenditionId, RenditionKind,
+    AdaptationSet, AudioGroup, AudioMember, Healing, Manifest, ManifestPeriod, ManifestRendition,
+    ManifestSegment, Offer, RenditionId, RenditionKind,
 };
 use crate::model::policy::Container;
 use crate::model::presentation::Medium;
@@ -53,6 +54,7 @@ fn rendition(name: &str, codecs: Vec<CodecConfig>, kilobits: u64) -> ManifestRen
     let segment = ManifestSegment { time, duration, bytes, healing: Healing::None };
     ManifestRendition {
         id: id(name),
+        description: None,
         codecs,
         frame_rate: has_pictures.then_some((30_000, 1_001)),
         peak_bandwidth: kilobits * 1_000,
@@ -73,19 +75,36 @@ fn set(kind: RenditionKind, renditions: Vec<ManifestRendition>) -> AdaptationSet
     AdaptationSet { kind, aligned, continues, renditions, switchable_with: Vec::new() }
 }
 
-fn manifest(sets: Vec<AdaptationSet>, offers: &[(&str, Option<&str>)]) -> Manifest {
-    let offer = |&(main, audio): &(&str, Option<&str>)| Offer {
+/// Sound of a language; without a rendition where it is inside of what is shown.
+fn member(rendition: Option<&str>, language: Option<&str>) -> AudioMember {
+    let description =
+        Description { language: language.map(str::to_owned), ..Description::default() };
+    AudioMember { rendition: rendition.map(id), description: description.into(), channels: None }
+}
+
+fn manifest(
+    sets: Vec<AdaptationSet>,
+    offers: &[(&str, Option<usize>)],
+    groups: Vec<Vec<AudioMember>>,
+) -> Manifest {
+    let offer = |&(main, audio): &(&str, Option<usize>)| Offer {
         main: id(main),
-        audio: audio.map(id),
+        audio,
         codecs: Vec::new(),
         peak_bandwidth: 0,
         average_bandwidth: 0,
+    };
+    let group = |(index, members): (usize, Vec<AudioMember>)| AudioGroup {
+        id: format!("group {index}"),
+        source: String::new(),
+        members,
     };
     Manifest {
         duration: Ticks(10 * SECOND),
         longest_segment: Ticks(10 * SECOND),
         periods: vec![ManifestPeriod { start: Ticks::ZERO, duration: Ticks(10 * SECOND), sets }],
         offers: offers.iter().map(offer).collect(),
+        audio_groups: groups.into_iter().enumerate().map(group).collect(),
         playlist_directory: "../p".to_owned(),
         clip: None,
     }
@@ -102,7 +121,8 @@ fn separate() -> Manifest {
         set(RenditionKind::Audio, vec![rendition("audio-1", vec![aac(AacExtension::Sbr)], 64)]),
         lost,
     ];
-    manifest(sets, &[("video-1", Some("audio-1")), ("video-2", Some("audio-2"))])
+    let groups = vec![vec![member(Some("audio-1"), None)], vec![member(Some("audio-2"), None)]];
+    manifest(sets, &[("video-1", Some(0)), ("video-2", Some(1))], groups)
 }
 
 /// Both in one stream.
@@ -113,7 +133,7 @@ fn muxed() -> Manifest {
         rendition("av-3", vec![avc(240)], 200),
     ];
     let offers = [("av-1", None), ("av-2", None), ("av-3", None)];
-    manifest(vec![set(RenditionKind::Muxed, renditions)], &offers)
+    manifest(vec![set(RenditionKind::Muxed, renditions)], &offers, Vec::new())
 }
 
 fn apply(manifest: &Manifest, filter: &str) -> Option<Manifest> {
@@ -122,6 +142,16 @@ fn apply(manifest: &Manifest, filter: &str) -> Option<Manifest> {
         _ => Some(64_000 + 128_000 * id.stream as u64),
     };
     filtered(manifest, &parse(filter).unwrap(), Container::Cmaf, &rate)
+}
+
+/// `video-1+audio-1/inside`: what is shown, and what people can choose to hear with it.
+fn heard(manifest: &Manifest, offer: &Offer) -> String {
+    let Some(place) = offer.audio else { return offer.main.to_string() };
+    let name = |member: &AudioMember| {
+        member.rendition.map_or("inside".to_owned(), |rendition| rendition.to_string())
+    };
+    let names: Vec<String> = manifest.audio_groups[place].members.iter().map(name).collect();
+    format!("{}+{}", offer.main, names.join("/"))
 }
 
 /// What is left, set by set.
@@ -189,9 +219,8 @@ fn offers_are_what_can_still_be_played_together() {
     let shown = |filter: &str| -> Vec<String> {
         let left = apply(&separate(), filter).unwrap();
         let show = |offer: &Offer| {
-            let audio = offer.audio.map(|audio| format!("+{audio}")).unwrap_or_default();
             let codecs = offer.codecs.join(",");
-            format!("{}{audio} {codecs} {}", offer.main, offer.peak_bandwidth)
+            format!("{} {codecs} {}", heard(&left, offer), offer.peak_bandwidth)
         };
         left.offers.iter().map(show).collect()
     };
@@ -200,6 +229,71 @@ fn offers_are_what_can_still_be_played_together() {
     assert_eq!(shown("audio_codec:aach"), silent);
     let sound = ["audio-1 mp4a.40.5 64000", "audio-2 ac-3 192000"];
     assert_eq!(shown("video_height:1"), sound);
+}
+
+/// English and German apart from the pictures, in two codecs.
+fn languages() -> Manifest {
+    let mut audio = vec![
+        rendition("audio-3", vec![aac(AacExtension::None)], 64),
+        rendition("audio-4", vec![aac(AacExtension::None)], 60),
+        rendition("audio-5", vec![ac3()], 192),
+        rendition("audio-6", vec![ac3()], 192),
+    ];
+    let members = |names: [&str; 2]| {
+        vec![member(Some(names[0]), Some("en-GB")), member(Some(names[1]), Some("de"))]
+    };
+    let groups = vec![members(["audio-3", "audio-4"]), members(["audio-5", "audio-6"])];
+    for (rendition, member) in audio.iter_mut().zip(groups.iter().flatten()) {
+        rendition.description = Some(member.description.clone());
+    }
+    let mut sets = vec![set(RenditionKind::Video, vec![rendition("video-1", vec![avc(720)], 900)])];
+    sets.extend(audio.into_iter().map(|one| set(RenditionKind::Audio, vec![one])));
+    manifest(sets, &[("video-1", Some(0)), ("video-1", Some(1))], groups)
+}
+
+#[test]
+fn languages_and_codecs_choose_among_groups() {
+    for (filter, wanted) in [
+        ("audio_language:en,de", "video-1+audio-3/audio-4 video-1+audio-5/audio-6"),
+        ("audio_language:EN", "video-1+audio-3 video-1+audio-5"),
+        ("audio_language:en-gb;audio_codec:ac-3", "video-1+audio-5"),
+        ("audio_codec:aacl", "video-1+audio-3/audio-4"),
+        // Both groups are gone, and one offer without sound is enough.
+        ("audio_language:fr", "video-1"),
+        ("video_height:1", "audio-3+audio-3/audio-4 audio-5+audio-5/audio-6"),
+        ("video_height:1;audio_language:de", "audio-4 audio-6"),
+    ] {
+        let left = apply(&languages(), filter).unwrap();
+        let offers: Vec<_> = left.offers.iter().map(|offer| heard(&left, offer)).collect();
+        assert_eq!(offers.join(" "), wanted, "{filter}");
+        let named: Vec<_> = left.offers.iter().filter_map(|offer| offer.audio).collect();
+        assert!((0..left.audio_groups.len()).all(|place| named.contains(&place)), "{filter}");
+    }
+}
+
+#[test]
+fn sound_inside_of_a_stream_is_left_unheard_where_there_is_other_sound() {
+    let stream = rendition("av-1", vec![avc(720), aac(AacExtension::None)], 1_000);
+    let mut other = rendition("audio-3", vec![aac(AacExtension::None)], 64);
+    let members = vec![member(None, Some("en")), member(Some("audio-3"), Some("de"))];
+    other.description = Some(members[1].description.clone());
+    let sets =
+        vec![set(RenditionKind::Muxed, vec![stream]), set(RenditionKind::Audio, vec![other])];
+    let whole = manifest(sets, &[("av-1", Some(0))], vec![members]);
+    for (filter, wanted) in [
+        ("audio_language:en,de", "av-1+inside/audio-3"),
+        ("audio_language:en", "av-1+inside"),
+        ("audio_language:de", "av-1+audio-3"),
+        // A player that cannot decode what is inside cannot use the stream.
+        ("audio_codec:ac-3;audio_language:de", "nothing"),
+        ("audio_language:fr", "nothing"),
+    ] {
+        let shown = apply(&whole, filter).map_or("nothing".to_owned(), |left| {
+            let offers: Vec<_> = left.offers.iter().map(|offer| heard(&left, offer)).collect();
+            offers.join(" ")
+        });
+        assert_eq!(shown, wanted, "{filter}");
+    }
 }
 
 #[test]
