@@ -216,6 +216,46 @@ fn configurations_that_differ_in_what_they_show_alone_are_told_apart() {
     assert_eq!(BTreeSet::from(found).len(), 3);
 }
 
+#[test]
+fn languages_are_chosen_in_playlists_and_mpds() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let origin = origin(&data_dir, &[("languages", "languages/master.m3u8")]);
+    let get = |path: &str| {
+        let answer = origin.get(&format!("/vod/v1/languages/{path}"));
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        answer.text().to_owned()
+    };
+    let in_playlist = |text: &str| -> BTreeSet<String> {
+        let media = text.lines().filter(|line| line.starts_with("#EXT-X-MEDIA:TYPE=AUDIO"));
+        let languages = media.filter_map(|line| {
+            let (_, behind) = line.split_once(",LANGUAGE=\"")?;
+            Some(behind.split('"').next()?.to_owned())
+        });
+        languages.collect()
+    };
+    let in_mpd = |text: &str| -> BTreeSet<String> {
+        let sets = text.split("<AdaptationSet").skip(1);
+        sets.filter_map(|set| attribute(set.split('>').next()?, "lang"))
+            .map(str::to_owned)
+            .collect()
+    };
+    let all = in_playlist(&get("cmaf/index.m3u8"));
+    assert!(all.len() > 1, "{all:?}");
+    assert_eq!(in_mpd(&get("dash/index.mpd")), all);
+    for language in &all {
+        let only = BTreeSet::from([language.clone()]);
+        let query = format!("filter=audio_language:{},dahlia", language.to_uppercase());
+        let master = get(&format!("cmaf/index.m3u8?{query}"));
+        assert_eq!(in_playlist(&master), only);
+        assert_eq!(in_mpd(&get(&format!("dash/index.mpd?{query}"))), only);
+        // Every variant has sound, of which it finds the group.
+        for line in master.lines().filter(|line| line.starts_with("#EXT-X-STREAM-INF")) {
+            let (_, group) = line.split_once(",AUDIO=").unwrap();
+            assert!(master.contains(&format!("GROUP-ID={group}")), "{master}");
+        }
+    }
+}
+
 /// The parts of a title as its MPD lists them: URL, and start and end in seconds of the whole.
 fn whole_segments(origin: &Origin, path: &str) -> Vec<(String, f64, f64)> {
     let mpd = origin.get(path);
