@@ -78,7 +78,8 @@ def judge_clip(judge, whole, clip, source, start, end):
             judge_sound(judge, got.name, frames.from_ts(got.parts[0].joined), wanted, start, end)
     first = frames.source_tracks(source.renditions[0])[0]
     for got in clip.of("audio"):
-        judge_sound(judge, got.name, frames.from_cmaf(got.parts[0], "audio"), first, start, end)
+        part = got.parts[0]
+        judge_sound(judge, got.name, frames.from_cmaf(part, "audio") if part.init_url else frames.from_ts(part.joined), first, start, end)
 
 
 def judge_exact(judge, clip, whole, start, end, exact_start, exact_end):
