@@ -21,6 +21,7 @@ import drmtest
 import leaks
 import manifests
 import presentation
+import quirks
 import signalling
 from keys import Key, Keys, raw_key
 from licences import Licences
@@ -34,6 +35,9 @@ CLEAR_OF = {"DASH": "clear-dash", "HLS_CMAF": "clear-cmaf", "HLS": "clear-hls"}
 # The titles that every configuration is tried on, and those that players see.
 FEW = {"sliced", "codecs-change", "video-only"}
 SLICED = "sliced"
+# Of testdata/quirks, those whose codecs, or ways to cut pictures into slices, no other title has. Each is tried on what is wide.
+CODECS = ["hevc-main", "hevc-main10-hdr10", "hevc-main10-hlg", "hevc-open-gop", "field-pairs", "mbaff", "eight-slices",
+          "ac3-stereo", "ac3-surround", "eac3-surround", "eac3-dvb-descriptor", "mp2", "mp3", "he-aac", "he-aac-v2"]
 SEED = "5b" * 32
 TOKEN = "judges-token-7b1f0c6e2d"
 
@@ -168,7 +172,7 @@ class Titles:
 
     def __init__(self, assets, masters=None):
         """`masters`: title → its stored master playlist."""
-        self.masters = masters or {}
+        self.masters, self.assets = masters or {}, assets
         self.urls = {name: {e["packagingConfiguration"]: e["url"] for e in a["egressEndpoints"] if e.get("url")} for name, a in assets.items()}
 
     def load(self, title, configuration):
@@ -188,6 +192,27 @@ def register(report, origin, configurations):
     return taken
 
 
+def uncarried(fragments, configuration):
+    """What a configuration cannot carry of a title, by the codecs in its fragments: pictures, sound, or nothing."""
+    inits = [p.init for r in fragments.renditions for p in r.parts] if configuration.package_type == "HLS" else []
+    out = {"video" for i in inits if i.entry in ("hvc1", "hev1")}
+    if configuration.encryption.get("method") == "SAMPLE_AES":
+        out |= {"audio" for i in inits if i.object_type in (0x69, 0x6B)}
+    return out
+
+
+def judge_uncarried(report, subject, titles, title, configuration, lacking):
+    """What cannot be carried is not there, and the report says so."""
+    with report.judge("drm", subject) as judge:
+        url = titles.urls[title].get(configuration.name)
+        if "video" in lacking:
+            quirks.judge_omitted(judge, titles.assets[title], configuration.package_type, url)
+            return
+        judge.skip("the report says that sound is left out", "it is written at ingest, and tells of clear packages")
+        master = presentation.load(url).master
+        judge.check("no stream has sound that is left out", not any("mp4a" in v.get("CODECS", "") for v in master.variants), lambda: f"{master.variants}")
+
+
 def judge_title(title, titles, taken, keys, expected):
     """All configurations of one title, in a process of its own: rows of the report, IVs that were used, keys, seconds."""
     presentation.forget()
@@ -195,20 +220,26 @@ def judge_title(title, titles, taken, keys, expected):
     for c in [c for c in taken if c.wide or title in FEW]:
         subject = f"{title} {c.name}"
         try:
+            fragments = loaded["DASH"] = loaded.get("DASH") or titles.load(title, CLEAR_OF["DASH"])
+            lacking = uncarried(fragments, c)
+            if lacking:
+                judge_uncarried(report, subject, titles, title, c, lacking)
+            if "video" in lacking:
+                continue
             clear = loaded.setdefault(c.package_type, None) or titles.load(title, CLEAR_OF[c.package_type])
             loaded[c.package_type], encrypted = clear, titles.load(title, c.name)
         except Exception as error:      # whatever it is, the others are still judged
             report.add("drm", subject, "manifests can be loaded", False, f"{type(error).__name__}: {error}")
             continue
         loaded[c.name] = encrypted
-        decrypt.judge_decrypt(report, subject, encrypted, clear, keys, key_at(c, keys), counters, c.lead, c.key_of)
+        decrypt.judge_decrypt(report, subject, encrypted, clear, keys, key_at(c, keys), counters, c.lead, c.key_of, lacking)
         signalling.judge_signalling(report, subject, encrypted, signalling.Asked(c.encryption, c.key_of, keys))
         if c.package_type != "HLS" and title in FEW:
             boxes.judge_boxes(report, subject, encrypted)
         if title in FEW and title in titles.masters and c.encryption.get("method") != "AES_128":
             manifests.judge_manifests(report, subject, encrypted, presentation.load(titles.masters[title]), SECONDS)
         if (c.wide or c.lead or not c.keys) and not (c.package_type == "HLS" and FAIRPLAY in c.encryption["systemIds"]):
-            decryptors.judge_decryptors(report, subject, encrypted, clear, keys)
+            decryptors.judge_decryptors(report, subject, encrypted, clear, keys, lacking)
         if title == SLICED:
             delivery.judge_delivery(report, subject, encrypted, thorough=False)
     if "cmaf-cenc" in loaded and "dash-cenc-twin" in loaded:
@@ -251,7 +282,7 @@ def key_at(configuration, keys):
 
 def judge_kept(report, origin, taken, titles):
     """What a GET shows, without secrets, a PUT takes, and nothing changes."""
-    title = next(iter(titles.urls))
+    title = SLICED if SLICED in titles.urls else next(iter(titles.urls))
     for c in taken:
         with report.judge("drm", c.name) as judge:
             path = f"/v1/packaging-groups/{GROUP}/packaging-configurations/{c.name}"
@@ -282,13 +313,15 @@ def judge_leaks(report, origin, keys, taken, titles, traces):
             leaks.judge_files(judge, "log", secrets, [served])
 
 
-def run(report, binary, chosen, sources, asked, scratch, out):
-    """`chosen`: run.Sample of each title, by the names of `sources`."""
+def run(report, binary, chosen, sources, asked, scratch, out, narrowed=()):
+    """`chosen`: run.Sample of each title, by the names of `sources`. `narrowed`: names of assets, if not all are wanted."""
     started = time.monotonic()
     if {"drm", "drmplayers"} & asked and not os.path.isdir(os.path.join(scratch, "made", SLICED)):
         os.makedirs(os.path.join(scratch, "made", SLICED))
         make_sliced(os.path.join(scratch, "made", SLICED))
     wanted = {s.name: (s.source, s.path) for s in chosen if "drm" in asked or s.name in FEW}
+    if "drm" in asked:
+        wanted |= {n: ("default", f"quirks/{n}/master.m3u8") for n in CODECS if not narrowed or n in narrowed}
     wanted[SLICED] = ("made", f"{SLICED}/master.m3u8")
     keys = Keys()
     serving = key_server(binary, os.path.join(out, "key-server.log")) if has_key_server(binary) else nullcontext()
