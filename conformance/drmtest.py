@@ -117,11 +117,11 @@ def in_pmt(old, new):
 
 
 def in_setup(at, by):
-    """Changes a byte of the audio setup's data, by what the PMT has there."""
+    """Changes a byte of the audio setup's data in every PMT."""
     def go(data):
         stream = mpegts.read(data)
         body = next(body for pid in stream.types for tag, body in stream.descriptors[pid] if tag == 5 and body[:4] == b"apad")
-        return in_pmt(body, body[:12 + at - 1] + bytes([body[12 + at - 1] ^ by]) + body[12 + at:])(data)
+        return in_pmt(body, patch(body, 12 + at, bytes([body[12 + at] ^ by])))(data)
     return go
 
 
@@ -242,7 +242,7 @@ OF_EAC3 = [
     ("segment", in_pmt(b"\xc2\xe1", b"\x87\xe1"), "decrypt", "stream type says encrypted"),
     ("segment", in_pmt(b"ec3d", b"ac3d"), "decrypt", "private data indicator"),
     ("segment", in_pmt(b"zec3", b"zac3"), "decrypt", "audio setup: registration"),
-    ("segment", in_setup(5, 1), "decrypt", "audio setup: a dec3 box"),
+    ("segment", in_setup(3, 1), "decrypt", "audio setup: a dec3 box"),
 ]
 
 
