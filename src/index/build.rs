@@ -324,7 +324,7 @@ fn place_group(raw: &RawGroup, clock_offset: Ticks) -> Group {
         skip: raw.skip,
         pes_left: raw.pes_left,
         time: raw.time.minus(clock_offset),
-        lead: u32::try_from(raw.first.presentation.minus(raw.time).0).unwrap_or(0),
+        lead: raw.first.presentation.minus(raw.time).0,
         left_out: raw.left_out,
         access: raw.access,
         decode_delay: u32::try_from(delay).unwrap_or(0),

@@ -201,8 +201,7 @@ fn place(track: &Track, part: &TrackPart, groups: &[Group], units: &[AccessUnit]
 
 /// The timestamps of a group's first access unit, without the wrap of the source's clock.
 fn first_timestamps(track: &Track, group: &Group) -> ContinuousTimestamps {
-    let lead = Ticks(i64::from(group.lead));
-    let presentation = group.time.plus(track.clock_offset).plus(lead);
+    let presentation = group.time.plus(track.clock_offset).plus(Ticks(group.lead));
     let decode = presentation.minus(Ticks(i64::from(group.decode_delay)));
     ContinuousTimestamps { presentation, decode }
 }
