@@ -381,7 +381,7 @@ fn place_audio(
             let run_end = audio
                 .frames
                 .get(behind)
-                .map_or(audio.end, |next| scan::end_before(next.place, next.skip));
+                .map_or(audio.end, |next| next.origin.end_before(next.skip));
             let frames = audio.frames.get(first..behind)?;
             let time = *times.get(first)?;
             Some(run_of(audio, frames, time, next_time, run_end, !has_video))
@@ -462,9 +462,9 @@ fn run_of(
         ..Group::default()
     };
     if let Some(first) = frames.first() {
-        group.start = scan::position(first.place);
+        group.start = first.origin.start();
         group.skip = first.skip;
-        group.pes_left = first.pes_left;
+        group.pes_left = first.origin.pes_left();
     }
     let units: Vec<AccessUnit> = frames
         .iter()

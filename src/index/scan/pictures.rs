@@ -11,7 +11,7 @@
 
 use std::borrow::Cow;
 
-use super::input::{TrackInput, end_before, from_tag, position};
+use super::input::{Origin, TrackInput};
 use crate::cenc::subsample::{self, SliceSyntax};
 use crate::codec::picture::{Framer, SliceHeaders};
 use crate::codec::timing::{
@@ -239,7 +239,7 @@ impl PictureTrack {
         let mut placed = self.place(unit.timestamps);
         self.counts.undated += u64::from(unit.timestamps.is_none());
         if self.begins_group(&unit, placed.at()) {
-            let position = end_before(from_tag(unit.tag).0, unit.skip);
+            let position = Origin::from_tag(unit.tag).end_before(unit.skip);
             if let Some(to) = self.jump(placed, other) {
                 let latest = self.collected.iter().map(|picture| picture.at.presentation).max();
                 let from = latest.unwrap_or(to.presentation).plus(Ticks(self.step));
@@ -427,10 +427,10 @@ impl PictureTrack {
         let payload_bytes: u64 = samples.iter().map(|sample| u64::from(sample.size)).sum();
         let payload_bytes = u32::try_from(payload_bytes)
             .map_err(|_| "a group of pictures is larger than 4 GiB".to_owned())?;
-        let (place, pes_left) = from_tag(first_unit.tag);
+        let origin = Origin::from_tag(first_unit.tag);
         self.groups.push(RawGroup {
-            start: position(place),
-            pes_left,
+            start: origin.start(),
+            pes_left: origin.pes_left(),
             end: position_end,
             skip: first_unit.skip,
             first,

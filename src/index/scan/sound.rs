@@ -9,7 +9,7 @@
 use sha2::{Digest, Sha256};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::input::{TrackInput, end_before, from_tag};
+use super::input::{Origin, TrackInput};
 use super::pictures::{Begin, LONGEST_GAP, LONGEST_OVERLAP};
 use crate::codec::aac::replication::Presence;
 use crate::codec::sound::Framer;
@@ -63,9 +63,8 @@ impl AudioSection {
 /// One audio frame.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::index) struct RawFrame {
-    pub place: u64,
+    pub origin: Origin,
     pub hash: u64,
-    pub pes_left: Option<u32>,
     pub size: u32,
     pub skip: u8,
     /// Frames behind it that are left out.
@@ -186,11 +185,11 @@ impl SoundTrack {
         self.framer.drain(|unit, bytes| units.push((*unit, xxh3_64(bytes))));
         for (unit, hash) in units {
             let Some((format, timescale)) = self.format(unit.config) else { continue };
-            let (place, pes_left) = from_tag(unit.tag);
+            let origin = Origin::from_tag(unit.tag);
             let size = u32::try_from(unit.size).unwrap_or(u32::MAX);
-            let frame = RawFrame { place, hash, pes_left, size, skip: unit.skip, left_out: 0 };
+            let frame = RawFrame { origin, hash, size, skip: unit.skip, left_out: 0 };
             if unit.config != self.open.config {
-                self.end_section(end_before(place, unit.skip), Begin::Configuration);
+                self.end_section(origin.end_before(unit.skip), Begin::Configuration);
                 self.open.config = unit.config;
             }
             if let Some(timestamps) = unit.timestamps {
@@ -300,7 +299,7 @@ impl SoundTrack {
     fn jump(&mut self, doubt: Doubt, grid: Ticks, next: &RawFrame) {
         let moved = self.open.frames.split_off(doubt.frame.min(self.open.frames.len()));
         let first = moved.first().unwrap_or(next);
-        let end = end_before(first.place, first.skip);
+        let end = first.origin.end_before(first.skip);
         self.end_section(end, Begin::ClockJump { from: grid, to: doubt.at });
         self.open.frames = moved;
         self.open.anchors.push((0, doubt.at));
