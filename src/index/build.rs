@@ -380,6 +380,7 @@ fn place_audio(
             let next_time = times.get(behind).copied().unwrap_or(end);
             let run_end = audio
                 .frames
+        undecodable: raw.undecodable,
                 .get(behind)
                 .map_or(audio.end, |next| next.origin.end_before(next.skip));
             let frames = audio.frames.get(first..behind)?;
@@ -560,3 +561,28 @@ mod tests {
         assert_eq!(moved_near(Ticks(7), Ticks(5)), Ticks(7));
     }
 }
+
+    /// Groups follow each other even where the second begins before the first has ended; from its
+    /// own timestamps it is placed again when it is packaged.
+    #[test]
+    fn groups_remember_how_much_too_early_they_are_shown() {
+        let first = ContinuousTimestamps { presentation: Ticks(1_000), decode: Ticks(900) };
+        let raw = RawGroup {
+            start: SourcePosition::default(),
+            end: SourcePosition::default(),
+            skip: 0,
+            pes_left: None,
+            first,
+            time: Ticks(1_049),
+            samples: 2,
+            left_out: 0,
+            undecodable: 0,
+            access: RandomAccess::Instant,
+            payload_bytes: 2,
+            uniform_duration: None,
+            ts_clock_packets: 0,
+            subsamples: SubsampleCounts::default(),
+        };
+        let group = place_group(&raw, Ticks(400));
+        assert_eq!((group.time, group.lead, group.access_type()), (Ticks(649), -49, 1));
+    }

@@ -118,7 +118,8 @@ fn group_columns(group: &Group, before: &Group, step: i64) -> [i64; GROUP_COLUMN
         i64::from(group.subsamples.most),
         group.lead,
         access_code(group.access),
-        i64::from(group.left_out),
+        // One column: hardly any group has either.
+        i64::from(group.left_out) | i64::from(group.undecodable) << 32,
     ]
 }
 
@@ -506,7 +507,8 @@ fn group_from(row: [i64; GROUP_COLUMNS], before: &Group, step: i64) -> Read<Grou
         },
         lead,
         access: access_from(access)?,
-        left_out: number(0, left_out)?,
+        left_out: left_out as u32,
+        undecodable: number(0, left_out >> 32)?,
     })
 }
 
@@ -539,6 +541,7 @@ mod tests {
                 lead: i64::from(counts.2) - (1 << 31),
                 access: RandomAccess::Recovery,
                 left_out: counts.0 & 0xF,
+                undecodable: counts.1 >> 1,
             },
         )
     }

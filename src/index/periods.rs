@@ -15,7 +15,7 @@
 //! Where sound alone breaks, the period begins at the nearest random access point of the pictures,
 //! and the frames in between are left out. Nothing is decided about the timeline; `build` does that.
 
-use super::scan::{AudioSection, Begin, StretchScan, VideoSection, end_before};
+use super::scan::{AudioSection, Begin, StretchScan, VideoSection};
 use crate::model::presentation::Medium;
 use crate::time::{Ticks, Timescale};
 
@@ -367,6 +367,7 @@ mod tests {
                 time,
                 samples: 1,
                 left_out: 0,
+                undecodable: 0,
                 access: RandomAccess::Instant,
                 payload_bytes: 1,
                 uniform_duration: None,

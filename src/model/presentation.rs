@@ -216,6 +216,9 @@ pub struct Group {
     /// Access units of the source that are left out: leading pictures whose references are not
     /// there, or frames of sound, behind the samples, that repeat what was heard.
     pub left_out: u32,
+    /// Pictures of the source behind all of these that are left out because nothing precedes them
+    /// that they could be decoded with.
+    pub undecodable: u32,
 }
 
 impl Group {

@@ -262,6 +262,47 @@ async fn a_clock_that_jumps_by_hours_begins_a_period() {
     assert!(title.package("a clock that jumps").await > 0);
 }
 
+const VIDEO_PID: u16 = 0x100;
+
+/// Writes the timestamps of one PID's PES packets: `at` gives PTS and DTS by number of the packet,
+/// counted from 0.
+fn stamp(segment: &mut [u8], pid: u16, mut at: impl FnMut(usize) -> i64) {
+    let mut number = 0;
+    for start in starts(segment) {
+        let bytes = &mut segment[packet(start)];
+        let field = if bytes[3] & 0x20 != 0 { 1 + usize::from(bytes[4]) } else { 0 };
+        let pes = 4 + field;
+        if u16::from(bytes[1] & 0x1F) << 8 | u16::from(bytes[2]) != pid {
+            continue;
+        }
+        let time = at(number) as u64 & ((1 << 33) - 1);
+        for (place, prefix) in [(pes + 9, bytes[pes + 7] >> 6), (pes + 14, 1)] {
+            if place == pes + 9 || bytes[pes + 7] & 0x40 != 0 {
+                let mut field = Vec::new();
+                crate::ts::pes::write_timestamp(&mut field, prefix, time);
+                bytes[place..place + 5].copy_from_slice(&field);
+            }
+        }
+        number += 1;
+    }
+}
+
+/// Their timestamps are not believed, and there is no clock that they could have jumped to.
+#[tokio::test]
+async fn pictures_that_are_dropped_between_groups() {
+    let mut whole = sample("midgop/000.ts");
+    stamp(&mut whole, VIDEO_PID, |number| {
+        let wrong = if (90..100).contains(&number) { 1_980_000 } else { 0 };
+        9_000_000 + 900 * number as i64 - wrong
+    });
+    let title = Title::new(&[whole]);
+    let presentation = title.ingest().await.unwrap().presentation;
+    let groups = &presentation.track(0, 0, Medium::Video).unwrap().groups;
+    let counts: Vec<_> = groups.iter().map(|group| (group.samples, group.undecodable)).collect();
+    assert_eq!(counts, [(50, 0), (40, 10), (50, 0), (15, 0)]);
+    assert!(title.package("pictures that are dropped").await > 0);
+}
+
 #[tokio::test]
 async fn pictures_before_the_first_timestamp_are_kept() {
     let whole = sample("midgop/000.ts");
