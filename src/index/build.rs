@@ -586,3 +586,5 @@ mod tests {
         let group = place_group(&raw, Ticks(400));
         assert_eq!((group.time, group.lead, group.access_type()), (Ticks(649), -49, 1));
     }
+    use crate::codec::timing::ContinuousTimestamps;
+    use crate::model::presentation::SubsampleCounts;
