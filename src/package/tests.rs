@@ -263,6 +263,7 @@ async fn a_clock_that_jumps_by_hours_begins_a_period() {
 }
 
 const VIDEO_PID: u16 = 0x100;
+const AUDIO_PID: u16 = 0x101;
 
 /// Writes the timestamps of one PID's PES packets: `at` gives PTS and DTS by number of the packet,
 /// counted from 0.
@@ -301,6 +302,25 @@ async fn pictures_that_are_dropped_between_groups() {
     let counts: Vec<_> = groups.iter().map(|group| (group.samples, group.undecodable)).collect();
     assert_eq!(counts, [(50, 0), (40, 10), (50, 0), (15, 0)]);
     assert!(title.package("pictures that are dropped").await > 0);
+}
+
+/// The clock of the sound stands still for longer than a byte could count frames.
+#[tokio::test]
+async fn sound_whose_clock_stands_still() {
+    let segments: Vec<Vec<u8>> = (0..4)
+        .map(|copy| {
+            let mut segment = sample("midgop/000.ts");
+            let base = 9_000_000 + copy * 594_000;
+            stamp(&mut segment, VIDEO_PID, |number| base + 3_600 * number as i64);
+            stamp(&mut segment, AUDIO_PID, |_| match copy {
+                0..3 => 9_000_000,
+                // It goes on where it stood.
+                _ => 9_045_000,
+            });
+            segment
+        })
+        .collect();
+    assert!(Title::new(&segments).package("a clock that stands still").await > 0);
 }
 
 #[tokio::test]

@@ -68,7 +68,7 @@ pub(in crate::index) struct RawFrame {
     pub size: u32,
     pub skip: u8,
     /// Frames behind it that are left out.
-    pub left_out: u8,
+    pub left_out: u16,
 }
 
 /// What was noticed about sound, counted.
@@ -213,15 +213,19 @@ impl SoundTrack {
     fn take_frame(&mut self, frame: RawFrame) {
         if self.open.anchors.is_empty() {
             self.counts.undated += 1;
-        } else if self.dropping > 0 {
+            return;
+        }
+        if self.dropping > 0
+            && let Some(last) = self.open.frames.last_mut()
+            && let Some(left_out) = last.left_out.checked_add(1)
+        {
+            // What is not counted here cannot be left out when it is packaged.
+            last.left_out = left_out;
             self.dropping -= 1;
             self.counts.repeated += 1;
-            if let Some(last) = self.open.frames.last_mut() {
-                last.left_out = last.left_out.saturating_add(1);
-            }
-        } else {
-            self.open.frames.push(frame);
+            return;
         }
+        self.open.frames.push(frame);
     }
 
     /// The next frame has a timestamp: compares it with the grid.
