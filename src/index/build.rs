@@ -13,7 +13,7 @@
 use sha2::{Digest, Sha256};
 
 use super::periods::{self, Stretch};
-use super::scan::{self, AudioSection, RawFrame, RawGroup, RawPicture, StreamScan, VideoSection};
+use super::scan::{AudioSection, Begin, RawFrame, RawGroup, RawPicture, StreamScan, VideoSection};
 use super::{findings, report};
 use crate::codec::AccessUnit;
 use crate::codec::aac::replication::Presence;
@@ -40,6 +40,9 @@ pub(super) struct ReadStream {
 
 /// Clocks of two streams that are further apart than this have nothing to do with each other.
 const UNRELATED_CLOCKS: i64 = 10 * 90_000;
+/// Sound may lead the pictures of a period by this much and run over the end of the one before: a
+/// quarter of a second.
+const USUAL_LEAD: Ticks = Ticks(90_000 / 4);
 /// 33-bit clocks repeat after this.
 const CLOCK_PERIOD: i64 = 1 << 33;
 /// Where IDR pictures are never further apart than this, recovery points between them do not count:
@@ -65,20 +68,32 @@ pub(super) fn presentation(
     let mut periods = Vec::with_capacity(period_count);
     let mut built: Vec<Vec<StreamPeriod>> = streams.iter().map(|_| Vec::new()).collect();
     let mut start = None;
+    let mut heard = Ticks::ZERO;
+    let mut sound_shifts = vec![Ticks::ZERO; streams.len()];
     for index in 0..period_count {
         let stretches: Vec<&Stretch> =
             aligned.streams.iter().filter_map(|stream| stream.get(index)).collect();
-        let clock = PeriodClock::of(&stretches, index, &streams, &mut found);
-        let start_of_period = *start.get_or_insert(clock.audio_lead);
+        let begin = aligned.begins.get(index).copied().unwrap_or(Begin::Announced);
+        for ((stretch, stream), shift) in stretches.iter().zip(&streams).zip(&mut sound_shifts) {
+            *shift = sound_shift(stretch, begin, *shift, index, stream, &mut found);
+        }
+        let clock = PeriodClock::of(&stretches, index, &streams, &sound_shifts, &mut found);
+        let start_of_period = match start {
+            None => clock.audio_lead,
+            // Sound that leads by more than usual is not heard together with what was before.
+            Some(end) if clock.audio_lead > USUAL_LEAD => clock.audio_lead.plus(heard).max(end),
+            Some(end) => clock.audio_lead.max(end),
+        };
         let placed: Vec<StreamPeriod> = stretches
             .iter()
-            .zip(&clock.zeros)
+            .zip(clock.zeros.iter().zip(&sound_shifts))
             .zip(&streams)
-            .map(|((stretch, zero), stream)| {
+            .map(|((stretch, (zero, shift)), stream)| {
                 let extension = claimed_extension(stream.declared.codecs.as_deref());
-                place(stretch, &stretches, *zero, start_of_period, extension)
+                place(stretch, &stretches, *zero, *shift, start_of_period, extension)
             })
             .collect();
+        heard = placed.iter().filter_map(sound_end).fold(heard, Ticks::max);
         let end = placed.iter().map(period_end).max().unwrap_or(start_of_period);
         periods.push(Period { start: start_of_period, duration: end.minus(start_of_period) });
         start = Some(end);
@@ -145,6 +160,7 @@ impl PeriodClock {
         stretches: &[&Stretch],
         index: usize,
         streams: &[ReadStream],
+        sound_shifts: &[Ticks],
         findings: &mut Findings,
     ) -> Self {
         let firsts: Vec<Option<Ticks>> =
@@ -179,16 +195,53 @@ impl PeriodClock {
             .collect();
         let audio_lead = stretches
             .iter()
-            .zip(&zeros)
-            .filter_map(|(stretch, zero)| {
+            .zip(zeros.iter().zip(sound_shifts))
+            .filter_map(|(stretch, (zero, shift))| {
                 let (_, at) = stretch.audio.as_ref()?.anchors.first()?;
-                Some(zero.minus(moved_near(*at, *zero)))
+                Some(zero.minus(moved_near(at.plus(*shift), *zero)))
             })
             .max()
             .unwrap_or_default()
             .max(Ticks::ZERO);
         Self { zeros, audio_lead }
     }
+}
+
+/// What brings the sound of a stretch to the clock of its pictures: nothing, except where the clock
+/// of one of them jumped without the other's. Then they are taken to begin together, and what that
+/// needs holds until both are in step again. `before` is that of the period before.
+fn sound_shift(
+    stretch: &Stretch,
+    begin: Begin,
+    before: Ticks,
+    index: usize,
+    stream: &ReadStream,
+    findings: &mut Findings,
+) -> Ticks {
+    if begin == Begin::Announced {
+        return Ticks::ZERO;
+    }
+    let picture = stretch.video.as_ref().and_then(|video| video.groups.first());
+    let sound = stretch.audio.as_ref().and_then(|audio| audio.anchors.first());
+    let (Some(picture), Some((_, sound))) = (picture, sound) else { return before };
+    let distance = |shift| moved_near(sound.plus(shift), picture.time).minus(picture.time);
+    let related = |shift| distance(shift).0.abs() <= UNRELATED_CLOCKS;
+    let is_jump = matches!(begin, Begin::ClockJump { .. });
+    let Some(shift) = [Ticks::ZERO, before].into_iter().find(|shift| related(*shift)) else {
+        if !is_jump {
+            return before;
+        }
+        let apart = distance(Ticks::ZERO);
+        let detail = format!(
+            "the clock of sound or pictures jumped alone, and sound is {} s away from the \
+             pictures; both are taken to begin together",
+            apart.seconds(Timescale::MPEG, 1)
+        );
+        let place = Place { period: Some(index as u32), ..Place::stream(&stream.declared.uri) };
+        findings.add(FindingCode::ClocksDiffer, place, detail);
+        return Ticks::ZERO.minus(apart);
+    };
+    shift
 }
 
 /// When the first picture is shown, or without pictures the first sound heard.
@@ -209,6 +262,7 @@ fn place(
     stretch: &Stretch,
     all: &[&Stretch],
     zero: Ticks,
+    sound_shift: Ticks,
     start: Ticks,
     claimed: AacExtension,
 ) -> StreamPeriod {
@@ -226,7 +280,7 @@ fn place(
     });
     let audio = stretch.audio.as_ref().and_then(|audio| {
         let has_video = video.is_some();
-        place_audio(audio, clock_offset, cuts.as_deref(), has_video, claimed)
+        place_audio(audio, clock_offset.minus(sound_shift), cuts.as_deref(), has_video, claimed)
     });
     StreamPeriod { video, audio }
 }
@@ -326,6 +380,7 @@ fn place_group(raw: &RawGroup, clock_offset: Ticks) -> Group {
         time: raw.time.minus(clock_offset),
         lead: raw.first.presentation.minus(raw.time).0,
         left_out: raw.left_out,
+        undecodable: raw.undecodable,
         access: raw.access,
         decode_delay: u32::try_from(delay).unwrap_or(0),
         samples: raw.samples,
@@ -380,7 +435,6 @@ fn place_audio(
             let next_time = times.get(behind).copied().unwrap_or(end);
             let run_end = audio
                 .frames
-        undecodable: raw.undecodable,
                 .get(behind)
                 .map_or(audio.end, |next| next.origin.end_before(next.skip));
             let frames = audio.frames.get(first..behind)?;
@@ -518,11 +572,14 @@ fn claimed_extension(codecs: Option<&str>) -> AacExtension {
 
 /// When a stream's pictures end, or without pictures its sound.
 fn period_end(period: &StreamPeriod) -> Ticks {
-    let sound = || {
-        let track = period.audio.as_ref()?;
-        Some(track.end.rescale(track.timescale, Timescale::MPEG))
-    };
-    period.video.as_ref().map(|track| track.end).or_else(sound).unwrap_or_default()
+    let pictures = period.video.as_ref().map(|track| track.end);
+    pictures.or_else(|| sound_end(period)).unwrap_or_default()
+}
+
+/// When a stream's sound ends.
+fn sound_end(period: &StreamPeriod) -> Option<Ticks> {
+    let track = period.audio.as_ref()?;
+    Some(track.end.rescale(track.timescale, Timescale::MPEG))
 }
 
 /// The same for all streams whose audio can stand for each other: same frames at same times.
@@ -553,6 +610,8 @@ fn follows(before: &Group, run: &Group, frame: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::timing::ContinuousTimestamps;
+    use crate::model::presentation::SubsampleCounts;
 
     #[test]
     fn clocks_are_compared_across_the_wrap() {
@@ -560,7 +619,6 @@ mod tests {
         assert_eq!(moved_near(Ticks(CLOCK_PERIOD - 5), Ticks(5)), Ticks(-5));
         assert_eq!(moved_near(Ticks(7), Ticks(5)), Ticks(7));
     }
-}
 
     /// Groups follow each other even where the second begins before the first has ended; from its
     /// own timestamps it is placed again when it is packaged.
@@ -586,5 +644,4 @@ mod tests {
         let group = place_group(&raw, Ticks(400));
         assert_eq!((group.time, group.lead, group.access_type()), (Ticks(649), -49, 1));
     }
-    use crate::codec::timing::ContinuousTimestamps;
-    use crate::model::presentation::SubsampleCounts;
+}

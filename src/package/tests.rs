@@ -11,7 +11,7 @@ use super::{BlockRequest, SourceReader};
 use crate::config::{Config, MissingVariants, Overrides};
 use crate::index::{IngestLimits, Ingested, ingest};
 use crate::model::encryption::{Encryption, KeyProvider};
-use crate::model::ingest::{FailureCode, IngestFailure};
+use crate::model::ingest::{FailureCode, FindingCode, IngestFailure};
 use crate::model::policy::{Configuration, Name, PackageType, SegmentDuration, StreamSelection};
 use crate::model::presentation::Medium;
 use crate::model::protection::{
@@ -20,6 +20,7 @@ use crate::model::protection::{
 use crate::plan::{Packaging, Target};
 use crate::source::{Root, SourcePath, Sources};
 use crate::telemetry::Metrics;
+use crate::time::{Ticks, Timescale};
 use crate::ts::packet::PACKET_BYTES;
 
 const LIMITS: IngestLimits = IngestLimits {
@@ -321,6 +322,46 @@ async fn sound_whose_clock_stands_still() {
         })
         .collect();
     assert!(Title::new(&segments).package("a clock that stands still").await > 0);
+}
+
+/// The pictures' clock goes on ten minutes later, that of the sound as before.
+#[tokio::test]
+async fn the_clock_of_pictures_alone_jumps() {
+    let mut whole = sample("midgop/000.ts");
+    stamp(&mut whole, VIDEO_PID, |number| {
+        let jump = if number < 50 { 0 } else { 54_000_000 };
+        126_000 + 3_600 * number as i64 + jump
+    });
+    let title = Title::new(&[whole]);
+    let ingested = title.ingest().await.unwrap();
+    let presentation = ingested.presentation;
+    assert_eq!(presentation.periods.len(), 2);
+    for (period, times) in presentation.periods.iter().enumerate() {
+        let sound = presentation.track(0, period, Medium::Audio).unwrap();
+        let start = sound.start().rescale(sound.timescale, Timescale::MPEG);
+        let distance = start.minus(times.start).0;
+        assert!(distance.abs() < 22_500, "period {period}: sound {distance} ticks late");
+    }
+    let codes: Vec<_> = ingested.report.findings.iter().map(|finding| finding.code).collect();
+    assert!(codes.contains(&FindingCode::ClocksDiffer), "{codes:?}");
+    assert!(title.package("pictures jump alone").await > 0);
+}
+
+/// The sound of a later period leads its pictures by more than all that was played before.
+#[tokio::test]
+async fn no_sound_begins_before_the_title() {
+    let mut first = sample("midgop/000.ts");
+    stamp(&mut first, VIDEO_PID, |number| 126_000 + 900 * number as i64);
+    let mut second = sample("midgop/000.ts");
+    stamp(&mut second, VIDEO_PID, |number| 800_000 + 3_600 * number as i64);
+    let title = Title::joined(&[first, second], "#EXT-X-DISCONTINUITY\n");
+    let presentation = title.ingest().await.unwrap().presentation;
+    let [before, behind] = [0, 1].map(|period| {
+        let track = presentation.track(0, period, Medium::Audio).unwrap();
+        (track.start(), track.end)
+    });
+    assert!(before.0 >= Ticks::ZERO && behind.0 >= before.1, "{before:?}, {behind:?}");
+    assert!(title.package("sound that leads").await > 0);
 }
 
 #[tokio::test]
