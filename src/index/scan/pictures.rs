@@ -20,7 +20,7 @@ use crate::codec::timing::{
 };
 use crate::codec::{AccessUnit, Damage, Timestamps};
 use crate::model::codec::{CodecConfig, StreamSyntax};
-use crate::model::presentation::{SourcePosition, SubsampleCounts};
+use crate::model::presentation::{SourcePosition, StillPicture, SubsampleCounts};
 use crate::model::protection::ProtectionScheme;
 use crate::model::sample::RandomAccess;
 use crate::time::{Ticks, Timescale};
@@ -74,6 +74,8 @@ pub(in crate::index) struct RawGroup {
     /// Clock references that it takes in a transport stream.
     pub ts_clock_packets: u32,
     pub subsamples: SubsampleCounts,
+    /// The first picture, whether or not it can be decoded alone.
+    pub still: StillPicture,
 }
 
 /// What the size of a picture in a transport stream depends on.
@@ -128,13 +130,26 @@ struct ScannedPicture {
     subsamples: (u32, u32),
 }
 
+impl ScannedPicture {
+    fn subsample_counts(&self) -> SubsampleCounts {
+        let (cenc, cbcs) = self.subsamples;
+        SubsampleCounts { cenc, cbcs, most: u16::try_from(cenc.max(cbcs)).unwrap_or(u16::MAX) }
+    }
+}
+
 /// A group that ended, and waits for the time of the next.
 struct Waiting {
     pictures: Vec<ScannedPicture>,
     end: SourcePosition,
     time: Ticks,
     is_first: bool,
+    /// Where its first picture ends.
+    first_end: PictureEnd,
 }
+
+/// Where a picture ends: behind a source packet, and how many of that packet's elementary stream
+/// bytes belong to it; 0 where all do.
+type PictureEnd = (SourcePosition, u8);
 
 /// Counts the stretches that encryption makes of a picture.
 fn count_subsamples(picture: &[u8], headers: SliceHeaders<'_>) -> (u32, u32) {
@@ -156,6 +171,8 @@ pub(super) struct PictureTrack {
     /// The latest decoding time; `None` before the first timestamp.
     now: Option<Ticks>,
     collected: Vec<ScannedPicture>,
+    /// Where the first of these ends, once the next picture has begun.
+    first_end: Option<PictureEnd>,
     waiting: Option<Waiting>,
     /// Pictures at the end of what is collected whose timestamps are out of line.
     doubted_in_a_row: usize,
@@ -181,6 +198,7 @@ impl PictureTrack {
             clock: TrackClock::unset(),
             now: None,
             collected: Vec::new(),
+            first_end: None,
             waiting: None,
             doubted_in_a_row: 0,
             is_broken: false,
@@ -236,6 +254,9 @@ impl PictureTrack {
         subsamples: (u32, u32),
         other: Option<(usize, Ticks)>,
     ) -> Result<(), String> {
+        if !self.collected.is_empty() && self.first_end.is_none() {
+            self.first_end = Some((end_before(from_tag(unit.tag).0, unit.skip), unit.skip));
+        }
         let mut placed = self.place(unit.timestamps);
         self.counts.undated += u64::from(unit.timestamps.is_none());
         if self.begins_group(&unit, placed.at()) {
@@ -354,6 +375,7 @@ impl PictureTrack {
     /// The collected pictures are a group, which ends before `end`.
     fn end_group(&mut self, end: SourcePosition) -> Result<(), String> {
         let pictures = std::mem::take(&mut self.collected);
+        let first_end = self.first_end.take().unwrap_or((end, 0));
         let Some(first) = pictures.first() else { return Ok(()) };
         let is_first = self.groups.is_empty() && self.waiting.is_none();
         let kept = pictures
@@ -365,7 +387,7 @@ impl PictureTrack {
             time = time.max(waiting.time.plus(Ticks(waiting.pictures.len() as i64)));
             self.measure(waiting, time)?;
         }
-        self.waiting = Some(Waiting { pictures, end, time, is_first });
+        self.waiting = Some(Waiting { pictures, end, time, is_first, first_end });
         Ok(())
     }
 
@@ -396,7 +418,7 @@ impl PictureTrack {
 
     /// Measures a group, which lasts until `end` on the source's clock.
     fn measure(&mut self, group: Waiting, end: Ticks) -> Result<(), String> {
-        let Waiting { pictures, end: position_end, time, is_first } = group;
+        let Waiting { pictures, end: position_end, time, is_first, first_end } = group;
         let Some(first) = pictures.first() else { return Ok(()) };
         let (first_unit, first) = (first.unit, first.at);
         let units: Vec<AccessUnit> = pictures.iter().map(|picture| picture.unit).collect();
@@ -414,13 +436,18 @@ impl PictureTrack {
         let grows = |pair: &[ContinuousTimestamps]| matches!(pair, [a, b] if a.decode < b.decode);
         self.counts.spread += u64::from(!stamps.windows(2).all(grows));
         let mut subsamples = SubsampleCounts::default();
-        for &&ScannedPicture { subsamples: (cenc, cbcs), .. } in &kept {
-            subsamples.cenc = subsamples.cenc.saturating_add(cenc);
-            subsamples.cbcs = subsamples.cbcs.saturating_add(cbcs);
-            let most = u16::try_from(cenc.max(cbcs)).unwrap_or(u16::MAX);
-            subsamples.most = subsamples.most.max(most);
+        for own in kept.iter().map(|picture| picture.subsample_counts()) {
+            subsamples.cenc = subsamples.cenc.saturating_add(own.cenc);
+            subsamples.cbcs = subsamples.cbcs.saturating_add(own.cbcs);
+            subsamples.most = subsamples.most.max(own.most);
         }
         let samples = place_pictures(&units, &stamps, time, end, 0);
+        let still = StillPicture {
+            end: first_end.0,
+            last: first_end.1,
+            bytes: first_unit.size as u32,
+            subsamples: kept.first().map(|picture| picture.subsample_counts()).unwrap_or_default(),
+        };
         if let Some(sample) = samples.last() {
             self.step = i64::from(sample.duration).min(Timescale::MPEG.hertz().into());
         }
@@ -442,6 +469,7 @@ impl PictureTrack {
             uniform_duration: uniform_duration(&samples),
             ts_clock_packets: mux::clock_packets(&samples),
             subsamples,
+            still,
         });
         self.pictures.extend(samples.iter().map(|sample| RawPicture {
             size: sample.size,
