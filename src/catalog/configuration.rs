@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::model::encryption::Encryption;
 use crate::model::policy::{
     Configuration, Name, OnSourceError, PackageType, SegmentDuration, StreamOrder, StreamSelection,
+    TrickPlay,
 };
 
 /// A packaging configuration with what only operators care for.
@@ -51,6 +52,8 @@ pub fn settings_to_text(configuration: &Configuration) -> Result<String> {
         encryption: configuration.encryption.clone(),
         on_source_error: (configuration.on_source_error != OnSourceError::default())
             .then_some(configuration.on_source_error),
+        trick_play: Some(configuration.trick_play.clone())
+            .filter(|trick_play| *trick_play != TrickPlay::default()),
     };
     serde_json::to_string(&stored)
         .map_err(|error| Error::internal("settings could not be written").caused_by(error))
@@ -75,6 +78,7 @@ pub fn settings_from_text(name: Name, text: &str) -> Result<Configuration> {
         },
         encryption: stored.encryption,
         on_source_error: stored.on_source_error.unwrap_or_default(),
+        trick_play: stored.trick_play.unwrap_or_default(),
     })
 }
 
@@ -94,6 +98,8 @@ struct StoredSettings {
     /// Left out where it is the default, so that older programs read on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     on_source_error: Option<OnSourceError>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trick_play: Option<TrickPlay>,
 }
 
 #[cfg(test)]
@@ -113,6 +119,7 @@ mod tests {
             },
             encryption: None,
             on_source_error: OnSourceError::Heal,
+            trick_play: TrickPlay::Streams(vec![0, 2]),
         }
     }
 
@@ -123,10 +130,14 @@ mod tests {
     }
 
     #[test]
-    fn settings_without_a_word_on_source_errors_fail_and_are_written_so() {
-        let fail = Configuration { on_source_error: OnSourceError::Fail, ..sample() };
+    fn settings_that_are_the_default_are_left_out() {
+        let fail = Configuration {
+            on_source_error: OnSourceError::Fail,
+            trick_play: TrickPlay::All,
+            ..sample()
+        };
         let text = settings_to_text(&fail).unwrap();
-        assert!(!text.contains("onSourceError"), "{text}");
+        assert!(!text.contains("onSourceError") && !text.contains("trickPlay"), "{text}");
         assert_eq!(settings_from_text(fail.name.clone(), &text).unwrap(), fail);
         let healing = settings_to_text(&sample()).unwrap();
         assert!(healing.contains(r#""onSourceError":"heal""#), "{healing}");

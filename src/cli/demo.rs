@@ -16,6 +16,7 @@ use crate::error::{Error, Kind, Result};
 use crate::keys::Vault;
 use crate::model::policy::{
     Configuration, ContentId, Name, OnSourceError, PackageType, SegmentDuration, StreamSelection,
+    TrickPlay,
 };
 
 /// The sample; `testdata/README.md` tells how it was made.
@@ -111,6 +112,7 @@ pub(super) fn configuration(text: &str, package_type: PackageType) -> Result<Con
         stream_selection: StreamSelection::default(),
         encryption: None,
         on_source_error: OnSourceError::default(),
+        trick_play: TrickPlay::default(),
     })
 }
 

@@ -14,6 +14,7 @@ use super::encryption::{self, EncryptionBody};
 use super::groups::GROUP;
 use super::path::Segments;
 use super::query::{ListParameters, Listing, NoQuery, PageBody, Parameters};
+use super::trick_play::TrickPlayBody;
 use super::{ControlState, check, path};
 use crate::catalog::timestamp;
 use crate::catalog::{ConfigurationRecord, NewConfiguration};
@@ -49,6 +50,8 @@ pub(super) struct ConfigurationBody {
     /// What players get where source segments are missing or unreadable.
     #[schema(value_type = OnSourceErrorSchema)]
     on_source_error: OnSourceError,
+    /// Of which renditions I-frames are offered to wind and scrub through.
+    trick_play: TrickPlayBody,
     /// When it was created.
     #[schema(format = DateTime)]
     created_at: String,
@@ -67,6 +70,7 @@ impl From<ConfigurationRecord> for ConfigurationBody {
             stream_selection,
             encryption,
             on_source_error,
+            trick_play,
         } = record.configuration;
         Self {
             name: name.to_string(),
@@ -82,6 +86,7 @@ impl From<ConfigurationRecord> for ConfigurationBody {
             },
             encryption: encryption.as_ref().map(EncryptionBody::from),
             on_source_error,
+            trick_play: TrickPlayBody::from(&trick_play),
             created_at: timestamp::to_text(record.created_at),
             updated_at: timestamp::to_text(record.updated_at),
         }
@@ -132,6 +137,8 @@ pub(super) struct SetConfiguration {
     /// What players get where source segments are missing or unreadable; `fail` if absent.
     #[schema(value_type = Option<OnSourceErrorSchema>)]
     on_source_error: Option<String>,
+    /// Of which renditions I-frames are offered to wind and scrub through; of all if absent.
+    trick_play: Option<TrickPlayBody>,
 }
 
 /// Which streams of the source to offer. Bounds are inclusive and are compared with the
@@ -220,6 +227,7 @@ impl SetConfiguration {
             None => OnSourceError::default(),
             Some(text) => check::word("onSourceError", text, "fail, heal")?,
         };
+        let trick_play = self.trick_play.map(TrickPlayBody::checked).transpose()?;
         Ok(NewConfiguration {
             group,
             configuration: Configuration {
@@ -230,6 +238,7 @@ impl SetConfiguration {
                 stream_selection,
                 encryption,
                 on_source_error,
+                trick_play: trick_play.unwrap_or_default(),
             },
             description: check::description("description", self.description.unwrap_or_default())?,
         })

@@ -123,7 +123,7 @@ fn group_columns(group: &Group, before: &Group, step: i64) -> [i64; GROUP_COLUMN
         group.still.map_or(0, |still| i64::from(still.bytes) + 1),
         i64::from(still.end.object) - i64::from(group.start.object),
         // Little but other tracks' packets lies between.
-        distance(still.end.offset, group.start.offset) - i64::from(still.bytes),
+        distance(still.end.offset, group.start.offset).wrapping_sub(i64::from(still.bytes)),
         i64::from(still.last),
         i64::from(still.subsamples.cenc),
         i64::from(still.subsamples.cbcs) - i64::from(still.subsamples.cenc),
@@ -500,9 +500,8 @@ fn group_from(row: [i64; GROUP_COLUMNS], before: &Group, step: i64) -> Read<Grou
     let samples = number(before.samples, samples)?;
     let cenc = number(samples, cenc_subsamples)?;
     let byte = |value: i64, field| u8::try_from(value).map_err(|_| FormatError::Field { field });
-    let most = |value: i64| {
-        u16::try_from(value).map_err(|_| FormatError::Field { field: "subsamples" })
-    };
+    let most =
+        |value: i64| u16::try_from(value).map_err(|_| FormatError::Field { field: "subsamples" });
     let still = match optional(still_bytes)? {
         None => None,
         Some(bytes) => {

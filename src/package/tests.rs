@@ -99,6 +99,7 @@ impl Title {
                 stream_selection: StreamSelection::default(),
                 encryption: scheme.map(encryption),
                 on_source_error: Default::default(),
+                trick_play: Default::default(),
             };
             let keys = scheme.map(|scheme| Arc::new(keys(scheme)));
             let packaging = Packaging::new(presentation.clone(), "1", &configuration, keys);
@@ -302,6 +303,7 @@ async fn a_rendition_that_begins_later_has_no_clear_lead() {
         stream_selection: StreamSelection::default(),
         encryption: Some(encryption(scheme)),
         on_source_error: Default::default(),
+        trick_play: Default::default(),
     };
     let keys = Some(Arc::new(keys(scheme)));
     let packaging = Packaging::new(presentation, "1", &configuration, keys).unwrap();

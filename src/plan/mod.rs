@@ -7,6 +7,7 @@
 //!   ├ fingerprint  which URLs they have
 //!   ├ manifest     Manifest: names, times, sizes, bandwidths
 //!   ├ segment      SegmentPlan: which groups, where in the source, exact size, ETag
+//!   ├ trick        pictures that are segments of their own
 //!   └ heal         the manifest again, knowing which source objects are missing
 //!     └ divide     periods that have no gaps, for MPDs
 //! ```
@@ -23,6 +24,7 @@ mod manifest;
 mod protection;
 mod segment;
 mod segmentation;
+mod trick;
 
 use std::sync::Arc;
 
@@ -37,7 +39,7 @@ use self::protection::Protection;
 use self::segmentation::Segmentation;
 use crate::error::{Error, Kind, Result};
 use crate::model::ingest::LeftOut;
-use crate::model::manifest::{Manifest, RenditionId, RenditionKind, RenditionProtection};
+use crate::model::manifest::{Healing, Manifest, RenditionId, RenditionKind, RenditionProtection};
 use crate::model::policy::{
     Configuration, Container, OnSourceError, PackageType, StreamOrder, StreamSelection,
 };
@@ -181,6 +183,7 @@ impl Packaging {
             protection: protection.as_ref(),
             segments: &segments,
             playlists: &playlists,
+            trick_play: &configuration.trick_play,
         }
         .manifest();
         Ok(Self {
@@ -255,7 +258,7 @@ impl Packaging {
         period: usize,
     ) -> Option<(&Track, Option<&RenditionProtection>)> {
         let medium = match (self.package_type.container(), rendition.kind) {
-            (Container::Cmaf, RenditionKind::Video) => Medium::Video,
+            (Container::Cmaf, RenditionKind::Video | RenditionKind::Trick) => Medium::Video,
             (Container::Cmaf, RenditionKind::Audio) => Medium::Audio,
             _ => return None,
         };
@@ -284,6 +287,7 @@ impl Packaging {
                     targets.push(Target::Init { rendition: id, period });
                 }
                 let segments = rendition.segments.iter();
+                let segments = segments.filter(|segment| segment.healing != Healing::Gap);
                 targets.extend(segments.map(|segment| Target::Segment {
                     rendition: id,
                     period,

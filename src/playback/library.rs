@@ -15,7 +15,7 @@ use crate::index::{IndexId, Store};
 use crate::keys::Keys;
 use crate::model::encryption::Encryption;
 use crate::model::policy::{
-    Configuration, OnSourceError, PackageType, SegmentDuration, StreamOrder,
+    Configuration, OnSourceError, PackageType, SegmentDuration, StreamOrder, TrickPlay,
 };
 use crate::model::presentation::{Group, Presentation};
 use crate::model::protection::KeySet;
@@ -66,6 +66,7 @@ struct PlanKey {
     bits_per_second: (u32, u32),
     clear_lead_segments: u32,
     on_source_error: OnSourceError,
+    trick_play: TrickPlay,
     /// The address of the key set: a plan keeps its set, so as long as the plan is in the cache no
     /// other set can have it.
     keys: Option<usize>,
@@ -92,6 +93,7 @@ impl PlanKey {
                 .as_ref()
                 .map_or(0, |encryption| encryption.clear_lead_segments),
             on_source_error: configuration.on_source_error,
+            trick_play: configuration.trick_play.clone(),
             keys: keys.map(|keys| Arc::as_ptr(keys) as usize),
         }
     }

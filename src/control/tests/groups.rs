@@ -69,7 +69,7 @@ async fn a_configuration_takes_its_defaults() {
         "streamSelection": {
             "order": "ORIGINAL", "minVideoBitsPerSecond": 0, "maxVideoBitsPerSecond": 2147483647,
         },
-        "encryption": null, "onSourceError": "fail",
+        "encryption": null, "onSourceError": "fail", "trickPlay": {"renditions": "ALL"},
     });
     assert_eq!(body, expected);
 }
@@ -85,6 +85,7 @@ async fn a_configuration_is_replaced_as_a_whole() {
             "minVideoBitsPerSecond": 5, "maxVideoBitsPerSecond": 5,
         },
         "encryption": null, "onSourceError": "heal",
+        "trickPlay": {"renditions": ["video-2", "video-11"]},
     });
     let replaced = api.put(DASH, full.clone()).await.expect_status(200);
     for (field, value) in full.as_object().unwrap() {
@@ -97,6 +98,14 @@ async fn a_configuration_is_replaced_as_a_whole() {
     assert_eq!(replaced.body["streamSelection"]["minVideoBitsPerSecond"], 0);
     assert_eq!(replaced.body["description"], "");
     assert_eq!(replaced.body["onSourceError"], "fail");
+    assert_eq!(replaced.body["trickPlay"]["renditions"], "ALL");
+    let names = json!(["video-3", "video-1", "video-3"]);
+    let trick = json!({"packageType": "HLS", "trickPlay": {"renditions": names}});
+    let replaced = api.put(DASH, trick).await.expect_status(200);
+    assert_eq!(replaced.body["trickPlay"]["renditions"], json!(["video-1", "video-3"]));
+    let none = json!({"packageType": "HLS", "trickPlay": {"renditions": "NONE"}});
+    let replaced = api.put(DASH, none).await.expect_status(200);
+    assert_eq!(replaced.body["trickPlay"]["renditions"], "NONE");
     let other = json!({"name": "other", "packageType": "HLS"});
     api.put(DASH, other).await.expect_problem(400, "invalid_argument", Some("name"));
     assert_eq!(api.get(CONFIGURATIONS).await.expect_status(200).names(), ["dash"]);
@@ -129,6 +138,12 @@ async fn a_configuration_is_refused_with_reasons() {
         ("description", json!(7), "description"),
         ("onSourceError", json!("skip"), "onSourceError"),
         ("onSourceError", json!(true), "onSourceError"),
+        ("trickPlay", json!({"renditions": "SOME"}), "trickPlay.renditions"),
+        ("trickPlay", json!({"renditions": []}), "trickPlay.renditions"),
+        ("trickPlay", json!({"renditions": ["audio-1"]}), "trickPlay.renditions"),
+        ("trickPlay", json!({"renditions": ["video-0"]}), "trickPlay.renditions"),
+        ("trickPlay", json!({"renditions": 1}), "trickPlay.renditions"),
+        ("trickPlay", json!("ALL"), "trickPlay"),
         ("encryption", json!({}), "encryption.systemIds"),
         ("encryption", json!(false), "encryption"),
         (selection, json!({"order": "RANDOM"}), "streamSelection.order"),
