@@ -132,7 +132,8 @@ pub(super) fn sets(
     earlier: &[ManifestPeriod],
 ) -> Vec<AdaptationSet> {
     let sets_of = |is_hidden: bool| {
-        sets.iter().enumerate().filter_map(move |(place, set)| {
+        let pictures = sets.iter().enumerate().filter(|(_, set)| set.kind != RenditionKind::Audio);
+        pictures.filter_map(move |(place, set)| {
             let streams = set.renditions.iter().map(|rendition| rendition.id.stream);
             let streams = streams.filter(|stream| resolver.trick_play.offers(*stream) != is_hidden);
             let renditions: Vec<ManifestRendition> = streams
