@@ -22,6 +22,7 @@ import leaks
 import manifests
 import presentation
 import signalling
+import trick
 from keys import Key, Keys, raw_key
 from licences import Licences
 from origin import Origin, Problem, free_port
@@ -203,6 +204,7 @@ def judge_title(title, titles, taken, keys, expected):
         loaded[c.name] = encrypted
         decrypt.judge_decrypt(report, subject, encrypted, clear, keys, key_at(c, keys), counters, c.lead, c.key_of)
         signalling.judge_signalling(report, subject, encrypted, signalling.Asked(c.encryption, c.key_of, keys))
+        trick.judge_trick(report, subject, encrypted, encrypted=True)
         if c.package_type != "HLS" and title in FEW:
             boxes.judge_boxes(report, subject, encrypted)
         if title in FEW and title in titles.masters and c.encryption.get("method") != "AES_128":
