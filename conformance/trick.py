@@ -62,8 +62,9 @@ def judge_pictures(judge, trick, main, source, where):
     """Every segment of one period, decoded alone. Returns when they are shown, in seconds from the first picture of all."""
     pictures = shown_by(source or main)
     start = clock(main, 0)
-    # Where the source goes back by a moment, ffmpeg shows several pictures at the time that it has reached.
-    held = {t for (t, _), (following, _) in zip(pictures, pictures[1:]) if t == following}
+    # Where the source goes back by a moment, ffmpeg shows several pictures at the time that it has reached, and those
+    # behind them later than they are.
+    slack = 22500 if any(t == following for (t, _), (following, _) in zip(pictures, pictures[1:])) else 2
     suffix = ".mp4" if trick.init_url else ".ts"
     with ThreadPoolExecutor(2) as pool:
         alone = list(pool.map(lambda s: decode.timed_hashes(trick.init_data + s.data, suffix), trick.segments))
@@ -75,7 +76,7 @@ def judge_pictures(judge, trick, main, source, where):
             continue
         ticks, found = (clock(trick, number) - start) % mpegts.WRAP, rows[0][1]
         times.append(ticks * TICK)
-        there = [h for t, h in pictures if abs(t - ticks) <= 2 or t in held and 0 < t - ticks <= 22500]
+        there = [h for t, h in pictures if abs(t - ticks) <= slack]
         judge.check("is the picture that plays at its time", found in there,
                     lambda: f"{here}: at {float(ticks * TICK):.3f} s is {'another' if there else 'none'}; this one is shown at "
                             f"{[float(t * TICK) for t, h in pictures if h == found][:3]}")
