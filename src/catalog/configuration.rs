@@ -6,8 +6,8 @@ use time::OffsetDateTime;
 use crate::error::{Error, Result};
 use crate::model::encryption::Encryption;
 use crate::model::policy::{
-    Configuration, Name, OnSourceError, PackageType, SegmentDuration, StreamOrder, StreamSelection,
-    TrickPlay,
+    AudioLayout, Configuration, Name, OnSourceError, PackageType, SegmentDuration, StreamOrder,
+    StreamSelection, TrickPlay,
 };
 
 /// A packaging configuration with what only operators care for.
@@ -54,6 +54,8 @@ pub fn settings_to_text(configuration: &Configuration) -> Result<String> {
             .then_some(configuration.on_source_error),
         trick_play: Some(configuration.trick_play.clone())
             .filter(|trick_play| *trick_play != TrickPlay::default()),
+        audio_layout: (configuration.audio_layout != AudioLayout::default())
+            .then_some(configuration.audio_layout),
     };
     serde_json::to_string(&stored)
         .map_err(|error| Error::internal("settings could not be written").caused_by(error))
@@ -79,6 +81,7 @@ pub fn settings_from_text(name: Name, text: &str) -> Result<Configuration> {
         encryption: stored.encryption,
         on_source_error: stored.on_source_error.unwrap_or_default(),
         trick_play: stored.trick_play.unwrap_or_default(),
+        audio_layout: stored.audio_layout.unwrap_or_default(),
     })
 }
 
@@ -100,6 +103,8 @@ struct StoredSettings {
     on_source_error: Option<OnSourceError>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trick_play: Option<TrickPlay>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    audio_layout: Option<AudioLayout>,
 }
 
 #[cfg(test)]
@@ -120,6 +125,7 @@ mod tests {
             encryption: None,
             on_source_error: OnSourceError::Heal,
             trick_play: TrickPlay::Streams(vec![0, 2]),
+            audio_layout: AudioLayout::Separate,
         }
     }
 

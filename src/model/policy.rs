@@ -225,6 +225,17 @@ impl TrickPlay {
     }
 }
 
+/// Where HLS players find sound in transport streams. Fragments hold one track each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum AudioLayout {
+    /// Where the source has it: with the pictures, or in renditions of its own.
+    #[default]
+    AsSource,
+    /// In renditions of its own.
+    Separate,
+}
+
 /// A packaging configuration: everything about it that decides what players get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Configuration {
@@ -244,6 +255,8 @@ pub struct Configuration {
     pub on_source_error: OnSourceError,
     /// Of which streams I-frames are offered.
     pub trick_play: TrickPlay,
+    /// Where sound is, of package types with transport streams.
+    pub audio_layout: AudioLayout,
 }
 
 #[cfg(test)]

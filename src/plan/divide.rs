@@ -206,6 +206,7 @@ mod tests {
             },
         });
         ManifestRendition {
+            description: None,
             access_type: 1,
             id: RenditionId { kind, stream },
             codecs: Vec::new(),

@@ -203,6 +203,7 @@ pub(super) fn rendition(
     let max_playout_rate = u32::try_from(pictures / stills.len() as u64).ok()?.max(1);
     Some(ManifestRendition {
         id,
+        description: None,
         codecs: vec![track.codec.clone()],
         frame_rate: usual_distance(&stills)
             .map(|distance| fraction(track.timescale.hertz(), distance)),

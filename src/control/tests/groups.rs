@@ -70,6 +70,7 @@ async fn a_configuration_takes_its_defaults() {
             "order": "ORIGINAL", "minVideoBitsPerSecond": 0, "maxVideoBitsPerSecond": 2147483647,
         },
         "encryption": null, "onSourceError": "fail", "trickPlay": {"renditions": "ALL"},
+        "audioLayout": "SEPARATE",
     });
     assert_eq!(body, expected);
 }
@@ -106,6 +107,12 @@ async fn a_configuration_is_replaced_as_a_whole() {
     let none = json!({"packageType": "HLS", "trickPlay": {"renditions": "NONE"}});
     let replaced = api.put(DASH, none).await.expect_status(200);
     assert_eq!(replaced.body["trickPlay"]["renditions"], "NONE");
+    assert_eq!(replaced.body["audioLayout"], "AS_SOURCE");
+    let separate = json!({"packageType": "HLS", "audioLayout": "SEPARATE"});
+    let replaced = api.put(DASH, separate).await.expect_status(200);
+    assert_eq!(replaced.body["audioLayout"], "SEPARATE");
+    let inside = json!({"packageType": "DASH", "audioLayout": "AS_SOURCE"});
+    api.put(DASH, inside).await.expect_problem(400, "invalid_argument", Some("audioLayout"));
     let other = json!({"name": "other", "packageType": "HLS"});
     api.put(DASH, other).await.expect_problem(400, "invalid_argument", Some("name"));
     assert_eq!(api.get(CONFIGURATIONS).await.expect_status(200).names(), ["dash"]);
@@ -144,6 +151,8 @@ async fn a_configuration_is_refused_with_reasons() {
         ("trickPlay", json!({"renditions": ["video-0"]}), "trickPlay.renditions"),
         ("trickPlay", json!({"renditions": 1}), "trickPlay.renditions"),
         ("trickPlay", json!("ALL"), "trickPlay"),
+        ("audioLayout", json!("MUXED"), "audioLayout"),
+        ("audioLayout", json!(1), "audioLayout"),
         ("encryption", json!({}), "encryption.systemIds"),
         ("encryption", json!(false), "encryption"),
         (selection, json!({"order": "RANDOM"}), "streamSelection.order"),
