@@ -6,6 +6,11 @@
 //! ```
 //!
 //! A transport stream holds pictures and sound under one key: that of its pictures.
+//!
+//! Where a key has no IV, transport streams take theirs from media sequence numbers. Ordinary
+//! playlists all count from 0, and players may do without being told. I-frame playlists count other
+//! segments by the same numbers: under one key and IV, CBC shows where two of them begin alike. So
+//! each has the number of its stream in the upper half of its IVs, and says them.
 
 use std::sync::Arc;
 
