@@ -392,7 +392,8 @@ mod tests {
             healing: Healing::None,
         };
         let mut writer = Writer::new(Vec::new());
-        let segments = [segment(5, 10), segment(15, 10), segment(25, 7), segment(40, 7)];
+        let gap = ManifestSegment { healing: Healing::Gap, ..segment(32, 8) };
+        let segments = [segment(5, 10), segment(15, 10), segment(25, 7), gap, segment(40, 7)];
         write_timeline(&mut writer, &segments).unwrap();
         assert_eq!(
             String::from_utf8(writer.into_inner()).unwrap(),
