@@ -99,16 +99,21 @@ fn for_each_part(
         continuity: Continuity::default(),
     };
     let mut reader = PacketReader::default();
-    let mut object = None;
+    let (mut object, mut distance) = (None, PACKET_BYTES as u8);
     for block in blocks {
         let is_next = object.replace(block.object) != Some(block.object);
         if is_next {
             reader.finish_object(|offset, bytes| parts.push(offset, bytes, &mut take));
             parts.object = block.object;
             let object = objects.get(block.object as usize);
-            let distance = object.map_or(PACKET_BYTES as u8, |object| object.packet_bytes);
-            reader.begin_object(block.offset, distance);
+            distance = object.map_or(PACKET_BYTES as u8, |object| object.packet_bytes);
+            reader.begin_object(block.offset, distance.max(PACKET_BYTES as u8));
             parts.continuity.reset();
+        }
+        if distance == 0 {
+            let payload = block.bytes.get(std::mem::take(&mut parts.skip)..).unwrap_or_default();
+            take(PesPart { begins: None, payload });
+            continue;
         }
         reader.push(&block.bytes, |offset, bytes| parts.push(offset, bytes, &mut take));
     }
