@@ -63,6 +63,10 @@ QUIRK_PLAYERS = [("hlsjs", "quirk-hls"), ("dashjs", "quirk-dash"), ("shaka", "qu
 PLAYERS = [("hlsjs", "hls-6"), ("hlsjs", "hls-apart"), ("hlsjs", "cmaf-6"), ("dashjs", "dash-6"), ("shaka", "hls-6"), ("shaka", "cmaf-6"), ("shaka", "dash-6")]
 
 
+# The lowest tones of the languages, the default one first.
+TONES = {"languages": {"en": 200, "de": 260}}
+
+
 class Sample:
     def __init__(self, name, source, path, file, configurations, shared=True):
         self.name, self.source, self.path, self.file = name, source, path, file
@@ -172,7 +176,7 @@ def job(report, player, sample, configuration):
     # A player that reads TS takes each period's sound to its last sample, a frame or two past the last picture.
     tolerance = 0.1 * (len(out.renditions[0].parts) if out.format == "HLS" else 1)
     return {"player": player, "subject": subject, "tolerance": tolerance, "url": sample.urls[configuration], "duration": float(out.duration),
-            "sizes": sorted({m.size for m in medias if m.size}), "audio": any(m.channels for m in medias)}
+            "tones": TONES.get(sample.name), "sizes": sorted({m.size for m in medias if m.size}), "audio": any(m.channels for m in medias)}
 
 
 def run_players(report, list_of_samples, list_of_quirks):
