@@ -360,5 +360,4 @@ fn usual_distance(stills: &[Still]) -> Option<u32> {
 }
 
 #[cfg(test)]
-#[path = "trick_tests.rs"]
 mod tests;
