@@ -260,7 +260,7 @@ def main():
                     pass
             alive = origin.process.poll() is None
         if {"drm", "drmplayers"} & asked:
-            run_drm(report, binary(args.binary), chosen, sources, asked, scratch)
+            run_drm(report, binary(args.binary), chosen, sources, asked, scratch, wanted)
         if not args.keep:
             report.add("run", "packorigin", "stays up to the end", alive, origin.tail(5))
             report.add("run", "packorigin", "stops on SIGTERM with exit code 0", origin.stopped_cleanly and origin.process.returncode == 0,
@@ -270,13 +270,13 @@ def main():
     return code
 
 
-def run_drm(report, program, chosen, sources, asked, scratch):
+def run_drm(report, program, chosen, sources, asked, scratch, narrowed):
     try:
         import drm
     except ImportError as error:
         report.skip("drm", "all", "all", f"{error} (pip install -r conformance/requirements.txt, in conformance/.venv or elsewhere)")
         return
-    drm.run(report, program, chosen, sources, asked, scratch, OUT)
+    drm.run(report, program, chosen, sources, asked, scratch, OUT, narrowed)
 
 
 def run(report, origin, chosen, asked, narrowed):
