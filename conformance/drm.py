@@ -246,6 +246,8 @@ def judge_title(title, titles, taken, keys, expected):
             continue
         loaded[c.name] = encrypted
         decrypt.judge_decrypt(report, subject, encrypted, clear, keys, key_at(c, keys), counters, c.lead, c.key_of, lacking)
+        if c.package_type == "HLS" and title in FEW:
+            judge_clip(report, subject, titles.urls[title], c, keys)
         signalling.judge_signalling(report, subject, encrypted, signalling.Asked(c.encryption, c.key_of, keys))
         trick.judge_trick(report, subject, encrypted, encrypted=True)
         if c.package_type != "HLS" and title in FEW:
@@ -261,6 +263,18 @@ def judge_title(title, titles, taken, keys, expected):
             mine, other = manifests.segment_urls(loaded["cmaf-cenc"]), manifests.segment_urls(loaded["dash-cenc-twin"])
             judge.check("DASH and HLS_CMAF of one encryption share every URL", mine == other, lambda: f"{sorted(mine ^ other)[:2]}")
     return report.rows, report.used, counters.used, keys.asked, time.monotonic() - started
+
+
+def judge_clip(report, subject, urls, c, keys):
+    """Cut off the first segment: what is left still decrypts, with the IVs that its playlist tells or implies."""
+    try:
+        clear, encrypted = (presentation.load(f"{urls[name]}?start={SECONDS}") for name in (CLEAR_OF["HLS"], c.name))
+    except Exception as error:
+        report.add("drm", subject, "clips can be loaded", False, f"{type(error).__name__}: {error}")
+        return
+    cut_off = encrypted.renditions[0].parts[0].segments[0].sequence
+    report.add("drm", subject, "a clip counts its segments as the whole does", cut_off == 1, f"the first is number {cut_off}")
+    decrypt.judge_decrypt(report, f"{subject} clip", encrypted, clear, keys, key_at(c, keys), None, max(0, c.lead - cut_off), c.key_of)
 
 
 def judge_titles(report, titles, taken, keys):

@@ -91,6 +91,7 @@ pub fn configuration(package_type: PackageType) -> Configuration {
         encryption: None,
         on_source_error: OnSourceError::default(),
         trick_play: TrickPlay::default(),
+        filter: None,
         audio_layout: Default::default(),
     }
 }

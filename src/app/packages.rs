@@ -55,6 +55,7 @@ fn packaging(presentation: &Arc<Presentation>, package_type: PackageType) -> Res
         encryption: None,
         on_source_error: OnSourceError::default(),
         trick_play: TrickPlay::default(),
+        filter: None,
         audio_layout: AudioLayout::default(),
     };
     Packaging::new(presentation.clone(), "", &configuration, None)

@@ -113,6 +113,7 @@ pub(super) fn configuration(text: &str, package_type: PackageType) -> Result<Con
         encryption: None,
         on_source_error: OnSourceError::default(),
         trick_play: TrickPlay::default(),
+        filter: None,
         audio_layout: AudioLayout::default(),
     })
 }

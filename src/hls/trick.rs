@@ -111,6 +111,7 @@ mod tests {
             offers: Vec::new(),
             trick_offers: vec![offer],
             audio_groups: Vec::new(),
+            clip: None,
             playlist_directory: "../p.2".to_owned(),
         }
     }

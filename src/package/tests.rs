@@ -108,6 +108,7 @@ impl Title {
                 encryption: scheme.map(encryption),
                 on_source_error: Default::default(),
                 trick_play: Default::default(),
+                filter: None,
                 audio_layout,
             };
             let keys = scheme.map(|scheme| Arc::new(keys(scheme)));
@@ -347,6 +348,7 @@ async fn a_rendition_that_begins_later_has_no_clear_lead() {
         encryption: Some(encryption(scheme)),
         on_source_error: Default::default(),
         trick_play: Default::default(),
+        filter: None,
         audio_layout: Default::default(),
     };
     let keys = Some(Arc::new(keys(scheme)));

@@ -21,6 +21,7 @@
 
 use std::sync::Arc;
 
+use super::trick;
 use crate::model::manifest::{
     AdaptationSet, Healing, ManifestPeriod, ManifestRendition, ManifestSegment, RenditionId,
     RenditionKind,
@@ -47,7 +48,7 @@ pub(super) fn divided(periods: &[ManifestPeriod], origin: Ticks) -> Vec<Manifest
             let window = Window { starts, from, to, is_first, is_last };
             let mut sets: Vec<AdaptationSet> =
                 period.sets.iter().map(|set| window.set(set)).collect();
-            keep_beside_pictures(&mut sets);
+            trick::keep_beside_pictures(&mut sets);
             if has(&period.sets) != has(&sets) {
                 empty_from = Some(starts);
                 continue;
@@ -122,16 +123,6 @@ fn has(sets: &[AdaptationSet]) -> [bool; 2] {
             .filter(|set| set.kind != RenditionKind::Trick)
             .any(|set| (set.kind == RenditionKind::Audio) == is_sound && !set.renditions.is_empty())
     })
-}
-
-/// Leaves out what is taken from pictures that are not there.
-fn keep_beside_pictures(sets: &mut [AdaptationSet]) {
-    let streams: Vec<Vec<usize>> =
-        sets.iter().map(|set| ids(set).map(|id| id.stream).collect()).collect();
-    for set in sets {
-        let Some(of) = set.trick_of.and_then(|place| streams.get(place)) else { continue };
-        set.renditions.retain(|rendition| of.contains(&rendition.id.stream));
-    }
 }
 
 /// A part of a period.

@@ -157,6 +157,16 @@ pub(super) fn sets(
     sets_of(false).chain(sets_of(true)).collect()
 }
 
+/// Leaves out what is taken from pictures that are not there.
+pub(super) fn keep_beside_pictures(sets: &mut [AdaptationSet]) {
+    let streams: Vec<Vec<usize>> =
+        sets.iter().map(|set| set.renditions.iter().map(|r| r.id.stream).collect()).collect();
+    for set in sets {
+        let Some(of) = set.trick_of.and_then(|place| streams.get(place)) else { continue };
+        set.renditions.retain(|rendition| of.contains(&rendition.id.stream));
+    }
+}
+
 fn same_times(a: &ManifestRendition, b: &ManifestRendition) -> bool {
     let times = |rendition: &ManifestRendition| -> Vec<(Ticks, Ticks)> {
         rendition.segments.iter().map(|segment| (segment.time, segment.duration)).collect()
@@ -224,8 +234,17 @@ pub(super) fn rendition(
 /// What is offered over all periods, in the order of what it belongs to.
 pub(super) fn offers(manifest: &Manifest, trick_play: &TrickPlay) -> Vec<Offer> {
     let streams = manifest.offers.iter().map(|offer| offer.main.stream);
+    offers_of(manifest, streams.filter(|stream| trick_play.offers(*stream)))
+}
+
+/// What is left of the offers of a manifest of which something was left out.
+pub(super) fn offers_left(manifest: &Manifest) -> Vec<Offer> {
+    offers_of(manifest, manifest.trick_offers.iter().map(|offer| offer.main.stream))
+}
+
+fn offers_of(manifest: &Manifest, streams: impl Iterator<Item = usize>) -> Vec<Offer> {
     let mut offers: Vec<Offer> = Vec::new();
-    for stream in streams.filter(|stream| trick_play.offers(*stream)) {
+    for stream in streams {
         let main = RenditionId { kind: RenditionKind::Trick, stream };
         if offers.iter().any(|offer| offer.main == main) {
             continue;

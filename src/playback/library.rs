@@ -14,8 +14,9 @@ use crate::error::{Error, Kind, Result};
 use crate::index::{IndexId, Store};
 use crate::keys::Keys;
 use crate::model::encryption::Encryption;
+use crate::model::filter::ManifestFilter;
 use crate::model::policy::{
-    Configuration, OnSourceError, PackageType, SegmentDuration, StreamOrder, TrickPlay,
+    AudioLayout, Configuration, OnSourceError, PackageType, SegmentDuration, StreamOrder, TrickPlay,
 };
 use crate::model::presentation::{Group, Presentation};
 use crate::model::protection::KeySet;
@@ -64,6 +65,8 @@ struct PlanKey {
     segment_duration: SegmentDuration,
     order: StreamOrder,
     bits_per_second: (u32, u32),
+    filter: Option<ManifestFilter>,
+    audio_layout: AudioLayout,
     clear_lead_segments: u32,
     on_source_error: OnSourceError,
     trick_play: TrickPlay,
@@ -88,6 +91,8 @@ impl PlanKey {
                 selection.min_video_bits_per_second,
                 selection.max_video_bits_per_second,
             ),
+            filter: configuration.filter.clone(),
+            audio_layout: configuration.audio_layout,
             clear_lead_segments: configuration
                 .encryption
                 .as_ref()

@@ -121,6 +121,7 @@ fn new_configuration(group: &str, configuration: &str, seconds: u32) -> NewConfi
             encryption: None,
             on_source_error: Default::default(),
             trick_play: Default::default(),
+            filter: None,
             audio_layout: Default::default(),
         },
         description: String::new(),

@@ -69,8 +69,8 @@ async fn a_configuration_takes_its_defaults() {
         "streamSelection": {
             "order": "ORIGINAL", "minVideoBitsPerSecond": 0, "maxVideoBitsPerSecond": 2147483647,
         },
-        "encryption": null, "onSourceError": "fail", "trickPlay": {"renditions": "ALL"},
-        "audioLayout": "SEPARATE",
+        "filter": null, "encryption": null, "onSourceError": "fail",
+        "trickPlay": {"renditions": "ALL"}, "audioLayout": "SEPARATE",
     });
     assert_eq!(body, expected);
 }
@@ -85,6 +85,7 @@ async fn a_configuration_is_replaced_as_a_whole() {
             "order": "VIDEO_BITRATE_DESCENDING",
             "minVideoBitsPerSecond": 5, "maxVideoBitsPerSecond": 5,
         },
+        "filter": "Video_Height:240-720; audio_codec:AACL",
         "encryption": null, "onSourceError": "heal",
         "trickPlay": {"renditions": ["video-2", "video-11"]},
     });
@@ -107,6 +108,7 @@ async fn a_configuration_is_replaced_as_a_whole() {
     let none = json!({"packageType": "HLS", "trickPlay": {"renditions": "NONE"}});
     let replaced = api.put(DASH, none).await.expect_status(200);
     assert_eq!(replaced.body["trickPlay"]["renditions"], "NONE");
+    assert_eq!(replaced.body["filter"], json!(null));
     assert_eq!(replaced.body["audioLayout"], "AS_SOURCE");
     let separate = json!({"packageType": "HLS", "audioLayout": "SEPARATE"});
     let replaced = api.put(DASH, separate).await.expect_status(200);
@@ -151,6 +153,10 @@ async fn a_configuration_is_refused_with_reasons() {
         ("trickPlay", json!({"renditions": ["video-0"]}), "trickPlay.renditions"),
         ("trickPlay", json!({"renditions": 1}), "trickPlay.renditions"),
         ("trickPlay", json!("ALL"), "trickPlay"),
+        ("filter", json!("donut_type:rhododendron"), "filter"),
+        ("filter", json!("video_height:2-1"), "filter"),
+        ("filter", json!(""), "filter"),
+        ("filter", json!(720), "filter"),
         ("audioLayout", json!("MUXED"), "audioLayout"),
         ("audioLayout", json!(1), "audioLayout"),
         ("encryption", json!({}), "encryption.systemIds"),
