@@ -5,4 +5,5 @@
 
 mod key;
 pub mod read;
+mod trick;
 pub mod write;

@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 
 use super::key::{KeyLines, has_keys, session_keys};
+use super::trick;
 use crate::model::codec::CodecConfig;
 use crate::model::description::Description;
 use crate::model::manifest::{
@@ -35,6 +36,7 @@ pub fn master_playlist(manifest: &Manifest) -> String {
     for offer in &manifest.offers {
         write_variant(&mut out, manifest, offer);
     }
+    trick::write_variants(&mut out, manifest);
     out
 }
 
@@ -43,13 +45,14 @@ pub fn master_playlist(manifest: &Manifest) -> String {
 pub fn media_playlist(manifest: &Manifest, id: RenditionId) -> Option<String> {
     let first = manifest.first_rendition(id)?;
     let mut out = String::from("#EXTM3U\n");
-    let _ = writeln!(out, "#EXT-X-VERSION:{}", version(manifest));
+    let _ = writeln!(out, "#EXT-X-VERSION:{}", trick::version(version(manifest), id));
     // The target duration bounds EXTINF rounded to the nearest second (RFC 8216 4.3.3.1).
     let target = longest_segment(manifest, id).seconds(Timescale::MPEG, 0);
     let _ = writeln!(out, "#EXT-X-TARGETDURATION:{target}");
     let first_number = manifest.clip.as_ref().and_then(|clip| clip.first_numbers.get(&id));
     let _ = writeln!(out, "#EXT-X-MEDIA-SEQUENCE:{}", first_number.copied().unwrap_or(0));
     out.push_str("#EXT-X-PLAYLIST-TYPE:VOD\n");
+    out.push_str(trick::playlist_tags(id));
     if is_independent(manifest, Some(id)) {
         out.push_str(INDEPENDENT);
     }

@@ -314,6 +314,10 @@ fn place_video(video: &VideoSection, clock_offset: Ticks) -> Track {
     let mut groups: Vec<Group> =
         video.groups.iter().map(|raw| place_group(raw, clock_offset)).collect();
     prefer_better_access(&mut groups, end);
+    for (group, raw) in groups.iter_mut().zip(&video.groups) {
+        let is_alone = matches!(group.access, RandomAccess::Instant | RandomAccess::Recovery);
+        group.still = is_alone.then_some(raw.still);
+    }
     let mut pictures = &video.pictures[..];
     for group in &mut groups {
         let count = (group.samples as usize).min(pictures.len());
@@ -657,6 +661,7 @@ mod tests {
             uniform_duration: None,
             ts_clock_packets: 0,
             subsamples: SubsampleCounts::default(),
+            still: crate::model::presentation::StillPicture::default(),
         };
         let group = place_group(&raw, Ticks(400));
         assert_eq!((group.time, group.lead, group.access_type()), (Ticks(649), -49, 1));

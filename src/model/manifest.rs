@@ -22,6 +22,8 @@ pub struct Manifest {
     pub periods: Vec<ManifestPeriod>,
     /// What can be played together, in the order of the configuration.
     pub offers: Vec<Offer>,
+    /// What can be fast-forwarded through, in the order of the configuration.
+    pub trick_offers: Vec<Offer>,
     /// Sound that offers name by its place here.
     pub audio_groups: Vec<AudioGroup>,
     /// Where media playlists are found, relative to the entry manifest.
@@ -73,7 +75,7 @@ pub struct ManifestPeriod {
     pub start: Ticks,
     /// [`Timescale::MPEG`] ticks.
     pub duration: Ticks,
-    /// Renditions that players may switch between, video before audio.
+    /// Renditions that players may switch between: video, then audio, then trick play.
     pub sets: Vec<AdaptationSet>,
 }
 
@@ -100,6 +102,11 @@ pub struct AdaptationSet {
     /// Places, in the period, of the other sets that players may switch to: those that differ in
     /// the key alone.
     pub switchable_with: Vec<usize>,
+    /// For trick play: the place of the set of pictures that it is taken from.
+    pub trick_of: Option<usize>,
+    /// Whether manifests do not name it, though it answers: other configurations that share its
+    /// URLs may.
+    pub is_hidden: bool,
 }
 
 /// One rendition during one period.
@@ -113,6 +120,9 @@ pub struct ManifestRendition {
     pub codecs: Vec<CodecConfig>,
     /// Pictures per second as a fraction in lowest terms.
     pub frame_rate: Option<(u32, u32)>,
+    /// For trick play: how many times as fast as usual it may be played until it has as many
+    /// pictures a second as the rendition that it is taken from.
+    pub max_playout_rate: Option<u32>,
     /// Highest bit rate of any segment, container included, bits per second.
     pub peak_bandwidth: u64,
     /// Bit rate over the period, container included, bits per second.
@@ -155,16 +165,27 @@ pub struct RenditionProtection {
     pub has_clear_entry: bool,
     /// The media sequence number of the period's first segment.
     pub first_number: u64,
+    /// The upper half of IVs that are taken from sequence numbers: 0 where players may do that by
+    /// themselves, and otherwise what no other playlist under the key has.
+    pub iv_space: u64,
 }
 
 impl RenditionProtection {
+    /// The IV of a segment of the period, where its key has none: its media sequence number,
+    /// big-endian (RFC 8216 5.2), below [`RenditionProtection::iv_space`].
+    pub fn numbered_iv(&self, segment: usize) -> [u8; 16] {
+        let number = self.first_number + segment as u64;
+        (u128::from(self.iv_space) << 64 | u128::from(number)).to_be_bytes()
+    }
+
     /// The IV that a playlist names for a segment of the period.
     pub fn iv_of(&self, segment: usize) -> Option<[u8; 16]> {
-        let number = self.first_number + segment as u64;
-        let iv = self.constant_iv.unwrap_or_else(|| u128::from(number).to_be_bytes());
+        let iv = self.constant_iv.unwrap_or_else(|| self.numbered_iv(segment));
         // RFC 8216 4.3.2.4: without the attribute the sequence number is the IV of AES-128. For
         // SAMPLE-AES players want it said.
-        let is_said = self.constant_iv.is_some() || self.scheme == ProtectionScheme::HlsSampleAes;
+        let is_said = self.constant_iv.is_some()
+            || self.scheme == ProtectionScheme::HlsSampleAes
+            || self.iv_space > 0;
         (self.shows_iv && is_said).then_some(iv)
     }
 }
@@ -244,9 +265,11 @@ pub enum RenditionKind {
     Audio,
     /// Everything that the source stream holds, in one transport stream.
     Muxed,
+    /// For trick play: of the pictures those that can be decoded alone, each a segment of its own.
+    Trick,
 }
 
-/// A rendition's name in URLs: `video-1`, `audio-1`, `av-1`; the number counts the streams of the
+/// A rendition's name in URLs: `video-1`, `audio-1`, `av-1`, `trick-1`; the number counts the streams of the
 /// source's master playlist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RenditionId {
@@ -264,6 +287,7 @@ impl RenditionId {
             "video" => RenditionKind::Video,
             "audio" => RenditionKind::Audio,
             "av" => RenditionKind::Muxed,
+            "trick" => RenditionKind::Trick,
             _ => return None,
         };
         let id = Self { kind, stream: number.parse::<usize>().ok()?.checked_sub(1)? };
@@ -277,6 +301,7 @@ impl fmt::Display for RenditionId {
             RenditionKind::Video => "video",
             RenditionKind::Audio => "audio",
             RenditionKind::Muxed => "av",
+            RenditionKind::Trick => "trick",
         };
         write!(f, "{kind}-{}", self.stream + 1)
     }

@@ -266,6 +266,21 @@ pub struct Group {
     /// Pictures of the source behind all of these that are left out because nothing precedes them
     /// that they could be decoded with.
     pub undecodable: u32,
+    /// Its first picture, where that can be decoded by itself.
+    pub still: Option<StillPicture>,
+}
+
+/// The picture that a group begins with, as far as it differs from the group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StillPicture {
+    /// Behind the source packet in which it ends.
+    pub end: SourcePosition,
+    /// Elementary stream bytes of that packet that belong to it, from the first on; 0 where all do.
+    pub last: u8,
+    /// Bytes as CMAF stores it.
+    pub bytes: u32,
+    /// Stretches of clear and encrypted bytes.
+    pub subsamples: SubsampleCounts,
 }
 
 impl Group {

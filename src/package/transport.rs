@@ -25,6 +25,10 @@ pub(super) fn segment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<V
     for (part, blocks) in parts {
         let track = plan.track(part).ok_or_else(|| no_parts(plan))?;
         let (mut payload, mut samples) = gather(plan, part, blocks, Vec::new())?;
+        if plan.still.is_some() {
+            // It stays as long as players like, and nothing else is there that needs the clock.
+            samples.iter_mut().for_each(|sample| sample.duration = 0);
+        }
         if let Some(cipher) = &cipher {
             match &track.codec {
                 CodecConfig::Avc(config) => {

@@ -8,7 +8,7 @@ use super::protection::{Protection, SegmentProtection};
 use super::remeasure::longest_segment;
 use super::segmentation::Segmentation;
 use super::sound::Offering;
-use super::{Fingerprint, INIT_NAME};
+use super::{Fingerprint, INIT_NAME, trick};
 use crate::cenc::aes128;
 use crate::model::codec::CodecConfig;
 use crate::model::description::Description;
@@ -16,7 +16,7 @@ use crate::model::manifest::{
     AdaptationSet, Healing, Manifest, ManifestPeriod, ManifestRendition, ManifestSegment, Offer,
     RenditionId, RenditionKind, RenditionProtection,
 };
-use crate::model::policy::Container;
+use crate::model::policy::{Container, TrickPlay};
 use crate::model::presentation::{Group, Medium, Presentation, Track};
 use crate::model::protection::ProtectionScheme;
 use crate::model::sample::{FragmentLayout, transport};
@@ -49,6 +49,7 @@ pub(super) struct Resolver<'a> {
     pub protection: Option<&'a Protection>,
     pub segments: &'a Fingerprint,
     pub playlists: &'a Fingerprint,
+    pub trick_play: &'a TrickPlay,
 }
 
 impl Resolver<'_> {
@@ -68,11 +69,13 @@ impl Resolver<'_> {
             longest_segment: longest_segment(&periods),
             periods,
             offers: Vec::new(),
+            trick_offers: Vec::new(),
             audio_groups: self.offering.groups.clone(),
             playlist_directory: format!("../{}", self.playlists),
             clip: None,
         };
         manifest.offers = self.offers(&manifest);
+        manifest.trick_offers = trick::offers(&manifest, self.trick_play);
         manifest
     }
 
@@ -98,14 +101,19 @@ impl Resolver<'_> {
                     continues: false,
                     renditions: vec![rendition],
                     switchable_with: Vec::new(),
+                    trick_of: None,
+                    is_hidden: false,
                 }),
             }
         }
         let links: Vec<Vec<usize>> = sets.iter().map(|set| linked(set, &sets)).collect();
-        for ((index, set), switchable_with) in sets.iter_mut().enumerate().zip(links) {
+        for (set, switchable_with) in sets.iter_mut().zip(links) {
+            set.switchable_with = switchable_with;
+        }
+        sets.extend(trick::sets(self, &sets, period, earlier));
+        for (index, set) in sets.iter_mut().enumerate() {
             let other = earlier.last().and_then(|before| before.sets.get(index));
             set.continues = other.is_some_and(|other| continues(other, set));
-            set.switchable_with = switchable_with;
         }
         sets
     }
@@ -121,6 +129,7 @@ impl Resolver<'_> {
             RenditionKind::Video => (track(Medium::Video), None),
             RenditionKind::Audio => (None, track(Medium::Audio)),
             RenditionKind::Muxed => (track(Medium::Video), track(Medium::Audio)),
+            RenditionKind::Trick => return trick::rendition(self, id, period, earlier),
         };
         let lead = video.or(audio)?;
         let counts = || earlier.iter().map(|period| period.segments_of(id));
@@ -144,6 +153,7 @@ impl Resolver<'_> {
             description: self.description(id),
             codecs: [video, audio].into_iter().flatten().map(|track| track.codec.clone()).collect(),
             frame_rate: video.map(frame_rate),
+            max_playout_rate: None,
             peak_bandwidth: rates.peak(),
             average_bandwidth: rates.average(),
             timescale: lead.timescale,
@@ -375,6 +385,7 @@ fn switchable(a: &ManifestRendition, b: &ManifestRendition) -> bool {
 /// (ISO/IEC 23009-1:2022 5.3.2.4: same initialization segments).
 fn continues(before: &AdaptationSet, set: &AdaptationSet) -> bool {
     before.kind == set.kind
+        && before.trick_of == set.trick_of
         && before.renditions.len() == set.renditions.len()
         && before.renditions.iter().zip(&set.renditions).all(|(before, after)| {
             before.id == after.id
@@ -396,11 +407,13 @@ fn frame_rate(track: &Track) -> (u32, u32) {
         let candidate = u128::from(frames) * u128::from(span);
         measured.abs_diff(candidate) * u128::from(FRAME_RATE_TOLERANCE_PARTS) <= candidate
     });
-    usual.unwrap_or_else(|| {
-        let step = track.sample_duration.max(1);
-        let divisor = greatest_common_divisor(track.timescale.hertz(), step);
-        (track.timescale.hertz() / divisor, step / divisor)
-    })
+    usual.unwrap_or_else(|| fraction(track.timescale.hertz(), track.sample_duration.max(1)))
+}
+
+/// A fraction in lowest terms.
+pub(super) fn fraction(a: u32, b: u32) -> (u32, u32) {
+    let divisor = greatest_common_divisor(a, b).max(1);
+    (a / divisor, b / divisor)
 }
 
 fn greatest_common_divisor(a: u32, b: u32) -> u32 {

@@ -10,6 +10,7 @@
 //!   │ ├ filter     the manifest again, with those renditions alone that somebody wants
 //!   │ └ clip       the manifest again, from one moment to another
 //!   ├ segment      SegmentPlan: which groups, where in the source, exact size, ETag
+//!   ├ trick        pictures that are segments of their own
 //!   └ heal         the manifest again, knowing which source objects are missing
 //!     └ divide     periods that have no gaps, for MPDs
 //! ```
@@ -30,6 +31,7 @@ mod remeasure;
 mod segment;
 mod segmentation;
 mod sound;
+mod trick;
 
 use std::sync::Arc;
 
@@ -46,7 +48,7 @@ use self::segmentation::Segmentation;
 use self::sound::Offering;
 use crate::error::{Error, Kind, Result};
 use crate::model::ingest::LeftOut;
-use crate::model::manifest::{Manifest, RenditionId, RenditionKind, RenditionProtection};
+use crate::model::manifest::{Healing, Manifest, RenditionId, RenditionKind, RenditionProtection};
 use crate::model::policy::{
     AudioLayout, Configuration, Container, OnSourceError, PackageType, StreamOrder, StreamSelection,
 };
@@ -199,6 +201,7 @@ impl Packaging {
             protection: protection.as_ref(),
             segments: &segments,
             playlists: &playlists,
+            trick_play: &configuration.trick_play,
         }
         .manifest();
         let mut packaging = Self {
@@ -284,7 +287,7 @@ impl Packaging {
         period: usize,
     ) -> Option<(&Track, Option<&RenditionProtection>)> {
         let medium = match (self.package_type.container(), rendition.kind) {
-            (Container::Cmaf, RenditionKind::Video) => Medium::Video,
+            (Container::Cmaf, RenditionKind::Video | RenditionKind::Trick) => Medium::Video,
             (Container::Cmaf, RenditionKind::Audio) => Medium::Audio,
             _ => return None,
         };
@@ -313,6 +316,7 @@ impl Packaging {
                     targets.push(Target::Init { rendition: id, period });
                 }
                 let segments = rendition.segments.iter();
+                let segments = segments.filter(|segment| segment.healing != Healing::Gap);
                 targets.extend(segments.map(|segment| Target::Segment {
                     rendition: id,
                     period,

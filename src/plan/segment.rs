@@ -7,7 +7,7 @@ use super::manifest::{
     encrypted_transport_bytes, fragment_layout, payload_bytes, payload_packets, transport_bytes,
 };
 use super::protection::SegmentProtection;
-use super::{Fingerprint, Packaging};
+use super::{Fingerprint, Packaging, trick};
 use crate::model::manifest::{RenditionId, RenditionKind};
 use crate::model::policy::Container;
 use crate::model::presentation::{Group, Medium, Presentation, SourceSpan, Track, spans_between};
@@ -34,6 +34,8 @@ pub struct SegmentPlan {
     pub container: Container,
     /// Its tracks: the pictures first, if it has some.
     pub parts: Vec<TrackPart>,
+    /// For trick play: a track that has its one picture and nothing else.
+    pub still: Option<Arc<Track>>,
     /// How it is encrypted; `None` where it is clear.
     pub protection: Option<SegmentProtection>,
     /// Exact size; with SAMPLE-AES, which grows where encrypted bytes look like start codes, what
@@ -44,7 +46,7 @@ pub struct SegmentPlan {
 /// The tracks that renditions of a kind have, the lead first where it is there.
 pub(super) const fn media_of(kind: RenditionKind) -> &'static [Medium] {
     match kind {
-        RenditionKind::Video => &[Medium::Video],
+        RenditionKind::Video | RenditionKind::Trick => &[Medium::Video],
         RenditionKind::Audio => &[Medium::Audio],
         RenditionKind::Muxed => &[Medium::Video, Medium::Audio],
     }
@@ -70,6 +72,9 @@ impl SegmentPlan {
         period: usize,
         time: Ticks,
     ) -> Option<Self> {
+        if rendition.kind == RenditionKind::Trick {
+            return trick::segment(packaging, rendition, period, time);
+        }
         let presentation = packaging.presentation.clone();
         let container = packaging.package_type.container();
         let entry = packaging.manifest.rendition(rendition, period)?;
@@ -109,9 +114,9 @@ impl SegmentPlan {
             Some(entry) if listed >= entry.clear_segments => {
                 let protection = packaging.protection.as_ref()?;
                 let key = &protection.key_for(lead)?.key;
-                let number = entry.first_number + listed as u64;
                 let track = (stream, period, lead_medium);
-                Some(protection.of_segment(key, track, lead, first_group, number)?)
+                let numbered = entry.numbered_iv(listed);
+                Some(protection.of_segment(key, track, lead, first_group, numbered)?)
             }
             _ => None,
         };
@@ -123,6 +128,7 @@ impl SegmentPlan {
             number: (segments_before + listed) as u64 + 1,
             container,
             parts,
+            still: None,
             protection,
             bytes: 0,
             presentation,
@@ -147,7 +153,8 @@ impl SegmentPlan {
 
     /// A part's track.
     pub fn track(&self, part: &TrackPart) -> Option<&Track> {
-        self.presentation.track(self.rendition.stream, self.period, part.medium)
+        let of_period = || self.presentation.track(self.rendition.stream, self.period, part.medium);
+        self.still.as_deref().or_else(of_period)
     }
 
     /// A part's groups.

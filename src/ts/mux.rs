@@ -92,10 +92,8 @@ pub struct AudioInput<'a> {
 /// Packets with payload that a picture takes: with parameter sets if it is a random access point,
 /// whose `config` is given; with two timestamps or one.
 pub fn picture_packets(config: Option<&AvcConfig>, size: u32, has_decode_time: bool) -> u32 {
-    let header = transport::PES_HEADER_BYTES[usize::from(has_decode_time)];
-    let sets = config.map_or(0, parameter_set_bytes);
-    let pes_bytes = header + transport::DELIMITER_BYTES + sets + u64::from(size);
-    transport::packets(pes_bytes, transport::CLOCK_FIELD_BYTES) as u32
+    let sets = config.map_or(0, AvcConfig::byte_stream_bytes);
+    transport::picture_packets(sets, size, has_decode_time) as u32
 }
 
 /// Packets with payload that pictures take, not counting those that [`write_segment`] adds for the
@@ -258,10 +256,6 @@ fn has_decode_time(sample: &Sample) -> bool {
 
 fn presentation_time(sample: &Sample) -> Ticks {
     sample.decode_time.plus(Ticks(i64::from(sample.composition_offset)))
-}
-
-fn parameter_set_bytes(config: &AvcConfig) -> u64 {
-    config.parameter_sets().map(|set| (START_CODE.len() + set.len()) as u64).sum()
 }
 
 fn parameter_sets(config: &AvcConfig) -> Vec<u8> {

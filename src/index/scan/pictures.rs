@@ -20,7 +20,7 @@ use crate::codec::timing::{
 };
 use crate::codec::{AccessUnit, Damage, Timestamps};
 use crate::model::codec::{CodecConfig, StreamSyntax};
-use crate::model::presentation::{SourcePosition, SubsampleCounts};
+use crate::model::presentation::{SourcePosition, StillPicture, SubsampleCounts};
 use crate::model::protection::ProtectionScheme;
 use crate::model::sample::RandomAccess;
 use crate::time::{Ticks, Timescale};
@@ -76,6 +76,8 @@ pub(in crate::index) struct RawGroup {
     /// Clock references that it takes in a transport stream.
     pub ts_clock_packets: u32,
     pub subsamples: SubsampleCounts,
+    /// The first picture, whether or not it can be decoded alone.
+    pub still: StillPicture,
 }
 
 /// What the size of a picture in a transport stream depends on.
@@ -130,6 +132,13 @@ struct ScannedPicture {
     subsamples: (u32, u32),
 }
 
+impl ScannedPicture {
+    fn subsample_counts(&self) -> SubsampleCounts {
+        let (cenc, cbcs) = self.subsamples;
+        SubsampleCounts { cenc, cbcs, most: u16::try_from(cenc.max(cbcs)).unwrap_or(u16::MAX) }
+    }
+}
+
 /// A group that ended, and waits for the time of the next.
 struct Waiting {
     pictures: Vec<ScannedPicture>,
@@ -138,7 +147,13 @@ struct Waiting {
     end: SourcePosition,
     time: Ticks,
     is_first: bool,
+    /// Where its first picture ends.
+    first_end: PictureEnd,
 }
+
+/// Where a picture ends: behind a source packet, and how many of that packet's elementary stream
+/// bytes belong to it; 0 where all do.
+type PictureEnd = (SourcePosition, u8);
 
 /// Counts the stretches that encryption makes of a picture.
 fn count_subsamples(picture: &[u8], headers: SliceHeaders<'_>) -> (u32, u32) {
@@ -162,6 +177,8 @@ pub(super) struct PictureTrack {
     collected: Vec<ScannedPicture>,
     /// Pictures that were dropped behind the last that was kept.
     dropped: u32,
+    /// Where the first of these ends, once the next picture has begun.
+    first_end: Option<PictureEnd>,
     waiting: Option<Waiting>,
     /// Pictures at the end of what is collected whose timestamps are out of line.
     doubted_in_a_row: usize,
@@ -188,6 +205,7 @@ impl PictureTrack {
             now: None,
             collected: Vec::new(),
             dropped: 0,
+            first_end: None,
             waiting: None,
             doubted_in_a_row: 0,
             is_broken: false,
@@ -243,6 +261,10 @@ impl PictureTrack {
         subsamples: (u32, u32),
         other: Option<(usize, Ticks)>,
     ) -> Result<(), String> {
+        if !self.collected.is_empty() && self.first_end.is_none() {
+            let end = Origin::from_tag(unit.tag).end_before(unit.skip);
+            self.first_end = Some((end, unit.skip));
+        }
         let mut placed = self.place(unit.timestamps);
         self.counts.undated += u64::from(unit.timestamps.is_none());
         if self.begins_group(&unit, placed.at()) {
@@ -368,6 +390,7 @@ impl PictureTrack {
     fn end_group(&mut self, end: SourcePosition) -> Result<(), String> {
         let pictures = std::mem::take(&mut self.collected);
         let undecodable = std::mem::take(&mut self.dropped);
+        let first_end = self.first_end.take().unwrap_or((end, 0));
         let Some(first) = pictures.first() else {
             // Nothing is left of a group: it lies behind the one before.
             if let Some(waiting) = &mut self.waiting {
@@ -386,7 +409,7 @@ impl PictureTrack {
             time = time.max(waiting.time.plus(Ticks(waiting.pictures.len() as i64)));
             self.measure(waiting, time)?;
         }
-        self.waiting = Some(Waiting { pictures, undecodable, end, time, is_first });
+        self.waiting = Some(Waiting { pictures, undecodable, end, time, is_first, first_end });
         Ok(())
     }
 
@@ -417,7 +440,7 @@ impl PictureTrack {
 
     /// Measures a group, which lasts until `end` on the source's clock.
     fn measure(&mut self, group: Waiting, end: Ticks) -> Result<(), String> {
-        let Waiting { pictures, undecodable, end: position_end, time, is_first } = group;
+        let Waiting { pictures, undecodable, end: position_end, time, is_first, first_end } = group;
         let Some(first) = pictures.first() else { return Ok(()) };
         let (first_unit, first) = (first.unit, first.at);
         let units: Vec<AccessUnit> = pictures.iter().map(|picture| picture.unit).collect();
@@ -435,13 +458,18 @@ impl PictureTrack {
         let grows = |pair: &[ContinuousTimestamps]| matches!(pair, [a, b] if a.decode < b.decode);
         self.counts.spread += u64::from(!stamps.windows(2).all(grows));
         let mut subsamples = SubsampleCounts::default();
-        for &&ScannedPicture { subsamples: (cenc, cbcs), .. } in &kept {
-            subsamples.cenc = subsamples.cenc.saturating_add(cenc);
-            subsamples.cbcs = subsamples.cbcs.saturating_add(cbcs);
-            let most = u16::try_from(cenc.max(cbcs)).unwrap_or(u16::MAX);
-            subsamples.most = subsamples.most.max(most);
+        for own in kept.iter().map(|picture| picture.subsample_counts()) {
+            subsamples.cenc = subsamples.cenc.saturating_add(own.cenc);
+            subsamples.cbcs = subsamples.cbcs.saturating_add(own.cbcs);
+            subsamples.most = subsamples.most.max(own.most);
         }
         let samples = place_pictures(&units, &stamps, time, end, 0);
+        let still = StillPicture {
+            end: first_end.0,
+            last: first_end.1,
+            bytes: first_unit.size as u32,
+            subsamples: kept.first().map(|picture| picture.subsample_counts()).unwrap_or_default(),
+        };
         if let Some(sample) = samples.last() {
             self.step = i64::from(sample.duration).min(Timescale::MPEG.hertz().into());
         }
@@ -464,6 +492,7 @@ impl PictureTrack {
             uniform_duration: uniform_duration(&samples),
             ts_clock_packets: mux::clock_packets(&samples),
             subsamples,
+            still,
         });
         self.pictures.extend(samples.iter().map(|sample| RawPicture {
             size: sample.size,

@@ -57,6 +57,7 @@ fn rendition(name: &str, codecs: Vec<CodecConfig>, kilobits: u64) -> ManifestRen
         description: None,
         codecs,
         frame_rate: has_pictures.then_some((30_000, 1_001)),
+        max_playout_rate: None,
         peak_bandwidth: kilobits * 1_000,
         average_bandwidth: kilobits * 1_000,
         timescale: Timescale::MPEG,
@@ -72,7 +73,15 @@ fn rendition(name: &str, codecs: Vec<CodecConfig>, kilobits: u64) -> ManifestRen
 
 fn set(kind: RenditionKind, renditions: Vec<ManifestRendition>) -> AdaptationSet {
     let (aligned, continues) = (true, false);
-    AdaptationSet { kind, aligned, continues, renditions, switchable_with: Vec::new() }
+    AdaptationSet {
+        kind,
+        aligned,
+        continues,
+        renditions,
+        switchable_with: Vec::new(),
+        trick_of: None,
+        is_hidden: false,
+    }
 }
 
 /// Sound of a language; without a rendition where it is inside of what is shown.
@@ -104,6 +113,7 @@ fn manifest(
         longest_segment: Ticks(10 * SECOND),
         periods: vec![ManifestPeriod { start: Ticks::ZERO, duration: Ticks(10 * SECOND), sets }],
         offers: offers.iter().map(offer).collect(),
+        trick_offers: Vec::new(),
         audio_groups: groups.into_iter().enumerate().map(group).collect(),
         playlist_directory: "../p".to_owned(),
         clip: None,
