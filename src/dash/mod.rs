@@ -7,6 +7,7 @@
 //!
 //! XML is quick-xml's work. Decides nothing.
 
+mod captions;
 mod protection;
 
 use std::io;
@@ -16,6 +17,7 @@ use quick_xml::events::{BytesDecl, Event};
 use quick_xml::writer::ElementWriter;
 
 use self::protection::{NAMESPACES, is_protected, write_protection};
+use crate::model::caption::OfferedCaptions;
 use crate::model::codec::{CodecConfig, Eac3Config, VideoRange};
 use crate::model::manifest::{
     AdaptationSet, Healing, Manifest, ManifestPeriod, ManifestRendition, ManifestSegment,
@@ -49,7 +51,7 @@ pub fn mpd(manifest: &Manifest) -> io::Result<String> {
         .with_attribute(("minBufferTime", iso_duration(manifest.longest_segment).as_str()))
         .write_inner_content(|writer| {
             for (index, period) in manifest.periods.iter().enumerate() {
-                write_period(writer, index, period)?;
+                write_period(writer, index, period, &manifest.captions)?;
             }
             Ok(())
         })?;
@@ -62,6 +64,7 @@ fn write_period(
     writer: &mut Writer<Vec<u8>>,
     index: usize,
     period: &ManifestPeriod,
+    captions: &OfferedCaptions,
 ) -> io::Result<()> {
     writer
         .create_element("Period")
@@ -71,7 +74,7 @@ fn write_period(
         .write_inner_content(|writer| {
             let sets = period.sets.iter().enumerate();
             for (set_index, set) in sets.filter(|(_, set)| !set.renditions.is_empty()) {
-                write_set(writer, index, set_index, set)?;
+                write_set(writer, index, set_index, set, captions)?;
             }
             Ok(())
         })?;
@@ -83,6 +86,7 @@ fn write_set(
     period: usize,
     index: usize,
     set: &AdaptationSet,
+    captions: &OfferedCaptions,
 ) -> io::Result<()> {
     let (content_type, mime_type) = match set.kind {
         RenditionKind::Audio => ("audio", "audio/mp4"),
@@ -126,6 +130,9 @@ fn write_set(
                 CONTINUITY_SCHEME,
                 &(period - 1).to_string(),
             )?;
+        }
+        for (scheme, value) in captions::of_set(captions, set) {
+            write_descriptor(writer, "Accessibility", scheme, &value)?;
         }
         write_descriptor(writer, "Role", ROLE_SCHEME, "main")?;
         if let Some(first) = shared {

@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 
+use super::captions;
 use super::key::{KeyLines, has_keys, session_keys};
 use crate::model::codec::CodecConfig;
 use crate::model::manifest::{
@@ -18,10 +19,16 @@ fn audio_group(audio: RenditionId) -> String {
     audio.to_string()
 }
 
+/// Text as a quoted string takes it: without quotes and line breaks (RFC 8216 4.2).
+pub(super) fn quoted(text: &str) -> String {
+    text.chars().map(|c| if c == '"' || c.is_control() { ' ' } else { c }).collect()
+}
+
 /// The master playlist.
 pub fn master_playlist(manifest: &Manifest) -> String {
     let mut out = String::from("#EXTM3U\n");
-    let _ = writeln!(out, "#EXT-X-VERSION:{}", version(manifest));
+    let needed = if captions::need_services(&manifest.captions) { 7 } else { 0 };
+    let _ = writeln!(out, "#EXT-X-VERSION:{}", version(manifest).max(needed));
     if is_independent(manifest, None) {
         out.push_str(INDEPENDENT);
     }
@@ -36,6 +43,7 @@ pub fn master_playlist(manifest: &Manifest) -> String {
     for audio in groups {
         write_audio_rendition(&mut out, manifest, audio);
     }
+    captions::write_renditions(&mut out, &manifest.captions);
     for offer in &manifest.offers {
         write_variant(&mut out, manifest, offer);
     }
@@ -182,5 +190,6 @@ fn write_variant(out: &mut String, manifest: &Manifest, offer: &Offer) {
         }
         _ => {}
     }
+    out.push_str(&captions::attribute(&manifest.captions, offer.main.stream));
     let _ = writeln!(out, "\n{}/{}.m3u8", manifest.playlist_directory, offer.main);
 }

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::periods::{self, Stretch};
 use super::scan::{self, AudioSection, RawFrame, RawGroup, RawPicture, StreamScan, VideoSection};
-use super::{findings, report};
+use super::{captions, findings, report};
 use crate::codec::AccessUnit;
 use crate::codec::aac::replication::Presence;
 use crate::codec::timing::place_frames;
@@ -97,6 +97,7 @@ pub(super) fn presentation(
             audio_identity: audio_identity(stretches, &periods_of_stream),
             uri: read.declared.uri.clone(),
             declared_bandwidth: read.declared.bandwidth,
+            captions: captions::of_stream(&read.scan.captions, &read.declared.captions),
             objects: read.objects,
             periods: periods_of_stream,
         };

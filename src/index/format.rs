@@ -9,6 +9,8 @@
 //! group before lets one expect, so that regular streams become rows of zeros. The same
 //! presentation always gives the same bytes; its version in URLs is their hash.
 
+mod captions;
+
 use sha2::{Digest, Sha256};
 
 use crate::model::codec::{CodecConfig, StreamSyntax};
@@ -23,7 +25,7 @@ use crate::time::{Ticks, Timescale};
 const MAGIC: &[u8; 7] = b"PKORIDX";
 /// Changes whenever the body's layout does. An index of another version is refused, and its asset
 /// has to be ingested again.
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 const HASH_BYTES: usize = 32;
 /// A presentation of ten streams over ten hours has about 200,000 groups of 40 bytes.
 const MAX_BODY_BYTES: usize = 256 << 20;
@@ -218,6 +220,7 @@ impl Body {
         });
         self.string(&stream.source_identity);
         self.option(stream.audio_identity, |body, identity| body.string(&identity));
+        self.list(&stream.captions, captions::write);
         self.list(&stream.periods, |body, period| {
             body.option(period.video.as_ref(), Self::track);
             body.option(period.audio.as_ref(), Self::track);
@@ -371,6 +374,7 @@ impl<'a> Reader<'a> {
                 let bytes = reader.string(field)?;
                 <[u8; 32]>::try_from(bytes).map_err(|_| FormatError::Field { field })
             })?,
+            captions: self.list("captions", captions::read)?,
             periods: self.list("stream periods", |reader| {
                 Ok(StreamPeriod {
                     video: reader.option("video", Self::track)?,
@@ -513,6 +517,7 @@ fn group_from(row: [i64; GROUP_COLUMNS], before: &Group, step: i64) -> Read<Grou
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::caption::{Caption, CaptionService};
     use crate::model::codec::{AacConfig, AacExtension, AvcConfig, PictureFormat};
     use proptest::prelude::*;
 
@@ -595,6 +600,19 @@ mod tests {
                 .to_vec(),
                 source_identity: [3; 16],
                 audio_identity: Some([7; 32]),
+                captions: vec![
+                    Caption {
+                        language: Some("sv".to_owned()),
+                        is_default: true,
+                        characteristics: Some(String::new()),
+                        ..Caption::unnamed(CaptionService::Cea608(4))
+                    },
+                    Caption {
+                        name: Some("7".to_owned()),
+                        is_auto_select: false,
+                        ..Caption::unnamed(CaptionService::Cea708(63))
+                    },
+                ],
                 periods: vec![
                     StreamPeriod {
                         video: Some(track(CodecConfig::Avc(avc), 90_000)),

@@ -135,7 +135,7 @@ pub(super) fn choices(
     // Lines of the streams that are kept, by what they must not have in common.
     let mut lines_by_path: HashMap<String, usize> = HashMap::new();
     let mut by_attributes: HashMap<&[(String, String)], usize> = HashMap::new();
-    for ListedStream { line, entry, attributes } in &master.streams {
+    for ListedStream { line, entry, attributes, .. } in &master.streams {
         // What leads nowhere is reported when it is read.
         let path = match master_path.resolve(&entry.uri, root.url()) {
             Ok(path) => path.to_stored(),

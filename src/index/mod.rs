@@ -16,6 +16,7 @@ pub mod format;
 pub mod store;
 
 mod build;
+mod captions;
 mod findings;
 mod ingest;
 mod listing;

@@ -5,8 +5,8 @@
 //! [`Findings`].
 
 use super::build::group_times;
-use super::findings;
 use super::scan::Begin;
+use super::{captions, findings};
 use crate::hls::read::StreamEntry;
 use crate::model::codec::CodecConfig;
 use crate::model::ingest::{
@@ -101,6 +101,7 @@ pub(super) fn of_stream(
         codecs,
         video: of_video(stream),
         audio: of_audio(stream),
+        captions: captions::report(stream, &declared.captions, findings),
         offsets: offsets(stream),
         damage: Vec::new(),
         clocks: Vec::new(),
@@ -491,6 +492,7 @@ mod tests {
             codecs: Some("mp4a.40.2, AVC1.64001E".to_owned()),
             resolution: Some((640, 360)),
             frame_rate_thousandths: Some(30_000),
+            ..StreamEntry::default()
         }
     }
 
@@ -571,11 +573,8 @@ mod tests {
     fn stream(uri: &str, video: Track, audio: Option<Track>) -> Stream {
         Stream {
             uri: uri.to_owned(),
-            declared_bandwidth: 0,
-            objects: Vec::new(),
-            source_identity: [0; 16],
-            audio_identity: None,
             periods: vec![StreamPeriod { video: Some(video), audio }],
+            ..Stream::default()
         }
     }
 

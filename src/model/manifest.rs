@@ -5,6 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::caption::OfferedCaptions;
 use super::codec::CodecConfig;
 use super::protection::{KeyId, ProtectionScheme, SystemSignalling};
 use crate::time::{Ticks, Timescale};
@@ -20,6 +21,8 @@ pub struct Manifest {
     pub periods: Vec<ManifestPeriod>,
     /// What can be played together, in the order of the configuration.
     pub offers: Vec<Offer>,
+    /// Captions that travel inside the pictures.
+    pub captions: OfferedCaptions,
     /// Where media playlists are found, relative to the entry manifest.
     pub playlist_directory: String,
 }

@@ -2,9 +2,11 @@
 //!
 //! Nothing here parses, reads or writes: rooms above fill these types and read them.
 
+pub mod caption;
 pub mod codec;
 pub mod encryption;
 pub mod ingest;
+pub mod language;
 pub mod manifest;
 pub mod policy;
 pub mod presentation;

@@ -13,6 +13,7 @@
 //! All times lie on one timeline over the whole presentation, in the track's timescale. It starts
 //! at 0 with whichever track starts first; the first video picture is at [`Period::start`].
 
+use super::caption::Caption;
 use super::codec::{CodecConfig, StreamSyntax};
 use super::sample::RandomAccess;
 use super::source_key::SourceEncryption;
@@ -64,7 +65,7 @@ pub struct Period {
 }
 
 /// One media playlist of the source and what its segments hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stream {
     /// The URI as the master playlist writes it.
     pub uri: String,
@@ -76,6 +77,8 @@ pub struct Stream {
     pub source_identity: [u8; 16],
     /// SHA-256 over all audio frames and their times; equal means interchangeable.
     pub audio_identity: Option<[u8; 32]>,
+    /// The captions that its pictures carry, in order of their services.
+    pub captions: Vec<Caption>,
     /// One entry for each period of the presentation.
     pub periods: Vec<StreamPeriod>,
 }

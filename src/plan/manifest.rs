@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::bandwidth::Rates;
 use super::protection::{Protection, SegmentProtection};
 use super::segmentation::Segmentation;
-use super::{Fingerprint, INIT_NAME};
+use super::{Fingerprint, INIT_NAME, captions};
 use crate::cenc::aes128;
 use crate::model::codec::CodecConfig;
 use crate::model::manifest::{
@@ -75,6 +75,7 @@ impl Resolver<'_> {
             longest_segment,
             periods,
             offers: Vec::new(),
+            captions: captions::offered(self.presentation, self.streams),
             playlist_directory: format!("../{}", self.playlists),
         };
         manifest.offers = self.offers(&manifest);

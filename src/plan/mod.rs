@@ -15,6 +15,7 @@
 //! any node, which is what makes every URL answer the same bytes.
 
 mod bandwidth;
+mod captions;
 mod carriage;
 mod divide;
 mod fingerprint;

@@ -1,6 +1,7 @@
 //! Master playlists (RFC 8216 4.3.4): what can be chosen.
 
 use super::attribute::Attributes;
+use super::caption::{CaptionTags, DeclaredCaptions};
 use super::error::ReadError;
 use super::line::{Content, Text, checked_uri};
 use super::note::{Note, NoteKind, Notes};
@@ -33,6 +34,8 @@ pub struct ListedStream {
     /// All attributes as they are written, in order of their names, but those that tell one copy of
     /// a stream from another: streams that agree in them are redundant.
     pub attributes: Vec<(String, String)>,
+    /// `CLOSED-CAPTIONS`: a group or `NONE`.
+    captions_group: Option<String>,
 }
 
 /// What an `EXT-X-STREAM-INF` says.
@@ -50,6 +53,8 @@ pub struct StreamEntry {
     pub resolution: Option<(u64, u64)>,
     /// `FRAME-RATE` in thousandths.
     pub frame_rate_thousandths: Option<u64>,
+    /// `CLOSED-CAPTIONS`.
+    pub captions: DeclaredCaptions,
 }
 
 /// One `EXT-X-MEDIA` that has a `URI`.
@@ -79,6 +84,7 @@ pub fn master_playlist(bytes: &[u8], query: Option<&str>) -> Result<MasterPlayli
         notes,
         streams: Vec::new(),
         renditions: Vec::new(),
+        captions: CaptionTags::default(),
         start: None,
         announced: None,
     };
@@ -96,6 +102,7 @@ struct MasterReader<'a> {
     notes: Notes,
     streams: Vec<ListedStream>,
     renditions: Vec<RenditionEntry>,
+    captions: CaptionTags,
     start: Option<StartOffset>,
     /// An `EXT-X-STREAM-INF` whose URI is still to come.
     announced: Option<ListedStream>,
@@ -113,7 +120,9 @@ impl MasterReader<'_> {
             }
             "EXT-X-MEDIA" => {
                 let attributes = Attributes::parse(line, "EXT-X-MEDIA", value)?;
-                if attributes.get("URI").is_some() {
+                if attributes.get("TYPE") == Some("CLOSED-CAPTIONS") {
+                    self.captions.read(&attributes, &mut self.scope, &mut self.notes)?;
+                } else if attributes.get("URI").is_some() {
                     let mut text = |name| {
                         let value = self.scope.attribute(&attributes, name)?;
                         Ok::<_, ReadError>(value.unwrap_or_default().into_owned())
@@ -165,7 +174,9 @@ impl MasterReader<'_> {
             }),
             frame_rate_thousandths: parsed(attributes, "FRAME-RATE", notes, number::thousandths),
             codecs: self.scope.attribute(attributes, "CODECS")?.map(Into::into),
+            captions: DeclaredCaptions::default(),
         };
+        let captions_group = self.scope.attribute(attributes, "CLOSED-CAPTIONS")?.map(Into::into);
         let mut listed: Vec<(String, String)> = attributes
             .entries()
             .iter()
@@ -173,7 +184,7 @@ impl MasterReader<'_> {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
         listed.sort();
-        Ok(ListedStream { line: attributes.line, entry, attributes: listed })
+        Ok(ListedStream { line: attributes.line, entry, attributes: listed, captions_group })
     }
 
     fn finish(mut self) -> Result<MasterPlaylist, ReadError> {
@@ -182,6 +193,9 @@ impl MasterReader<'_> {
         }
         if self.streams.is_empty() {
             return Err(ReadError::NoStreams);
+        }
+        for stream in &mut self.streams {
+            stream.entry.captions = self.captions.declared(stream.captions_group.as_deref());
         }
         Ok(MasterPlaylist {
             streams: self.streams,

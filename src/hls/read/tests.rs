@@ -52,6 +52,7 @@ fn the_usual_pair_is_read() {
             codecs: Some("mp4a.40.2,avc1.64001e".to_owned()),
             resolution: Some((640, 302)),
             frame_rate_thousandths: None,
+            captions: DeclaredCaptions::default(),
         }
     );
     let media = read_media(MEDIA).unwrap();
@@ -513,4 +514,48 @@ proptest! {
         let ended = [&bytes[..], b"\n#EXT-X-ENDLIST\n"].concat();
         let _ = (master_playlist(&bytes, None), read_bytes(&bytes), read_bytes(&ended));
     }
+}
+
+#[test]
+fn captions_go_to_the_streams_that_name_their_group() {
+    let media = |attributes: &str| format!("#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,{attributes}\n");
+    let stream =
+        |uri: &str, attribute: &str| format!("#EXT-X-STREAM-INF:BANDWIDTH=1{attribute}\n{uri}\n");
+    let text = [
+        "#EXTM3U\n".to_owned(),
+        stream("a", ",CLOSED-CAPTIONS=\"g\""),
+        stream("b", ",CLOSED-CAPTIONS=NONE"),
+        stream("c", ""),
+        stream("d", ",CLOSED-CAPTIONS=\"nowhere\""),
+        media("GROUP-ID=\"g\",NAME=\"English\",LANGUAGE=\"en\",DEFAULT=YES,INSTREAM-ID=\"CC1\""),
+        media("GROUP-ID=\"g\",NAME=\"again\",INSTREAM-ID=\"CC1\""),
+        media("GROUP-ID=\"h\",NAME=\"Svenska\",CHARACTERISTICS=\"x,y\",INSTREAM-ID=\"SERVICE2\""),
+        media("GROUP-ID=\"g\",NAME=\"what\",INSTREAM-ID=\"CC7\""),
+    ];
+    let master = read_master(&text.concat()).unwrap();
+    let told: Vec<_> = master
+        .streams
+        .iter()
+        .map(|stream| {
+            let captions = &stream.entry.captions;
+            let names: Vec<_> =
+                captions.services.iter().map(|c| c.name.clone().unwrap_or_default()).collect();
+            (captions.are_there, names.join(" "))
+        })
+        .collect();
+    let row = |there, names: &str| (there, names.to_owned());
+    let expected = [
+        row(Some(true), "English"),
+        row(Some(false), ""),
+        row(None, "English Svenska"),
+        row(None, ""),
+    ];
+    assert_eq!(told, expected);
+    let english = &master.streams[0].entry.captions.services[0];
+    assert_eq!((english.language.as_deref(), english.is_auto_select), (Some("en"), true));
+    let swedish = &master.streams[2].entry.captions.services[1];
+    assert_eq!(swedish.characteristics.as_deref(), Some("x,y"));
+    assert!(!swedish.is_auto_select);
+    assert_eq!(kinds(&master.notes), [(NoteKind::ValueUnreadable, 13)]);
+    assert_eq!(master.renditions, []);
 }

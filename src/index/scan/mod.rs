@@ -30,6 +30,7 @@ use self::pictures::PictureTrack;
 pub(super) use self::pictures::{Begin, PictureCounts, RawGroup, RawPicture, VideoSection};
 use self::sound::SoundTrack;
 pub(super) use self::sound::{AudioSection, RawFrame, SoundCounts};
+use crate::model::caption::CaptionService;
 use crate::model::codec::StreamSyntax;
 use crate::model::ingest::{FailureCode, FindingCode, IngestFailure};
 use crate::model::presentation::{Medium, SourcePosition};
@@ -53,6 +54,8 @@ pub(super) struct StreamScan {
     pub pictures: PictureCounts,
     /// What was noticed about sound.
     pub sound: SoundCounts,
+    /// Captions that the pictures carry.
+    pub captions: BTreeSet<CaptionService>,
 }
 
 /// One stream between two announced discontinuities.
@@ -88,6 +91,7 @@ pub(super) struct StreamScanner {
     damage: Damage,
     pictures: PictureCounts,
     sound: SoundCounts,
+    captions: BTreeSet<CaptionService>,
     failure: Option<IngestFailure>,
     identity: Xxh3Default,
 }
@@ -137,6 +141,7 @@ impl StreamScanner {
             damage: Damage::default(),
             pictures: PictureCounts::default(),
             sound: SoundCounts::default(),
+            captions: BTreeSet::new(),
             failure: None,
             identity: Xxh3Default::new(),
         }
@@ -259,6 +264,7 @@ impl StreamScanner {
             damage: self.damage,
             pictures: self.pictures,
             sound: self.sound,
+            captions: self.captions,
         })
     }
 
@@ -538,6 +544,7 @@ impl StreamScanner {
         self.damage.add(FindingCode::UnpairedFields, units.unpaired_fields, None);
         self.damage.add(FindingCode::HeadersBroken, headers, None);
         self.pictures.add(finished.counts);
+        self.captions.extend(finished.captions);
         self.stretch.video.extend(finished.sections);
         Ok(())
     }

@@ -10,15 +10,18 @@
 //! with the next random access point.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use super::input::{TrackInput, end_before, from_tag, position};
 use crate::cenc::subsample::{self, SliceSyntax};
+use crate::codec::caption::{self, CaptionScan};
 use crate::codec::picture::{Framer, SliceHeaders};
 use crate::codec::timing::{
     ContinuousTimestamps, Placed, TRUSTED_DISTANCE, TrackClock, date_pictures, place_pictures,
     uniform_duration,
 };
 use crate::codec::{AccessUnit, Damage, Timestamps};
+use crate::model::caption::CaptionService;
 use crate::model::codec::{CodecConfig, StreamSyntax};
 use crate::model::presentation::{SourcePosition, SubsampleCounts};
 use crate::model::protection::ProtectionScheme;
@@ -126,6 +129,8 @@ struct ScannedPicture {
     at: ContinuousTimestamps,
     /// How many subsamples it has with cenc and with cbcs.
     subsamples: (u32, u32),
+    /// Its caption constructs.
+    captions: Vec<[u8; 3]>,
 }
 
 /// A group that ended, and waits for the time of the next.
@@ -168,6 +173,7 @@ pub(super) struct PictureTrack {
     /// The usual distance of pictures, for the end of the last group.
     step: i64,
     sections: Vec<VideoSection>,
+    captions: CaptionScan,
 }
 
 impl PictureTrack {
@@ -190,6 +196,7 @@ impl PictureTrack {
             pictures: Vec::new(),
             step: 0,
             sections: Vec::new(),
+            captions: CaptionScan::default(),
         })
     }
 
@@ -221,11 +228,13 @@ impl PictureTrack {
 
     fn take_units(&mut self, other: Option<(usize, Ticks)>) -> Result<(), String> {
         let mut units = Vec::new();
+        let syntax = self.syntax;
         self.framer.drain(|unit, bytes, headers| {
-            units.push((unit, count_subsamples(bytes, headers)));
+            let captions = caption::carried(bytes, syntax);
+            units.push((unit, count_subsamples(bytes, headers), captions));
         });
-        for (unit, subsamples) in units {
-            self.take_unit(unit, subsamples, other)?;
+        for (unit, subsamples, captions) in units {
+            self.take_unit(unit, subsamples, captions, other)?;
         }
         Ok(())
     }
@@ -234,6 +243,7 @@ impl PictureTrack {
         &mut self,
         unit: AccessUnit,
         subsamples: (u32, u32),
+        captions: Vec<[u8; 3]>,
         other: Option<(usize, Ticks)>,
     ) -> Result<(), String> {
         let mut placed = self.place(unit.timestamps);
@@ -274,7 +284,7 @@ impl PictureTrack {
         if self.now.is_some() || unit.timestamps.is_some() {
             self.now = Some(at.decode);
         }
-        self.collected.push(ScannedPicture { unit, at, subsamples });
+        self.collected.push(ScannedPicture { unit, at, subsamples, captions });
         match placed {
             Placed::Doubted(..) => {
                 self.counts.doubted += 1;
@@ -354,6 +364,7 @@ impl PictureTrack {
     /// The collected pictures are a group, which ends before `end`.
     fn end_group(&mut self, end: SourcePosition) -> Result<(), String> {
         let pictures = std::mem::take(&mut self.collected);
+        self.read_captions(&pictures);
         let Some(first) = pictures.first() else { return Ok(()) };
         let is_first = self.groups.is_empty() && self.waiting.is_none();
         let kept = pictures
@@ -367,6 +378,16 @@ impl PictureTrack {
         }
         self.waiting = Some(Waiting { pictures, end, time, is_first });
         Ok(())
+    }
+
+    /// Captions go on from picture to picture as these are shown.
+    fn read_captions(&mut self, pictures: &[ScannedPicture]) {
+        let mut carriers: Vec<&ScannedPicture> =
+            pictures.iter().filter(|picture| !picture.captions.is_empty()).collect();
+        carriers.sort_by_key(|picture| picture.at.presentation);
+        for picture in carriers {
+            self.captions.push(&picture.captions);
+        }
     }
 
     /// Ends the section before `end` in the source.
@@ -456,7 +477,12 @@ impl PictureTrack {
         self.take_units(None)?;
         self.end_section(end)?;
         let broken = self.broken();
-        Ok(FinishedPictures { sections: self.sections, counts: self.counts, broken })
+        Ok(FinishedPictures {
+            sections: self.sections,
+            counts: self.counts,
+            broken,
+            captions: self.captions.into_services(),
+        })
     }
 
     /// When the last picture of a group ends: the latest one shown lasts as long as the others do.
@@ -488,4 +514,5 @@ pub(super) struct FinishedPictures {
     pub sections: Vec<VideoSection>,
     pub counts: PictureCounts,
     pub broken: (Damage, u64),
+    pub captions: BTreeSet<CaptionService>,
 }

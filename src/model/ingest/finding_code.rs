@@ -122,6 +122,14 @@ finding_codes! {
         /// The playlist marks a segment as missing with EXT-X-GAP.
         SegmentGap = "segment_gap" Warning
             "Upload the segment and remove EXT-X-GAP, then ingest again."
+        /// The master playlist declares captions that the pictures do not carry.
+        CaptionsMissing = "captions_missing" Warning
+            "Check the encoder's settings, or take the captions out of the master playlist; they \
+             are not offered."
+        /// The pictures carry captions that the master playlist does not declare.
+        CaptionsUndeclared = "captions_undeclared" Info
+            "Declare them with EXT-X-MEDIA to give them a name and a language; they are offered \
+             all the same."
         /// An EXT-X-MEDIA rendition has a playlist of its own, which is not read.
         RenditionLeftOut = "rendition_left_out" Error
             "Multiplex its sound into the streams, or do without it."
