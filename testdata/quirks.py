@@ -11,6 +11,7 @@ import shutil
 import sys
 
 import quirk_captions  # noqa: F401  registers its cases
+import quirk_metadata  # noqa: F401  registers its cases
 import quirk_streams  # noqa: F401  registers its cases
 import tsclip
 from quirk_case import AAC, CASES, Folder, case

@@ -13,6 +13,7 @@ mod demo;
 mod healing;
 mod ingesting;
 mod media;
+mod metadata;
 mod origin;
 mod playing;
 mod protecting;

@@ -23,6 +23,7 @@ use crate::model::manifest::{
     AdaptationSet, Healing, Manifest, ManifestPeriod, ManifestRendition, ManifestSegment,
     RenditionKind, SILENCE_DIRECTORY,
 };
+use crate::model::timed_metadata::{ID3_SCHEME, ID3_VALUE};
 use crate::time::{Ticks, Timescale};
 
 const NAMESPACE: &str = "urn:mpeg:dash:schema:mpd:2011";
@@ -130,6 +131,9 @@ fn write_set(
                 CONTINUITY_SCHEME,
                 &(period - 1).to_string(),
             )?;
+        }
+        if set.renditions.iter().any(|rendition| rendition.has_tags) {
+            write_descriptor(writer, "InbandEventStream", ID3_SCHEME, ID3_VALUE)?;
         }
         for (scheme, value) in captions::of_set(captions, set) {
             write_descriptor(writer, "Accessibility", scheme, &value)?;

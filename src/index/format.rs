@@ -20,6 +20,7 @@ use crate::model::presentation::{
 };
 use crate::model::sample::RandomAccess;
 use crate::model::source_key::{KeyPlace, SourceEncryption};
+use crate::model::timed_metadata::TimedMetadata;
 use crate::time::{Ticks, Timescale};
 
 const MAGIC: &[u8; 7] = b"PKORIDX";
@@ -221,6 +222,11 @@ impl Body {
         self.string(&stream.source_identity);
         self.option(stream.audio_identity, |body, identity| body.string(&identity));
         self.list(&stream.captions, captions::write);
+        self.list(&stream.metadata, |body, tag| {
+            body.unsigned(u64::from(tag.period));
+            body.signed(tag.time.0);
+            body.string(&tag.payload);
+        });
         self.list(&stream.periods, |body, period| {
             body.option(period.video.as_ref(), Self::track);
             body.option(period.audio.as_ref(), Self::track);
@@ -375,6 +381,13 @@ impl<'a> Reader<'a> {
                 <[u8; 32]>::try_from(bytes).map_err(|_| FormatError::Field { field })
             })?,
             captions: self.list("captions", captions::read)?,
+            metadata: self.list("metadata", |reader| {
+                Ok(TimedMetadata {
+                    period: reader.number("metadata")?,
+                    time: Ticks(reader.signed("metadata")?),
+                    payload: reader.string("metadata")?.to_vec(),
+                })
+            })?,
             periods: self.list("stream periods", |reader| {
                 Ok(StreamPeriod {
                     video: reader.option("video", Self::track)?,
@@ -600,6 +613,11 @@ mod tests {
                 .to_vec(),
                 source_identity: [3; 16],
                 audio_identity: Some([7; 32]),
+                metadata: vec![TimedMetadata {
+                    period: 3,
+                    time: Ticks(-9),
+                    payload: b"ID3".to_vec(),
+                }],
                 captions: vec![
                     Caption {
                         language: Some("sv".to_owned()),

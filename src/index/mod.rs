@@ -24,6 +24,7 @@ mod notes;
 mod periods;
 mod report;
 mod scan;
+mod tags;
 
 pub use ingest::{IngestLimits, Ingested, ingest};
 pub use store::{IndexId, Store};

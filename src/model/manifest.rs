@@ -103,6 +103,8 @@ pub struct ManifestRendition {
     pub segments: Arc<[ManifestSegment]>,
     /// How it is encrypted; `None` where it is clear.
     pub protection: Option<Arc<RenditionProtection>>,
+    /// Whether its segments carry ID3 tags, in any period.
+    pub has_tags: bool,
     /// The worst type of stream access point (ISO/IEC 14496-12:2022 annex I) that a segment begins
     /// with: 1 and 2 need nothing of what comes before.
     pub access_type: u8,

@@ -13,3 +13,4 @@ pub mod presentation;
 pub mod protection;
 pub mod sample;
 pub mod source_key;
+pub mod timed_metadata;

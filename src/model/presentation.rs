@@ -17,6 +17,7 @@ use super::caption::Caption;
 use super::codec::{CodecConfig, StreamSyntax};
 use super::sample::RandomAccess;
 use super::source_key::SourceEncryption;
+use super::timed_metadata::TimedMetadata;
 use crate::time::{Ticks, Timescale};
 
 /// An ingested title. Immutable; shared in an `Arc`.
@@ -79,6 +80,8 @@ pub struct Stream {
     pub audio_identity: Option<[u8; 32]>,
     /// The captions that its pictures carry, in order of their services.
     pub captions: Vec<Caption>,
+    /// Its ID3 tags, in order of period and time.
+    pub metadata: Vec<TimedMetadata>,
     /// One entry for each period of the presentation.
     pub periods: Vec<StreamPeriod>,
 }

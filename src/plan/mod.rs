@@ -21,6 +21,7 @@ mod divide;
 mod fingerprint;
 mod heal;
 mod manifest;
+mod metadata;
 mod protection;
 mod segment;
 mod segmentation;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use super::manifest::{encrypted_transport_bytes, fragment_layout, payload_bytes, transport_bytes};
 use super::protection::SegmentProtection;
-use super::{Fingerprint, Packaging};
+use super::{Fingerprint, Packaging, metadata};
 use crate::model::manifest::{RenditionId, RenditionKind};
 use crate::model::policy::Container;
 use crate::model::presentation::{Group, Medium, Presentation, SourceSpan, Track, spans_between};
 use crate::model::protection::ProtectionScheme;
 use crate::model::sample::FragmentLayout;
+use crate::model::timed_metadata::TimedMetadata;
 use crate::time::Ticks;
 
 /// Everything about a media segment but its payload. Pure data.
@@ -32,6 +33,8 @@ pub struct SegmentPlan {
     pub container: Container,
     /// Its tracks: the pictures first, if it has some.
     pub parts: Vec<TrackPart>,
+    /// Its ID3 tags: places among those of the rendition, in order of time.
+    pub tags: Range<usize>,
     /// How it is encrypted; `None` where it is clear.
     pub protection: Option<SegmentProtection>,
     /// Exact size; with SAMPLE-AES, which grows where encrypted bytes look like start codes, what
@@ -99,6 +102,12 @@ impl SegmentPlan {
         for (medium, track) in tracks {
             parts.push(part(medium, track)?);
         }
+        let tags = metadata::of_segment(
+            metadata::carried(&presentation, rendition),
+            period,
+            lead,
+            &segmentation.group_range(lead, period, stream, segment),
+        );
         let segments_before: usize = (0..period)
             .filter_map(|period| packaging.manifest.rendition(rendition, period))
             .map(|rendition| rendition.segments.len())
@@ -121,6 +130,7 @@ impl SegmentPlan {
             number: (segments_before + listed) as u64 + 1,
             container,
             parts,
+            tags,
             protection,
             bytes: 0,
             presentation,
@@ -168,13 +178,32 @@ impl SegmentPlan {
         stream.map_or_else(Vec::new, |stream| spans_between(&stream.objects, first.start, last.end))
     }
 
+    /// The segment's ID3 tags.
+    pub fn tags(&self) -> &[TimedMetadata] {
+        self.all_tags().get(self.tags.clone()).unwrap_or_default()
+    }
+
+    /// The tags of all segments of the rendition.
+    pub fn all_tags(&self) -> &[TimedMetadata] {
+        metadata::carried(&self.presentation, self.rendition)
+    }
+
+    /// Packets that the tags of all segments before take in a transport stream.
+    pub fn tag_packets_before(&self) -> u64 {
+        let before = self.all_tags().get(..self.tags.start).unwrap_or_default();
+        before.iter().map(TimedMetadata::transport_packets).sum()
+    }
+
     fn planned_bytes(&self) -> u64 {
+        let tags = metadata::bytes(self.tags(), self.container);
         let mut groups = self.parts.iter().map(|part| self.groups(part));
         let (lead, audio) = (groups.next().unwrap_or_default(), groups.next().unwrap_or_default());
         match (self.container, self.parts.first()) {
-            (Container::Cmaf, Some(part)) => part.layout.header_bytes() + payload_bytes(lead),
+            (Container::Cmaf, Some(part)) => {
+                part.layout.header_bytes() + tags + payload_bytes(lead)
+            }
             _ => {
-                let clear = transport_bytes(lead, audio);
+                let clear = transport_bytes(lead, audio) + tags;
                 match &self.protection {
                     Some(SegmentProtection::Aes128 { .. }) => {
                         encrypted_transport_bytes(ProtectionScheme::HlsAes128, clear)

@@ -147,6 +147,9 @@ finding_codes! {
         /// A package type cannot carry a track.
         CodecLeftOut = "codec_left_out" Warning
             "Use another package type for this title, or add a stream whose codec it can carry."
+        /// Timed metadata are no whole ID3 tags with a time, or are too large.
+        MetadataLeftOut = "metadata_left_out" Warning
+            "Write each ID3 tag of up to 65527 bytes into a PES packet of its own, with a PTS."
         /// There are no IDR pictures: players start at recovery points.
         RecoveryPointsOnly = "recovery_points_only" Warning
             "Encode with IDR pictures if a player shows flaws after seeking."
