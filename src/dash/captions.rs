@@ -25,7 +25,7 @@ pub(super) fn of_set(
 fn accessibility(captions: &OfferedCaptions, streams: &[usize]) -> Vec<(&'static str, String)> {
     let (mut channels, mut services) = (Vec::new(), Vec::new());
     for caption in captions.of_streams(streams) {
-        let language = iso_639_2(caption.language.as_deref().unwrap_or_default());
+        let language = iso_639_2(caption.language().unwrap_or_default());
         match caption.service {
             CaptionService::Cea608(channel) => channels.push(format!("CC{channel}={language}")),
             CaptionService::Cea708(service) => {
@@ -41,24 +41,25 @@ fn accessibility(captions: &OfferedCaptions, streams: &[usize]) -> Vec<(&'static
 
 /// Written for easy reading.
 fn is_easy(caption: &Caption) -> bool {
-    let all = caption.characteristics.as_deref().unwrap_or_default();
-    all.split(',').any(|one| one.trim() == "public.easy-to-read")
+    caption.description.as_ref().is_some_and(|words| words.has("public.easy-to-read"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::description::Description;
 
     #[test]
     fn languages_are_those_of_iso_639_2() {
         let caption = |service, language: Option<&str>| Caption {
-            language: language.map(str::to_owned),
-            ..Caption::unnamed(service)
+            service,
+            description: language.map(|language| Description {
+                language: Some(language.to_owned()),
+                ..Description::default()
+            }),
         };
-        let easy = Caption {
-            characteristics: Some("x, public.easy-to-read".to_owned()),
-            ..caption(CaptionService::Cea708(12), Some("sv"))
-        };
+        let mut easy = caption(CaptionService::Cea708(12), Some("sv"));
+        easy.description.as_mut().unwrap().characteristics = vec!["public.easy-to-read".to_owned()];
         let services = vec![
             caption(CaptionService::Cea608(1), Some("en-US")),
             caption(CaptionService::Cea608(3), None),

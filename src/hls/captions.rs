@@ -3,8 +3,9 @@
 
 use std::fmt::Write as _;
 
-use super::write::quoted;
+use super::write::write_description;
 use crate::model::caption::{Caption, CaptionService, OfferedCaptions};
+use crate::model::description::Description;
 
 /// The group that all services are in.
 const GROUP: &str = "cc";
@@ -12,28 +13,10 @@ const GROUP: &str = "cc";
 /// The `EXT-X-MEDIA` of each service.
 pub(super) fn write_renditions(out: &mut String, captions: &OfferedCaptions) {
     for (index, caption) in captions.services.iter().enumerate() {
-        let name = unique_name(&captions.services, index);
-        let _ = write!(
-            out,
-            "#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID=\"{GROUP}\",NAME=\"{}\"",
-            quoted(&name)
-        );
-        if let Some(language) = &caption.language {
-            let _ = write!(out, ",LANGUAGE=\"{}\"", quoted(language));
-        }
-        // What is the default must be one that may be selected (RFC 8216 4.3.4.1).
-        let is_auto_select = caption.is_default || caption.is_auto_select;
-        let _ = write!(
-            out,
-            ",DEFAULT={},AUTOSELECT={},INSTREAM-ID=\"{}\"",
-            yes_or_no(caption.is_default),
-            yes_or_no(is_auto_select),
-            caption.service
-        );
-        if let Some(characteristics) = &caption.characteristics {
-            let _ = write!(out, ",CHARACTERISTICS=\"{}\"", quoted(characteristics));
-        }
-        out.push('\n');
+        let _ = write!(out, "#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID=\"{GROUP}\"");
+        let earlier = captions.services.get(..index).unwrap_or_default();
+        write_description(out, &described(caption, earlier));
+        let _ = writeln!(out, ",INSTREAM-ID=\"{}\"", caption.service);
     }
 }
 
@@ -51,17 +34,22 @@ pub(super) fn need_services(captions: &OfferedCaptions) -> bool {
     captions.services.iter().any(|caption| matches!(caption.service, CaptionService::Cea708(_)))
 }
 
-/// The name for people, or the channel's; names in a group differ (RFC 8216 4.3.4.1.1).
-fn unique_name(services: &[Caption], index: usize) -> String {
-    let Some(caption) = services.get(index) else { return String::new() };
-    let channel = caption.service.to_string();
-    let Some(name) = &caption.name else { return channel };
-    let is_taken = services.iter().take(index).any(|other| other.name.as_ref() == Some(name));
-    if is_taken { format!("{name} ({channel})") } else { name.clone() }
-}
-
-const fn yes_or_no(value: bool) -> &'static str {
-    if value { "YES" } else { "NO" }
+/// What people are told: the channel where nothing else is known, and beside a name that another
+/// service has, because names in a group differ (RFC 8216 4.3.4.1.1).
+fn described(caption: &Caption, earlier: &[Caption]) -> Description {
+    let Some(words) = &caption.description else {
+        return Description {
+            name: caption.service.to_string(),
+            is_autoselected: true,
+            ..Description::default()
+        };
+    };
+    let mut others = earlier.iter().filter_map(|other| other.description.as_ref());
+    let name = match others.any(|other| other.name == words.name) {
+        true => format!("{} ({})", words.name, caption.service),
+        false => words.name.clone(),
+    };
+    Description { name, ..words.clone() }
 }
 
 #[cfg(test)]
@@ -70,30 +58,37 @@ mod tests {
 
     #[test]
     fn each_service_has_a_rendition_and_variants_name_their_group() {
-        let english = Caption {
+        let english = Description {
             language: Some("en".to_owned()),
-            name: Some("English".to_owned()),
+            name: "English".to_owned(),
             is_default: true,
-            characteristics: Some("public.accessibility.transcribes-spoken-dialog".to_owned()),
-            ..Caption::unnamed(CaptionService::Cea608(1))
+            is_autoselected: true,
+            characteristics: vec!["public.easy-to-read".to_owned()],
+            ..Description::default()
         };
-        let again =
-            Caption { service: CaptionService::Cea708(1), is_default: false, ..english.clone() };
+        let again = Description { is_default: false, ..english.clone() };
+        let caption = |service, description| Caption { service, description };
         let captions = OfferedCaptions {
-            services: vec![english, Caption::unnamed(CaptionService::Cea608(3)), again],
+            services: vec![
+                caption(CaptionService::Cea608(1), Some(english)),
+                caption(CaptionService::Cea608(3), None),
+                caption(CaptionService::Cea708(1), Some(again)),
+            ],
             by_stream: vec![vec![CaptionService::Cea608(1)], Vec::new()],
         };
         let mut out = String::new();
         write_renditions(&mut out, &captions);
         let head = "#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID=\"cc\",NAME=";
-        let spoken = "CHARACTERISTICS=\"public.accessibility.transcribes-spoken-dialog\"";
+        let easy = "CHARACTERISTICS=\"public.easy-to-read\"";
         let expected = [
             format!(
-                "{head}\"English\",LANGUAGE=\"en\",DEFAULT=YES,AUTOSELECT=YES,INSTREAM-ID=\"CC1\",{spoken}\n"
+                "{head}\"English\",LANGUAGE=\"en\",DEFAULT=YES,AUTOSELECT=YES,{easy},\
+                 INSTREAM-ID=\"CC1\"\n"
             ),
             format!("{head}\"CC3\",DEFAULT=NO,AUTOSELECT=YES,INSTREAM-ID=\"CC3\"\n"),
             format!(
-                "{head}\"English (SERVICE1)\",LANGUAGE=\"en\",DEFAULT=NO,AUTOSELECT=YES,INSTREAM-ID=\"SERVICE1\",{spoken}\n"
+                "{head}\"English (SERVICE1)\",LANGUAGE=\"en\",DEFAULT=NO,AUTOSELECT=YES,{easy},\
+                 INSTREAM-ID=\"SERVICE1\"\n"
             ),
         ];
         assert_eq!(out, expected.concat());

@@ -14,21 +14,30 @@ pub(super) fn of_stream(
 ) -> Vec<Caption> {
     let named = measured.iter().map(|service| {
         let known = declared.services.iter().find(|caption| caption.service == *service);
-        known.cloned().unwrap_or(Caption::unnamed(*service))
+        known.cloned().unwrap_or(Caption { service: *service, description: None })
     });
     named.collect()
 }
 
-/// What is told of a stream's captions, and where the master playlist says something else.
-pub(super) fn report(
-    stream: &Stream,
-    declared: &DeclaredCaptions,
-    findings: &mut Findings,
-) -> Vec<CaptionReport> {
-    let is_declared = |service: CaptionService| {
-        declared.are_there == Some(true)
-            && declared.services.iter().any(|caption| caption.service == service)
-    };
+/// What is told of a stream's captions.
+pub(super) fn report(stream: &Stream, declared: &DeclaredCaptions) -> Vec<CaptionReport> {
+    let told = stream.captions.iter().map(|caption| CaptionReport {
+        channel: caption.service.to_string(),
+        name: caption.description.as_ref().map(|words| words.name.clone()),
+        language: caption.language().map(str::to_owned),
+        declared: is_declared(declared, caption.service),
+    });
+    told.collect()
+}
+
+/// Whether the stream's group has the service.
+fn is_declared(declared: &DeclaredCaptions, service: CaptionService) -> bool {
+    declared.are_there == Some(true)
+        && declared.services.iter().any(|caption| caption.service == service)
+}
+
+/// Where the master playlist says something else than the pictures.
+pub(super) fn find(stream: &Stream, declared: &DeclaredCaptions, findings: &mut Findings) {
     let mut add = |code, services: Vec<CaptionService>, words: &str| {
         let names: Vec<String> = services.iter().map(ToString::to_string).collect();
         let detail = format!("{words}: {}", names.join(", "));
@@ -43,37 +52,34 @@ pub(super) fn report(
         add(FindingCode::CaptionsMissing, missing, words);
     }
     let carried = stream.captions.iter().map(|caption| caption.service);
-    let undeclared = carried.filter(|service| !is_declared(*service)).collect();
+    let undeclared = carried.filter(|service| !is_declared(declared, *service)).collect();
     let words = "in the pictures, though the master playlist does not declare it for the stream";
     add(FindingCode::CaptionsUndeclared, undeclared, words);
-    let told = stream.captions.iter().map(|caption| CaptionReport {
-        channel: caption.service.to_string(),
-        name: caption.name.clone(),
-        language: caption.language.clone(),
-        declared: is_declared(caption.service),
-    });
-    told.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::description::Description;
 
     #[test]
     fn what_is_measured_is_offered_and_what_is_declared_gives_it_names() {
         let [first, third, service] =
             [CaptionService::Cea608(1), CaptionService::Cea608(3), CaptionService::Cea708(1)];
-        let english = Caption { language: Some("en".to_owned()), ..Caption::unnamed(first) };
+        let unnamed = |service| Caption { service, description: None };
+        let words = Description { language: Some("en".to_owned()), ..Description::default() };
+        let english = Caption { service: first, description: Some(words) };
         let declared = DeclaredCaptions {
             are_there: Some(true),
-            services: vec![english.clone(), Caption::unnamed(service)],
+            services: vec![english.clone(), unnamed(service)],
         };
         let captions = of_stream(&BTreeSet::from([third, first]), &declared);
-        assert_eq!(captions, [english, Caption::unnamed(third)]);
+        assert_eq!(captions, [english, unnamed(third)]);
         let stream = Stream { uri: "a".to_owned(), captions, ..Stream::default() };
         let told = |declared: &DeclaredCaptions| {
             let mut findings = Findings::new();
-            let report = report(&stream, declared, &mut findings);
+            find(&stream, declared, &mut findings);
+            let report = report(&stream, declared);
             let found: Vec<_> =
                 findings.iter().map(|f| format!("{} {}", f.code.as_str(), f.count)).collect();
             let declared: Vec<_> = report.iter().map(|caption| caption.declared).collect();

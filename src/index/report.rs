@@ -15,7 +15,7 @@ use crate::model::ingest::{
 };
 use crate::model::policy::Container;
 use crate::model::presentation::{
-    Group, Medium, Period, Presentation, Stream, StreamPeriod, Track,
+    Group, Medium, Period, Presentation, SoundRole, Stream, StreamPeriod, Track,
 };
 use crate::model::sample::RandomAccess;
 use crate::time::{Ticks, Timescale, bits_per_second};
@@ -71,12 +71,68 @@ fn of_period((index, (period, begin)): (usize, (&Period, &Begin))) -> PeriodRepo
     }
 }
 
-/// What is told about one stream.
-pub(super) fn of_stream(
-    stream: &Stream,
-    declared: &StreamEntry,
+/// What is told about each stream.
+pub(super) fn of_streams(
+    streams: &[Stream],
+    declared: &[StreamEntry],
     periods: &[Period],
     findings: &mut Findings,
+) -> Vec<StreamReport> {
+    let with_pictures = streams.iter().find(|stream| stream.has(Medium::Video));
+    let reports: Vec<StreamReport> = streams
+        .iter()
+        .zip(declared)
+        .map(|(stream, declared)| of_stream(stream, with_pictures, declared, periods))
+        .collect();
+    for ((stream, report), declared) in streams.iter().zip(&reports).zip(declared) {
+        if stream.role.is_variant {
+            let sounds = streams.iter().zip(&reports).filter(|(other, _)| {
+                let in_group = |sound: &SoundRole| {
+                    declared.audio.as_ref().is_some_and(|group| sound.groups.contains(group))
+                };
+                other.role.sound.as_ref().is_some_and(|sound| !sound.is_inside && in_group(sound))
+            });
+            let truth = Truth::of(report, sounds.map(|(_, sound)| sound));
+            find_claims(report, &truth, declared, findings);
+        }
+        captions::find(stream, &declared.captions, findings);
+        find_distances(report, findings);
+        find_wraps(stream, findings);
+    }
+    reports
+}
+
+/// What a variant has together with the sound that is heard with it.
+struct Truth {
+    peak: u64,
+    average: u64,
+    codecs: Vec<String>,
+}
+
+impl Truth {
+    /// Players fetch one of the `sounds` at a time; the variant's codecs are those of all
+    /// (RFC 8216 4.3.4.2).
+    fn of<'a>(variant: &StreamReport, sounds: impl Iterator<Item = &'a StreamReport>) -> Self {
+        let mut truth = Self { peak: 0, average: 0, codecs: variant.codecs.clone() };
+        for sound in sounds {
+            truth.peak = truth.peak.max(sound.measured_peak_bandwidth);
+            truth.average = truth.average.max(sound.measured_average_bandwidth);
+            let new = sound.codecs.iter().filter(|codec| !variant.codecs.contains(codec));
+            truth.codecs.extend(new.cloned());
+        }
+        truth.codecs.sort();
+        truth.codecs.dedup();
+        truth.peak += variant.measured_peak_bandwidth;
+        truth.average += variant.measured_average_bandwidth;
+        truth
+    }
+}
+
+fn of_stream(
+    stream: &Stream,
+    with_pictures: Option<&Stream>,
+    declared: &StreamEntry,
+    periods: &[Period],
 ) -> StreamReport {
     let duration: i64 = periods.iter().map(|period| period.duration.0).sum();
     let bytes: u64 = stream.objects.iter().map(|object| object.size).sum();
@@ -87,7 +143,8 @@ pub(super) fn of_stream(
             codecs.push(codec);
         }
     }
-    let report = StreamReport {
+    let average = bits_per_second(bytes, Ticks(duration), Timescale::MPEG);
+    StreamReport {
         uri: stream.uri.clone(),
         segments: stream.objects.len() as u64,
         bytes,
@@ -96,20 +153,16 @@ pub(super) fn of_stream(
         )),
         declared_bandwidth: stream.declared_bandwidth,
         declared_average_bandwidth: declared.average_bandwidth,
-        measured_peak_bandwidth: peak_bandwidth(stream),
-        measured_average_bandwidth: bits_per_second(bytes, Ticks(duration), Timescale::MPEG),
+        measured_peak_bandwidth: peak_bandwidth(stream).max(average),
+        measured_average_bandwidth: average,
         codecs,
         video: of_video(stream),
         audio: of_audio(stream),
-        captions: captions::report(stream, &declared.captions, findings),
-        offsets: offsets(stream),
+        captions: captions::report(stream, &declared.captions),
+        offsets: offsets(stream, with_pictures.unwrap_or(stream)),
         damage: Vec::new(),
         clocks: Vec::new(),
-    };
-    find_claims(&report, declared, findings);
-    find_distances(&report, findings);
-    find_wraps(stream, findings);
-    report
+    }
 }
 
 fn tracks(stream: &Stream, medium: Medium) -> impl Iterator<Item = &Track> {
@@ -228,13 +281,15 @@ fn layout(codec: &CodecConfig, channels: u8) -> String {
     }
 }
 
-fn offsets(stream: &Stream) -> Option<Offsets> {
+/// How far the sound of a stream is from its own pictures, or if it has none from those of another
+/// stream.
+fn offsets(stream: &Stream, with_pictures: &Stream) -> Option<Offsets> {
+    let pictures = if stream.has(Medium::Video) { stream } else { with_pictures };
     let pairs = || {
-        let both = |period: &'_ StreamPeriod| period.video.is_some() && period.audio.is_some();
-        stream.periods.iter().filter(move |period| both(period))
+        let periods = stream.periods.iter().zip(&pictures.periods);
+        periods.filter_map(|(own, other)| Some((other.video.as_ref()?, own.audio.as_ref()?)))
     };
-    let apart = |period: &StreamPeriod, at: fn(&Track) -> Ticks| {
-        let (video, audio) = (period.video.as_ref()?, period.audio.as_ref()?);
+    let apart = |(video, audio): (&Track, &Track), at: fn(&Track) -> Ticks| {
         Some(milliseconds(mpeg(audio, at(audio)).minus(mpeg(video, at(video)))))
     };
     Some(Offsets {
@@ -264,10 +319,10 @@ pub(super) fn segment_milliseconds(stream: &Stream) -> Vec<Option<i64>> {
             let follows = next.is_none_or(|next| next.start.object == first.start.object + 1);
             let ends_here = next.is_some()
                 || track.groups.last().is_some_and(|last| last.end.object <= first.start.object);
-            let object = stream.objects.get(first.start.object as usize);
-            // Behind the tables and what belongs to the segment before.
-            let is_at_start = object.is_some_and(|object| first.start.offset * 20 <= object.size);
-            if follows && ends_here && is_at_start {
+            // Runs of sound begin where pictures do, anywhere in the segments of the sound.
+            let ends_at_start =
+                period.video.is_some() || next.is_none_or(|next| is_at_start(stream, next));
+            if follows && ends_here && is_at_start(stream, first) && ends_at_start {
                 let end = next.map_or(track.end, |next| next.time);
                 let length = mpeg(track, end).minus(mpeg(track, first.time));
                 if let Some(slot) = measured.get_mut(first.start.object as usize) {
@@ -277,6 +332,13 @@ pub(super) fn segment_milliseconds(stream: &Stream) -> Vec<Option<i64>> {
         }
     }
     measured
+}
+
+/// Whether a group begins with its source segment, behind the tables and what belongs to the segment
+/// before.
+fn is_at_start(stream: &Stream, group: &Group) -> bool {
+    let object = stream.objects.get(group.start.object as usize);
+    object.is_some_and(|object| group.start.offset.saturating_mul(20) <= object.size)
 }
 
 /// The highest rate of any source segment. A segment lasts from the first group that begins in it
@@ -297,8 +359,11 @@ fn peak_bandwidth(stream: &Stream) -> u64 {
             let objects = stream.objects.get(group.start.object as usize..last_object as usize);
             let bytes = objects.unwrap_or_default().iter().map(|object| object.size).sum();
             let length = end.minus(group.time).rescale(track.timescale, Timescale::MPEG);
-            // Remainders of less than half a second say nothing about what a player must fetch.
-            if length.0 >= 45_000 || starts.len() == 1 {
+            // Remainders of less than half a second say nothing about what a player must fetch, nor
+            // do runs of sound that begin in the middle of segments.
+            let whole = period.video.is_some()
+                || is_at_start(stream, group) && next.is_none_or(|next| is_at_start(stream, next));
+            if length.0 >= 45_000 && whole || starts.len() == 1 {
                 peak = peak.max(bits_per_second(bytes, length, Timescale::MPEG));
             }
         }
@@ -308,20 +373,25 @@ fn peak_bandwidth(stream: &Stream) -> u64 {
 
 /// Where the master playlist says something else than the media: numbers by more than a tenth,
 /// everything else at all.
-fn find_claims(entry: &StreamReport, declared: &StreamEntry, findings: &mut Findings) {
+fn find_claims(
+    entry: &StreamReport,
+    truth: &Truth,
+    declared: &StreamEntry,
+    findings: &mut Findings,
+) {
     let differs = |claim: u64, truth: u64| claim.abs_diff(truth) * 10 > truth;
     let mut find = |code, claim: String, truth: String| {
         let detail = format!("the master playlist declares {claim}, the media have {truth}");
         findings.add(code, Place::stream(&entry.uri), detail);
     };
-    let (claim, truth) = (declared.bandwidth, entry.measured_peak_bandwidth);
-    if differs(claim, truth) {
-        let truth = format!("segments of up to {truth} bit/s");
+    let claim = declared.bandwidth;
+    if differs(claim, truth.peak) {
+        let truth = format!("segments of up to {} bit/s", truth.peak);
         find(FindingCode::BandwidthDiffers, format!("BANDWIDTH={claim}"), truth);
     }
-    let truth = entry.measured_average_bandwidth;
-    if let Some(claim) = declared.average_bandwidth.filter(|claim| differs(*claim, truth)) {
-        let truth = format!("{truth} bit/s on average");
+    let average = declared.average_bandwidth;
+    if let Some(claim) = average.filter(|claim| differs(*claim, truth.average)) {
+        let truth = format!("{} bit/s on average", truth.average);
         find(FindingCode::AverageBandwidthDiffers, format!("AVERAGE-BANDWIDTH={claim}"), truth);
     }
     if let (Some((width, height)), Some(video)) = (declared.resolution, &entry.video) {
@@ -342,18 +412,18 @@ fn find_claims(entry: &StreamReport, declared: &StreamEntry, findings: &mut Find
     if let Some(codecs) = &declared.codecs {
         let claimed: Vec<String> =
             codecs.split(',').map(|codec| codec.trim().to_ascii_lowercase()).collect();
-        let same = claimed.len() == entry.codecs.len()
-            && entry.codecs.iter().all(|codec| claimed.contains(&codec.to_ascii_lowercase()));
+        let same = claimed.len() == truth.codecs.len()
+            && truth.codecs.iter().all(|codec| claimed.contains(&codec.to_ascii_lowercase()));
         if !same {
             let is_high_efficiency = |codec: &String| codec == "mp4a.40.5" || codec == "mp4a.40.29";
-            let code = if entry.codecs.iter().any(is_high_efficiency)
+            let code = if truth.codecs.iter().any(is_high_efficiency)
                 == claimed.iter().any(is_high_efficiency)
             {
                 FindingCode::CodecsDiffer
             } else {
                 FindingCode::ExtensionUndeclared
             };
-            find(code, format!("CODECS=\"{codecs}\""), entry.codecs.join(","));
+            find(code, format!("CODECS=\"{codecs}\""), truth.codecs.join(","));
         }
     }
 }
@@ -461,6 +531,7 @@ mod tests {
     use crate::model::codec::{
         AacConfig, AacExtension, AvcConfig, Eac3Config, Eac3Substream, PictureFormat, StreamSyntax,
     };
+    use crate::model::presentation::StreamRole;
 
     fn measured() -> StreamReport {
         StreamReport {
@@ -498,7 +569,8 @@ mod tests {
 
     fn found(declared: &StreamEntry) -> Vec<&'static str> {
         let mut findings = Findings::new();
-        find_claims(&measured(), declared, &mut findings);
+        let truth = Truth::of(&measured(), [].into_iter());
+        find_claims(&measured(), &truth, declared, &mut findings);
         findings.iter().map(|finding| finding.code.as_str()).collect()
     }
 
@@ -572,6 +644,7 @@ mod tests {
 
     fn stream(uri: &str, video: Track, audio: Option<Track>) -> Stream {
         Stream {
+            role: StreamRole::variant(),
             uri: uri.to_owned(),
             periods: vec![StreamPeriod { video: Some(video), audio }],
             ..Stream::default()
@@ -622,7 +695,8 @@ mod tests {
         let of = |start: i64, end: i64| {
             let pictures = video(&[9_000], &[RandomAccess::Instant], 10 * SECOND);
             let stream = stream("a", pictures, Some(audio(9_000 + start, 10 * SECOND + end)));
-            let report = StreamReport { offsets: offsets(&stream), ..StreamReport::default() };
+            let report =
+                StreamReport { offsets: offsets(&stream, &stream), ..StreamReport::default() };
             let mut findings = Findings::new();
             find_distances(&report, &mut findings);
             let offsets = report.offsets.unwrap();

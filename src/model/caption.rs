@@ -2,8 +2,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
+use super::description::Description;
+
 /// One service of captions, as `INSTREAM-ID` names it (RFC 8216 4.3.4.1): `CC1`, `SERVICE1`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum CaptionService {
     /// A channel of CTA-608, 1 to 4: two in each field.
     Cea608(u8),
@@ -45,33 +49,18 @@ impl fmt::Display for CaptionService {
 }
 
 /// A service of captions and what is known of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caption {
     /// Which.
     pub service: CaptionService,
-    /// `LANGUAGE`: a BCP 47 tag.
-    pub language: Option<String>,
-    /// `NAME`: a name for people.
-    pub name: Option<String>,
-    /// `DEFAULT`: shown where the viewer did not choose.
-    pub is_default: bool,
-    /// `AUTOSELECT`: may be chosen by the viewer's system.
-    pub is_auto_select: bool,
-    /// `CHARACTERISTICS`: uniform type identifiers, separated by commas.
-    pub characteristics: Option<String>,
+    /// What people are told of it, if the source's master playlist says anything.
+    pub description: Option<Description>,
 }
 
 impl Caption {
-    /// A service of which nothing else is known.
-    pub const fn unnamed(service: CaptionService) -> Self {
-        Self {
-            service,
-            language: None,
-            name: None,
-            is_default: false,
-            is_auto_select: true,
-            characteristics: None,
-        }
+    /// `LANGUAGE`: a BCP 47 tag.
+    pub fn language(&self) -> Option<&str> {
+        self.description.as_ref()?.language.as_deref()
     }
 }
 

@@ -4,6 +4,7 @@
 
 pub mod caption;
 pub mod codec;
+pub mod description;
 pub mod encryption;
 pub mod ingest;
 pub mod language;

@@ -14,7 +14,7 @@ pub(super) fn offered(presentation: &Presentation, streams: &[usize]) -> Offered
     for caption in streams.iter().filter_map(|&index| shown(index)).flat_map(carried) {
         match services.iter_mut().find(|known| known.service == caption.service) {
             None => services.push(caption.clone()),
-            Some(known) if known.language.is_none() && caption.language.is_some() => {
+            Some(known) if known.language().is_none() && caption.language().is_some() => {
                 *known = caption.clone();
             }
             Some(_) => {}
@@ -22,8 +22,9 @@ pub(super) fn offered(presentation: &Presentation, streams: &[usize]) -> Offered
     }
     services.sort_by_key(|caption| caption.service);
     // One group has one default (RFC 8216 4.3.4.1.1).
-    let defaults = services.iter_mut().filter(|caption| caption.is_default);
-    defaults.skip(1).for_each(|caption| caption.is_default = false);
+    let described = services.iter_mut().filter_map(|caption| caption.description.as_mut());
+    let defaults = described.filter(|words| words.is_default);
+    defaults.skip(1).for_each(|words| words.is_default = false);
     let by_stream = (0..presentation.streams.len()).map(|index| {
         let captions = shown(index).into_iter().flat_map(carried);
         captions.map(|caption| caption.service).collect()

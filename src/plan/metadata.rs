@@ -1,7 +1,7 @@
 //! Which ID3 tags a segment carries, and how much larger it is for them.
 //!
-//! Tags go with the pictures: into renditions that have some, and into sound that comes from a
-//! stream without pictures. Every tag of a period is in exactly one segment of it.
+//! Tags go with the pictures: into renditions that have some, and into variants of sound
+//! alone. Every tag of a period is in exactly one segment of it.
 
 use std::ops::Range;
 
@@ -13,10 +13,10 @@ use crate::time::{Ticks, Timescale};
 
 /// The tags of a rendition's stream, in order; none where another rendition carries them.
 pub(super) fn carried(presentation: &Presentation, rendition: RenditionId) -> &[TimedMetadata] {
-    let stream = presentation
-        .streams
-        .get(rendition.stream)
-        .filter(|stream| rendition.kind != RenditionKind::Audio || !stream.has(Medium::Video));
+    let stream = presentation.streams.get(rendition.stream).filter(|stream| {
+        let is_sound_alone = stream.role.is_variant && !stream.has(Medium::Video);
+        rendition.kind != RenditionKind::Audio || is_sound_alone
+    });
     stream.map_or(&[], |stream| &stream.metadata)
 }
 

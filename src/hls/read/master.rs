@@ -1,11 +1,12 @@
 //! Master playlists (RFC 8216 4.3.4): what can be chosen.
 
 use super::attribute::Attributes;
-use super::caption::{CaptionTags, DeclaredCaptions};
+use super::caption::DeclaredCaptions;
 use super::error::ReadError;
 use super::line::{Content, Text, checked_uri};
 use super::note::{Note, NoteKind, Notes};
 use super::number;
+use super::rendition::RenditionEntry;
 use super::variable::{Scope, Variables};
 use super::{MASTER_TAGS, MEDIA_TAGS, StartOffset, URI_LINE};
 
@@ -14,7 +15,7 @@ use super::{MASTER_TAGS, MEDIA_TAGS, StartOffset, URI_LINE};
 pub struct MasterPlaylist {
     /// The streams in order, those that are listed twice too; I-frame playlists are left out.
     pub streams: Vec<ListedStream>,
-    /// Renditions with a playlist of their own, which are not read yet.
+    /// Every `EXT-X-MEDIA`, in order.
     pub renditions: Vec<RenditionEntry>,
     /// What its media playlists may import.
     pub variables: Variables,
@@ -34,8 +35,6 @@ pub struct ListedStream {
     /// All attributes as they are written, in order of their names, but those that tell one copy of
     /// a stream from another: streams that agree in them are redundant.
     pub attributes: Vec<(String, String)>,
-    /// `CLOSED-CAPTIONS`: a group or `NONE`.
-    captions_group: Option<String>,
 }
 
 /// What an `EXT-X-STREAM-INF` says.
@@ -53,17 +52,14 @@ pub struct StreamEntry {
     pub resolution: Option<(u64, u64)>,
     /// `FRAME-RATE` in thousandths.
     pub frame_rate_thousandths: Option<u64>,
-    /// `CLOSED-CAPTIONS`.
+    /// `AUDIO`: the group of renditions that its sound is chosen from.
+    pub audio: Option<String>,
+    /// `SUBTITLES`: the group of texts that go with it.
+    pub subtitles: Option<String>,
+    /// `CLOSED-CAPTIONS`: a group, or `NONE`.
+    pub closed_captions: Option<String>,
+    /// The captions that it names by that.
     pub captions: DeclaredCaptions,
-}
-
-/// One `EXT-X-MEDIA` that has a `URI`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RenditionEntry {
-    /// `TYPE`.
-    pub kind: String,
-    /// `NAME`.
-    pub name: String,
 }
 
 /// Attributes in which copies of one stream may differ.
@@ -84,7 +80,6 @@ pub fn master_playlist(bytes: &[u8], query: Option<&str>) -> Result<MasterPlayli
         notes,
         streams: Vec::new(),
         renditions: Vec::new(),
-        captions: CaptionTags::default(),
         start: None,
         announced: None,
     };
@@ -102,7 +97,6 @@ struct MasterReader<'a> {
     notes: Notes,
     streams: Vec<ListedStream>,
     renditions: Vec<RenditionEntry>,
-    captions: CaptionTags,
     start: Option<StartOffset>,
     /// An `EXT-X-STREAM-INF` whose URI is still to come.
     announced: Option<ListedStream>,
@@ -120,16 +114,12 @@ impl MasterReader<'_> {
             }
             "EXT-X-MEDIA" => {
                 let attributes = Attributes::parse(line, "EXT-X-MEDIA", value)?;
-                if attributes.get("TYPE") == Some("CLOSED-CAPTIONS") {
-                    self.captions.read(&attributes, &mut self.scope, &mut self.notes)?;
-                } else if attributes.get("URI").is_some() {
-                    let mut text = |name| {
-                        let value = self.scope.attribute(&attributes, name)?;
-                        Ok::<_, ReadError>(value.unwrap_or_default().into_owned())
-                    };
-                    let rendition = RenditionEntry { kind: text("TYPE")?, name: text("NAME")? };
-                    self.renditions.push(rendition);
+                if self.renditions.len() >= MAX_STREAMS {
+                    let problem = format!("there are more than {MAX_STREAMS} renditions");
+                    return Err(ReadError::tag(line, "EXT-X-MEDIA", problem));
                 }
+                let read = RenditionEntry::read(&attributes, &mut self.scope, &mut self.notes)?;
+                self.renditions.extend(read);
             }
             "EXT-X-DEFINE" => {
                 self.scope.define(&Attributes::parse(line, "EXT-X-DEFINE", value)?)?;
@@ -174,9 +164,11 @@ impl MasterReader<'_> {
             }),
             frame_rate_thousandths: parsed(attributes, "FRAME-RATE", notes, number::thousandths),
             codecs: self.scope.attribute(attributes, "CODECS")?.map(Into::into),
+            audio: self.scope.attribute(attributes, "AUDIO")?.map(Into::into),
+            subtitles: self.scope.attribute(attributes, "SUBTITLES")?.map(Into::into),
+            closed_captions: self.scope.attribute(attributes, "CLOSED-CAPTIONS")?.map(Into::into),
             captions: DeclaredCaptions::default(),
         };
-        let captions_group = self.scope.attribute(attributes, "CLOSED-CAPTIONS")?.map(Into::into);
         let mut listed: Vec<(String, String)> = attributes
             .entries()
             .iter()
@@ -184,7 +176,7 @@ impl MasterReader<'_> {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
         listed.sort();
-        Ok(ListedStream { line: attributes.line, entry, attributes: listed, captions_group })
+        Ok(ListedStream { line: attributes.line, entry, attributes: listed })
     }
 
     fn finish(mut self) -> Result<MasterPlaylist, ReadError> {
@@ -195,7 +187,7 @@ impl MasterReader<'_> {
             return Err(ReadError::NoStreams);
         }
         for stream in &mut self.streams {
-            stream.entry.captions = self.captions.declared(stream.captions_group.as_deref());
+            stream.entry.captions = DeclaredCaptions::of(&stream.entry, &self.renditions);
         }
         Ok(MasterPlaylist {
             streams: self.streams,

@@ -1,7 +1,7 @@
 //! Source playlists → what ingest follows (RFC 8216 4, draft-pantos-hls-rfc8216bis 4).
 //!
 //! ```text
-//! bytes ─ line: numbered lines ─┬ attribute: NAME=VALUE lists ─┬ master
+//! bytes ─ line: numbered lines ─┬ attribute: NAME=VALUE lists ─┬ master ─ rendition
 //!                               ├ variable: {$name}            └ media ─ key, date_time
 //!                               └ number: exact decimals
 //! ```
@@ -26,6 +26,7 @@ mod master;
 mod media;
 mod note;
 mod number;
+mod rendition;
 #[cfg(test)]
 mod tests;
 mod variable;
@@ -34,11 +35,10 @@ pub use self::caption::DeclaredCaptions;
 pub use self::date_time::ProgramDateTime;
 pub use self::error::ReadError;
 pub use self::key::KeyTag;
-pub use self::master::{
-    ListedStream, MasterPlaylist, RenditionEntry, StreamEntry, master_playlist,
-};
+pub use self::master::{ListedStream, MasterPlaylist, StreamEntry, master_playlist};
 pub use self::media::{MediaContext, MediaPlaylist, MediaSegment, media_playlist};
 pub use self::note::{Note, NoteKind};
+pub use self::rendition::{RenditionEntry, RenditionType};
 pub use self::variable::Variables;
 
 use self::attribute::Attributes;

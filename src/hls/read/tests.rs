@@ -6,6 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::description::Description;
 
 const MASTER: &str = "#EXTM3U\n#EXT-X-STREAM-INF:PROGRAM-ID=1,BANDWIDTH=100000,\
     CODECS=\"mp4a.40.2,avc1.64001e\",RESOLUTION=640x302\nvideo/player-ld.m3u8";
@@ -52,7 +53,7 @@ fn the_usual_pair_is_read() {
             codecs: Some("mp4a.40.2,avc1.64001e".to_owned()),
             resolution: Some((640, 302)),
             frame_rate_thousandths: None,
-            captions: DeclaredCaptions::default(),
+            ..StreamEntry::default()
         }
     );
     let media = read_media(MEDIA).unwrap();
@@ -230,14 +231,13 @@ fn masters_keep_what_they_can() {
     assert_eq!(master.streams[0].entry.resolution, Some((16, 9)));
     assert_eq!(master.streams[0].entry.codecs.as_deref(), Some("avc1.64001e,mp4a.40.2"));
     assert_eq!(master.streams[1].attributes, master.streams[2].attributes);
-    let rendition = RenditionEntry { kind: "AUDIO".to_owned(), name: "de".to_owned() };
-    assert_eq!(master.renditions, [rendition]);
+    assert_eq!(master.renditions, []);
     assert_eq!(
         kinds(&master.notes),
         [
             (NoteKind::HeaderLate, 2),
+            (NoteKind::ValueUnreadable, 3),
             (NoteKind::UriMissing, 5),
-            (NoteKind::ValueUnreadable, 5),
             (NoteKind::UriUnannounced, 11),
         ]
     );
@@ -517,6 +517,44 @@ proptest! {
 }
 
 #[test]
+fn renditions_keep_what_people_are_told() {
+    let text = "#EXTM3U\n\
+        #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"aac\",NAME=\"Deutsch, Kommentar\",LANGUAGE=\"de\",\
+        ASSOC-LANGUAGE=\"gsw\",DEFAULT=YES,CHANNELS=\"2\",URI=\"de.m3u8\",\
+        CHARACTERISTICS=\"public.a, public.b\"\n\
+        #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"aac\",LANGUAGE=\"en\",AUTOSELECT=YES\n\
+        #EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"t\",NAME=\"x\",FORCED=YES,URI=\"x.m3u8\"\n\
+        #EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID=\"c\",NAME=\"y\",INSTREAM-ID=\"CC1\"\n\
+        #EXT-X-MEDIA:TYPE=SMELL,GROUP-ID=\"c\",NAME=\"y\"\n\
+        #EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=\"aac\",SUBTITLES=\"t\",CLOSED-CAPTIONS=NONE\na.m3u8";
+    let master = read_master(text).unwrap();
+    let [german, english, text, captions] = &master.renditions[..] else { panic!("{master:?}") };
+    assert_eq!(german.kind, RenditionType::Audio);
+    assert_eq!((german.line, german.group.as_str()), (2, "aac"));
+    assert_eq!(german.uri.as_deref(), Some("de.m3u8"));
+    assert_eq!(german.channels.as_deref(), Some("2"));
+    let described = Description {
+        name: "Deutsch, Kommentar".to_owned(),
+        language: Some("de".to_owned()),
+        associated_language: Some("gsw".to_owned()),
+        is_default: true,
+        is_autoselected: true,
+        is_forced: false,
+        characteristics: vec!["public.a".to_owned(), "public.b".to_owned()],
+    };
+    assert_eq!(german.description, described);
+    assert_eq!((english.uri.as_deref(), english.description.name.as_str()), (None, "en"));
+    assert!(english.description.is_autoselected && !english.description.is_default);
+    assert!(text.kind == RenditionType::Subtitles && text.description.is_forced);
+    assert_eq!(captions.instream_id.as_deref(), Some("CC1"));
+    assert_eq!(kinds(&master.notes), [(NoteKind::ValueUnreadable, 6)]);
+    let stream = &master.streams[0].entry;
+    assert_eq!(stream.audio.as_deref(), Some("aac"));
+    assert_eq!(stream.subtitles.as_deref(), Some("t"));
+    assert_eq!(stream.closed_captions.as_deref(), Some("NONE"));
+}
+
+#[test]
 fn captions_go_to_the_streams_that_name_their_group() {
     let media = |attributes: &str| format!("#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,{attributes}\n");
     let stream =
@@ -538,8 +576,8 @@ fn captions_go_to_the_streams_that_name_their_group() {
         .iter()
         .map(|stream| {
             let captions = &stream.entry.captions;
-            let names: Vec<_> =
-                captions.services.iter().map(|c| c.name.clone().unwrap_or_default()).collect();
+            let words = captions.services.iter().filter_map(|caption| caption.description.as_ref());
+            let names: Vec<_> = words.map(|words| words.name.clone()).collect();
             (captions.are_there, names.join(" "))
         })
         .collect();
@@ -551,11 +589,5 @@ fn captions_go_to_the_streams_that_name_their_group() {
         row(None, ""),
     ];
     assert_eq!(told, expected);
-    let english = &master.streams[0].entry.captions.services[0];
-    assert_eq!((english.language.as_deref(), english.is_auto_select), (Some("en"), true));
-    let swedish = &master.streams[2].entry.captions.services[1];
-    assert_eq!(swedish.characteristics.as_deref(), Some("x,y"));
-    assert!(!swedish.is_auto_select);
-    assert_eq!(kinds(&master.notes), [(NoteKind::ValueUnreadable, 13)]);
-    assert_eq!(master.renditions, []);
+    assert_eq!(master.streams[0].entry.captions.services[0].language(), Some("en"));
 }

@@ -132,7 +132,7 @@ finding_codes! {
              all the same."
         /// An EXT-X-MEDIA rendition has a playlist of its own, which is not read.
         RenditionLeftOut = "rendition_left_out" Error
-            "Multiplex its sound into the streams, or do without it."
+            "Mend what keeps it from being read, then ingest again, or remove it from the playlist."
         /// Media playlists have different numbers of EXT-X-DISCONTINUITY.
         DiscontinuitiesDiffer = "discontinuities_differ" Warning
             "Give all media playlists the same EXT-X-DISCONTINUITY (RFC 8216 6.2.4)."
