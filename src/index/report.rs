@@ -153,7 +153,10 @@ fn of_stream(
         )),
         declared_bandwidth: stream.declared_bandwidth,
         declared_average_bandwidth: declared.average_bandwidth,
-        measured_peak_bandwidth: peak_bandwidth(stream).max(average),
+        // Runs of sound may all begin in the middle of segments.
+        measured_peak_bandwidth: Some(peak_bandwidth(stream))
+            .filter(|peak| *peak > 0)
+            .unwrap_or(average),
         measured_average_bandwidth: average,
         codecs,
         video: of_video(stream),
