@@ -17,5 +17,6 @@ mod metadata;
 mod origin;
 mod playing;
 mod protecting;
+mod selecting;
 mod slow_source;
 mod untidy;

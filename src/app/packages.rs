@@ -53,6 +53,7 @@ fn packaging(presentation: &Arc<Presentation>, package_type: PackageType) -> Res
         stream_selection: StreamSelection::default(),
         encryption: None,
         on_source_error: OnSourceError::default(),
+        filter: None,
         audio_layout: AudioLayout::default(),
     };
     Packaging::new(presentation.clone(), "", &configuration, None)

@@ -6,6 +6,7 @@ pub mod caption;
 pub mod codec;
 pub mod description;
 pub mod encryption;
+pub mod filter;
 pub mod ingest;
 pub mod language;
 pub mod manifest;

@@ -104,6 +104,7 @@ impl Title {
                 stream_selection: StreamSelection::default(),
                 encryption: scheme.map(encryption),
                 on_source_error: Default::default(),
+                filter: None,
                 audio_layout,
             };
             let keys = scheme.map(|scheme| Arc::new(keys(scheme)));
@@ -309,6 +310,7 @@ async fn a_rendition_that_begins_later_has_no_clear_lead() {
         stream_selection: StreamSelection::default(),
         encryption: Some(encryption(scheme)),
         on_source_error: Default::default(),
+        filter: None,
         audio_layout: Default::default(),
     };
     let keys = Some(Arc::new(keys(scheme)));

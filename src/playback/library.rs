@@ -14,8 +14,9 @@ use crate::error::{Error, Kind, Result};
 use crate::index::{IndexId, Store};
 use crate::keys::Keys;
 use crate::model::encryption::Encryption;
+use crate::model::filter::ManifestFilter;
 use crate::model::policy::{
-    Configuration, OnSourceError, PackageType, SegmentDuration, StreamOrder,
+    AudioLayout, Configuration, OnSourceError, PackageType, SegmentDuration, StreamOrder,
 };
 use crate::model::presentation::{Group, Presentation};
 use crate::model::protection::KeySet;
@@ -64,6 +65,8 @@ struct PlanKey {
     segment_duration: SegmentDuration,
     order: StreamOrder,
     bits_per_second: (u32, u32),
+    filter: Option<ManifestFilter>,
+    audio_layout: AudioLayout,
     clear_lead_segments: u32,
     on_source_error: OnSourceError,
     /// The address of the key set: a plan keeps its set, so as long as the plan is in the cache no
@@ -87,6 +90,8 @@ impl PlanKey {
                 selection.min_video_bits_per_second,
                 selection.max_video_bits_per_second,
             ),
+            filter: configuration.filter.clone(),
+            audio_layout: configuration.audio_layout,
             clear_lead_segments: configuration
                 .encryption
                 .as_ref()

@@ -69,7 +69,7 @@ async fn a_configuration_takes_its_defaults() {
         "streamSelection": {
             "order": "ORIGINAL", "minVideoBitsPerSecond": 0, "maxVideoBitsPerSecond": 2147483647,
         },
-        "encryption": null, "onSourceError": "fail", "audioLayout": "SEPARATE",
+        "filter": null, "encryption": null, "onSourceError": "fail", "audioLayout": "SEPARATE",
     });
     assert_eq!(body, expected);
 }
@@ -84,6 +84,7 @@ async fn a_configuration_is_replaced_as_a_whole() {
             "order": "VIDEO_BITRATE_DESCENDING",
             "minVideoBitsPerSecond": 5, "maxVideoBitsPerSecond": 5,
         },
+        "filter": "Video_Height:240-720; audio_codec:AACL",
         "encryption": null, "onSourceError": "heal",
     });
     let replaced = api.put(DASH, full.clone()).await.expect_status(200);
@@ -97,6 +98,7 @@ async fn a_configuration_is_replaced_as_a_whole() {
     assert_eq!(replaced.body["streamSelection"]["minVideoBitsPerSecond"], 0);
     assert_eq!(replaced.body["description"], "");
     assert_eq!(replaced.body["onSourceError"], "fail");
+    assert_eq!(replaced.body["filter"], json!(null));
     assert_eq!(replaced.body["audioLayout"], "AS_SOURCE");
     let separate = json!({"packageType": "HLS", "audioLayout": "SEPARATE"});
     let replaced = api.put(DASH, separate).await.expect_status(200);
@@ -135,6 +137,10 @@ async fn a_configuration_is_refused_with_reasons() {
         ("description", json!(7), "description"),
         ("onSourceError", json!("skip"), "onSourceError"),
         ("onSourceError", json!(true), "onSourceError"),
+        ("filter", json!("donut_type:rhododendron"), "filter"),
+        ("filter", json!("video_height:2-1"), "filter"),
+        ("filter", json!(""), "filter"),
+        ("filter", json!(720), "filter"),
         ("audioLayout", json!("MUXED"), "audioLayout"),
         ("audioLayout", json!(1), "audioLayout"),
         ("encryption", json!({}), "encryption.systemIds"),
