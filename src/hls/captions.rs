@@ -6,9 +6,18 @@ use std::fmt::Write as _;
 use super::write::write_description;
 use crate::model::caption::{Caption, CaptionService, OfferedCaptions};
 use crate::model::description::Description;
+use crate::model::manifest::Manifest;
 
 /// The group that all services are in.
 const GROUP: &str = "cc";
+
+/// The captions of the variants that a manifest has: a selection may have left others out.
+pub(super) fn of(manifest: &Manifest) -> OfferedCaptions {
+    let streams: Vec<usize> = manifest.offers.iter().map(|offer| offer.main.stream).collect();
+    let captions = &manifest.captions;
+    let services = captions.of_streams(&streams).cloned().collect();
+    OfferedCaptions { services, by_stream: captions.by_stream.clone() }
+}
 
 /// The `EXT-X-MEDIA` of each service.
 pub(super) fn write_renditions(out: &mut String, captions: &OfferedCaptions) {

@@ -19,7 +19,7 @@ use crate::time::{Ticks, Timescale};
 /// The master playlist.
 pub fn master_playlist(manifest: &Manifest) -> String {
     let mut out = String::from("#EXTM3U\n");
-    let needed = if captions::need_services(&manifest.captions) { 7 } else { 0 };
+    let needed = if captions::need_services(&captions::of(manifest)) { 7 } else { 0 };
     let _ = writeln!(out, "#EXT-X-VERSION:{}", version(manifest).max(needed));
     if is_independent(manifest, None) {
         out.push_str(INDEPENDENT);
@@ -34,7 +34,7 @@ pub fn master_playlist(manifest: &Manifest) -> String {
             write_sound(&mut out, manifest, group, member);
         }
     }
-    captions::write_renditions(&mut out, &manifest.captions);
+    captions::write_renditions(&mut out, &captions::of(manifest));
     for offer in &manifest.offers {
         write_variant(&mut out, manifest, offer);
     }
@@ -210,6 +210,6 @@ fn write_variant(out: &mut String, manifest: &Manifest, offer: &Offer) {
     if let Some(group) = offer.audio.and_then(|place| manifest.audio_groups.get(place)) {
         let _ = write!(out, ",AUDIO={}", quoted(&group.id));
     }
-    out.push_str(&captions::attribute(&manifest.captions, offer.main.stream));
+    out.push_str(&captions::attribute(&captions::of(manifest), offer.main.stream));
     let _ = writeln!(out, "\n{}/{}.m3u8", manifest.playlist_directory, offer.main);
 }
