@@ -25,8 +25,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use xxhash_rust::xxh3::Xxh3Default;
 
 pub(super) use self::damage::Damage;
+#[cfg(test)]
+pub(super) use self::input::Origin;
+pub(super) use self::input::position;
 use self::input::{TrackInput, place};
-pub(super) use self::input::{end_before, position};
 use self::pictures::PictureTrack;
 pub(super) use self::pictures::{Begin, PictureCounts, RawGroup, RawPicture, VideoSection};
 use self::sound::SoundTrack;

@@ -3,7 +3,7 @@
 //! A PES packet counts as a whole: it begins with a tag and may hold several. What has no time, is no
 //! tag, is not there in full or is too large is refused and counted.
 
-use super::input::{TrackInput, from_tag};
+use super::input::TrackInput;
 use crate::codec::Timestamps;
 use crate::model::timed_metadata::MAX_TAG_BYTES;
 use crate::ts::packet::Packet;
@@ -36,11 +36,13 @@ pub(super) enum Tag {
 pub(super) struct TagTrack {
     pub input: TrackInput,
     open: Option<Open>,
+    /// The packet in which the last PES packet begins.
+    start: u64,
 }
 
 impl TagTrack {
     pub fn new(pid: u16) -> Self {
-        Self { input: TrackInput::new(pid), open: None }
+        Self { input: TrackInput::new(pid), open: None, start: 0 }
     }
 
     /// Takes a packet; hands out the PES packet that ends with it or ended before it. There may be
@@ -48,10 +50,13 @@ impl TagTrack {
     pub fn push(&mut self, packet: &Packet<'_>, place: u64) -> Vec<Tag> {
         let mut tags = Vec::new();
         let was_whole = self.is_whole();
-        let Some((part, tag)) = self.input.part(packet, place) else { return tags };
+        if packet.payload_unit_start {
+            self.start = place;
+        }
+        let Some((part, _)) = self.input.part(packet, place) else { return tags };
         if let Some(timestamps) = part.begins {
             tags.extend(self.close(was_whole));
-            self.open = Some(Open { place: from_tag(tag).0, timestamps, payload: Vec::new() });
+            self.open = Some(Open { place: self.start, timestamps, payload: Vec::new() });
         }
         if let Some(open) = &mut self.open
             && open.payload.len() <= MAX_TAG_BYTES
