@@ -96,4 +96,5 @@ def probe_warnings(data, suffix):
     lines = done.stderr.replace(path, "FILE").strip().splitlines()
     if len(data) < 20 * 188:        # too few packets for ffprobe to be sure of their size
         lines = [line for line in lines if "Could not detect TS packet size" not in line]
-    return "\n".join(lines)
+    # ID3 tags (98313): ffprobe names the stream and has no decoder for it.
+    return "\n".join(line for line in lines if "Unsupported codec with id 98313" not in line)

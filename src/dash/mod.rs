@@ -7,6 +7,7 @@
 //!
 //! XML is quick-xml's work. Decides nothing.
 
+mod captions;
 mod protection;
 mod purpose;
 
@@ -18,11 +19,13 @@ use quick_xml::writer::ElementWriter;
 
 use self::protection::{NAMESPACES, is_protected, write_protection};
 use self::purpose::write_purpose;
+use crate::model::caption::OfferedCaptions;
 use crate::model::codec::{CodecConfig, Eac3Config, VideoRange};
 use crate::model::manifest::{
     AdaptationSet, Healing, Manifest, ManifestPeriod, ManifestRendition, ManifestSegment,
     RenditionKind, SILENCE_DIRECTORY,
 };
+use crate::model::timed_metadata::{ID3_SCHEME, ID3_VALUE};
 use crate::time::{Ticks, Timescale};
 
 const NAMESPACE: &str = "urn:mpeg:dash:schema:mpd:2011";
@@ -52,7 +55,7 @@ pub fn mpd(manifest: &Manifest) -> io::Result<String> {
         .with_attribute(("minBufferTime", iso_duration(manifest.longest_segment).as_str()))
         .write_inner_content(|writer| {
             for (index, period) in manifest.periods.iter().enumerate() {
-                write_period(writer, index, period)?;
+                write_period(writer, index, period, &manifest.captions)?;
             }
             Ok(())
         })?;
@@ -65,6 +68,7 @@ fn write_period(
     writer: &mut Writer<Vec<u8>>,
     index: usize,
     period: &ManifestPeriod,
+    captions: &OfferedCaptions,
 ) -> io::Result<()> {
     writer
         .create_element("Period")
@@ -75,7 +79,7 @@ fn write_period(
             let sets = period.sets.iter().enumerate();
             let is_shown = |set: &AdaptationSet| !set.is_hidden && !set.renditions.is_empty();
             for (set_index, set) in sets.filter(|(_, set)| is_shown(set)) {
-                write_set(writer, index, set_index, set)?;
+                write_set(writer, index, set_index, set, captions)?;
             }
             Ok(())
         })?;
@@ -87,6 +91,7 @@ fn write_set(
     period: usize,
     index: usize,
     set: &AdaptationSet,
+    captions: &OfferedCaptions,
 ) -> io::Result<()> {
     let (content_type, mime_type) = match set.kind {
         RenditionKind::Audio => ("audio", "audio/mp4"),
@@ -139,7 +144,13 @@ fn write_set(
                 &(period - 1).to_string(),
             )?;
         }
+        if set.renditions.iter().any(|rendition| rendition.has_tags) {
+            write_descriptor(writer, "InbandEventStream", ID3_SCHEME, ID3_VALUE)?;
+        }
         if set.trick_of.is_none() {
+            for (scheme, value) in captions::of_set(captions, set) {
+                write_descriptor(writer, "Accessibility", scheme, &value)?;
+            }
             write_purpose(writer, description)?;
         }
         if let Some(first) = shared {

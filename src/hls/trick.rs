@@ -70,6 +70,7 @@ mod tests {
             picture_parameter_sets: Vec::new(),
         };
         let rendition = ManifestRendition {
+            has_tags: false,
             id: ID,
             description: None,
             codecs: vec![CodecConfig::Avc(codec)],
@@ -105,6 +106,7 @@ mod tests {
             average_bandwidth: 8,
         };
         Manifest {
+            captions: Default::default(),
             duration,
             longest_segment: duration,
             periods: vec![ManifestPeriod { start: Ticks::ZERO, duration, sets: vec![set] }],

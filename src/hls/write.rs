@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 
+use super::captions;
 use super::key::{KeyLines, has_keys, session_keys};
 use super::trick;
 use crate::model::codec::CodecConfig;
@@ -19,7 +20,8 @@ use crate::time::{Ticks, Timescale};
 /// The master playlist.
 pub fn master_playlist(manifest: &Manifest) -> String {
     let mut out = String::from("#EXTM3U\n");
-    let _ = writeln!(out, "#EXT-X-VERSION:{}", version(manifest));
+    let needed = if captions::need_services(&captions::of(manifest)) { 7 } else { 0 };
+    let _ = writeln!(out, "#EXT-X-VERSION:{}", version(manifest).max(needed));
     if is_independent(manifest, None) {
         out.push_str(INDEPENDENT);
     }
@@ -33,6 +35,7 @@ pub fn master_playlist(manifest: &Manifest) -> String {
             write_sound(&mut out, manifest, group, member);
         }
     }
+    captions::write_renditions(&mut out, &captions::of(manifest));
     for offer in &manifest.offers {
         write_variant(&mut out, manifest, offer);
     }
@@ -157,7 +160,7 @@ fn write_sound(out: &mut String, manifest: &Manifest, group: &AudioGroup, member
 }
 
 /// The attributes that people are told a rendition by.
-fn write_description(out: &mut String, words: &Description) {
+pub(super) fn write_description(out: &mut String, words: &Description) {
     let _ = write!(out, ",NAME={}", quoted(&words.name));
     if let Some(language) = &words.language {
         let _ = write!(out, ",LANGUAGE={}", quoted(language));
@@ -210,5 +213,6 @@ fn write_variant(out: &mut String, manifest: &Manifest, offer: &Offer) {
     if let Some(group) = offer.audio.and_then(|place| manifest.audio_groups.get(place)) {
         let _ = write!(out, ",AUDIO={}", quoted(&group.id));
     }
+    out.push_str(&captions::attribute(&captions::of(manifest), offer.main.stream));
     let _ = writeln!(out, "\n{}/{}.m3u8", manifest.playlist_directory, offer.main);
 }

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::periods::{self, Stretch};
 use super::scan::{AudioSection, Begin, RawFrame, RawGroup, RawPicture, StreamScan, VideoSection};
-use super::{findings, report};
+use super::{captions, findings, report, tags};
 use crate::codec::AccessUnit;
 use crate::codec::aac::replication::Presence;
 use crate::codec::timing::place_frames;
@@ -110,12 +110,18 @@ pub(super) fn presentation(
         streams.into_iter().zip(&aligned.streams).zip(built)
     {
         findings::find_damage(&read, &mut found);
+        let (metadata, unplaced) = tags::place(&read.scan.tags, &periods_of_stream);
+        let place = Place::stream(&read.declared.uri);
+        let words = "their times are not those of pictures or sound around them";
+        found.add_many(FindingCode::MetadataLeftOut, place, unplaced, words);
         let stream = Stream {
             source_identity: read.scan.identity,
             audio_identity: audio_identity(stretches, &periods_of_stream),
             uri: read.declared.uri.clone(),
             role: read.role,
             declared_bandwidth: read.declared.bandwidth,
+            captions: captions::of_stream(&read.scan.captions, &read.declared.captions),
+            metadata,
             objects: read.objects,
             periods: periods_of_stream,
         };

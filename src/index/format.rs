@@ -19,6 +19,7 @@ use crate::model::presentation::{
 };
 use crate::model::sample::RandomAccess;
 use crate::model::source_key::{KeyPlace, SourceEncryption};
+use crate::model::timed_metadata::TimedMetadata;
 use crate::time::{Ticks, Timescale};
 
 const MAGIC: &[u8; 7] = b"PKORIDX";
@@ -230,6 +231,12 @@ impl Body {
         });
         self.string(&stream.source_identity);
         self.option(stream.audio_identity, |body, identity| body.string(&identity));
+        self.packed(&stream.captions);
+        self.list(&stream.metadata, |body, tag| {
+            body.unsigned(u64::from(tag.period));
+            body.signed(tag.time.0);
+            body.string(&tag.payload);
+        });
         self.list(&stream.periods, |body, period| {
             body.option(period.video.as_ref(), Self::track);
             body.option(period.audio.as_ref(), Self::track);
@@ -383,6 +390,14 @@ impl<'a> Reader<'a> {
                 let field = "audio_identity";
                 let bytes = reader.string(field)?;
                 <[u8; 32]>::try_from(bytes).map_err(|_| FormatError::Field { field })
+            })?,
+            captions: self.packed("captions")?,
+            metadata: self.list("metadata", |reader| {
+                Ok(TimedMetadata {
+                    period: reader.number("metadata")?,
+                    time: Ticks(reader.signed("metadata")?),
+                    payload: reader.string("metadata")?.to_vec(),
+                })
             })?,
             periods: self.list("stream periods", |reader| {
                 Ok(StreamPeriod {
@@ -556,6 +571,7 @@ fn group_from(row: [i64; GROUP_COLUMNS], before: &Group, step: i64) -> Read<Grou
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::caption::{Caption, CaptionService};
     use crate::model::codec::{AacConfig, AacExtension, AvcConfig, CodecConfig, PictureFormat};
     use crate::model::description::Description;
     use crate::model::presentation::{SoundRole, StreamRole};
@@ -663,6 +679,18 @@ mod tests {
                 .to_vec(),
                 source_identity: [3; 16],
                 audio_identity: Some([7; 32]),
+                captions: vec![
+                    Caption { service: CaptionService::Cea608(4), description: None },
+                    Caption {
+                        service: CaptionService::Cea708(63),
+                        description: Some(Description::default()),
+                    },
+                ],
+                metadata: vec![TimedMetadata {
+                    period: 3,
+                    time: Ticks(-9),
+                    payload: b"ID3".to_vec(),
+                }],
                 periods: vec![
                     StreamPeriod {
                         video: Some(track(CodecConfig::Avc(avc), 90_000)),

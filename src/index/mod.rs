@@ -17,6 +17,7 @@ pub mod format;
 pub mod store;
 
 mod build;
+mod captions;
 mod choice;
 mod findings;
 mod ingest;
@@ -25,6 +26,7 @@ mod notes;
 mod periods;
 mod report;
 mod scan;
+mod tags;
 
 pub use ingest::{IngestLimits, Ingested, ingest};
 pub use store::{IndexId, Store};

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use super::caption::OfferedCaptions;
 use super::codec::CodecConfig;
 use super::description::Description;
 use super::protection::{KeyId, ProtectionScheme, SystemSignalling};
@@ -26,6 +27,8 @@ pub struct Manifest {
     pub trick_offers: Vec<Offer>,
     /// Sound that offers name by its place here.
     pub audio_groups: Vec<AudioGroup>,
+    /// Captions that travel inside the pictures.
+    pub captions: OfferedCaptions,
     /// Where media playlists are found, relative to the entry manifest.
     pub playlist_directory: String,
     /// What is to be said of a manifest that shows a part of the title; `None` of a whole one.
@@ -141,6 +144,8 @@ pub struct ManifestRendition {
     pub segments: Arc<[ManifestSegment]>,
     /// How it is encrypted; `None` where it is clear.
     pub protection: Option<Arc<RenditionProtection>>,
+    /// Whether its segments carry ID3 tags, in any period.
+    pub has_tags: bool,
     /// The worst type of stream access point (ISO/IEC 14496-12:2022 annex I) that a segment begins
     /// with: 1 and 2 need nothing of what comes before.
     pub access_type: u8,

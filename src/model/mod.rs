@@ -2,14 +2,17 @@
 //!
 //! Nothing here parses, reads or writes: rooms above fill these types and read them.
 
+pub mod caption;
 pub mod codec;
 pub mod description;
 pub mod encryption;
 pub mod filter;
 pub mod ingest;
+pub mod language;
 pub mod manifest;
 pub mod policy;
 pub mod presentation;
 pub mod protection;
 pub mod sample;
 pub mod source_key;
+pub mod timed_metadata;

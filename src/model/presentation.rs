@@ -15,10 +15,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::caption::Caption;
 use super::codec::{CodecConfig, StreamSyntax};
 use super::description::Description;
 use super::sample::RandomAccess;
 use super::source_key::SourceEncryption;
+use super::timed_metadata::TimedMetadata;
 use crate::time::{Ticks, Timescale};
 
 /// An ingested title. Immutable; shared in an `Arc`.
@@ -72,7 +74,7 @@ pub struct Period {
 }
 
 /// One media playlist of the source and what its segments hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stream {
     /// The URI as the master playlist writes it.
     pub uri: String,
@@ -86,6 +88,10 @@ pub struct Stream {
     pub source_identity: [u8; 16],
     /// SHA-256 over all audio frames and their times; equal means interchangeable.
     pub audio_identity: Option<[u8; 32]>,
+    /// The captions that its pictures carry, in order of their services.
+    pub captions: Vec<Caption>,
+    /// Its ID3 tags, in order of period and time.
+    pub metadata: Vec<TimedMetadata>,
     /// One entry for each period of the presentation.
     pub periods: Vec<StreamPeriod>,
 }

@@ -465,3 +465,14 @@ async fn a_rendition_that_begins_later_has_no_clear_lead() {
         .collect();
     assert_eq!(clear, ["video-1 of period 0"]);
 }
+
+#[tokio::test]
+async fn segments_with_tags_have_the_planned_size_in_every_scheme() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/quirks/id3");
+    let segments: Vec<Vec<u8>> =
+        (0..3).map(|n| std::fs::read(folder.join(format!("{n:03}.ts"))).unwrap()).collect();
+    let title = Title::new(&segments);
+    let metadata = title.ingest().await.unwrap().presentation.streams[0].metadata.len();
+    assert_eq!(metadata, 13);
+    assert!(title.package("tags").await > 40);
+}

@@ -212,6 +212,7 @@ mod tests {
             extension: "m4s",
             segments: segments.collect(),
             protection: None,
+            has_tags: false,
         }
     }
 

@@ -8,7 +8,7 @@ use super::protection::{Protection, SegmentProtection};
 use super::remeasure::longest_segment;
 use super::segmentation::Segmentation;
 use super::sound::Offering;
-use super::{Fingerprint, INIT_NAME, trick};
+use super::{Fingerprint, INIT_NAME, captions, metadata, trick};
 use crate::cenc::aes128;
 use crate::model::codec::CodecConfig;
 use crate::model::description::Description;
@@ -71,12 +71,18 @@ impl Resolver<'_> {
             offers: Vec::new(),
             trick_offers: Vec::new(),
             audio_groups: self.offering.groups.clone(),
+            captions: captions::offered(self.presentation, &self.shown()),
             playlist_directory: format!("../{}", self.playlists),
             clip: None,
         };
         manifest.offers = self.offers(&manifest);
         manifest.trick_offers = trick::offers(&manifest, self.trick_play);
         manifest
+    }
+
+    /// The streams that offers show.
+    fn shown(&self) -> Vec<usize> {
+        self.offering.offers.iter().map(|(main, _)| main.stream).collect()
     }
 
     fn sets(&self, period: usize, earlier: &[ManifestPeriod]) -> Vec<AdaptationSet> {
@@ -139,9 +145,9 @@ impl Resolver<'_> {
             protection.of_rendition(lead, counts().sum::<Option<usize>>(), first_number)
         });
         let segments = match self.container {
-            Container::Cmaf => self.fragments(lead, id.stream, period, protection.as_deref()),
+            Container::Cmaf => self.fragments(lead, id, period, protection.as_deref()),
             Container::MpegTs => {
-                self.transport_segments(lead, audio, id.stream, period, protection.as_deref())
+                self.transport_segments(lead, audio, id, period, protection.as_deref())
             }
         };
         let mut rates = Rates::default();
@@ -163,6 +169,7 @@ impl Resolver<'_> {
             extension: if is_cmaf { "m4s" } else { "ts" },
             segments: segments.into(),
             protection,
+            has_tags: !metadata::carried(self.presentation, id).is_empty(),
             access_type: self.access_type(lead, id.stream, period),
         })
     }
@@ -178,18 +185,19 @@ impl Resolver<'_> {
     fn fragments(
         &self,
         track: &Track,
-        stream: usize,
+        id: RenditionId,
         period: usize,
         protection: Option<&RenditionProtection>,
     ) -> Vec<ManifestSegment> {
-        let ranges = self.segmentation.group_ranges(track, period, stream);
+        let ranges = self.segmentation.group_ranges(track, period, id.stream);
         let ranges = ranges.into_iter().filter(|range| !range.is_empty());
         ranges
             .enumerate()
             .filter_map(|(index, range)| {
                 let groups = track.groups.get(range.clone())?;
                 let layout = fragment_layout(track, groups, protection, index);
-                let bytes = layout.header_bytes() + payload_bytes(groups);
+                let tags = self.tag_bytes(id, period, track, &range);
+                let bytes = layout.header_bytes() + tags + payload_bytes(groups);
                 manifest_segment(track, range, bytes)
             })
             .collect()
@@ -199,14 +207,14 @@ impl Resolver<'_> {
         &self,
         lead: &Track,
         audio: Option<&Track>,
-        stream: usize,
+        id: RenditionId,
         period: usize,
         protection: Option<&RenditionProtection>,
     ) -> Vec<ManifestSegment> {
-        let leads = self.segmentation.group_ranges(lead, period, stream);
+        let leads = self.segmentation.group_ranges(lead, period, id.stream);
         let others = audio.filter(|audio| !std::ptr::eq(*audio, lead));
         let mut sounds = others
-            .map(|audio| self.segmentation.group_ranges(audio, period, stream))
+            .map(|audio| self.segmentation.group_ranges(audio, period, id.stream))
             .unwrap_or_default()
             .into_iter();
         leads
@@ -217,7 +225,8 @@ impl Resolver<'_> {
             .filter_map(|(index, (range, sound))| {
                 let groups = lead.groups.get(range.clone())?;
                 let sound_groups = others.zip(sound).and_then(|(audio, r)| audio.groups.get(r));
-                let clear = transport_bytes(groups, sound_groups.unwrap_or_default());
+                let clear = transport_bytes(groups, sound_groups.unwrap_or_default())
+                    + self.tag_bytes(id, period, lead, &range);
                 let bytes = match protection.filter(|p| index >= p.clear_segments) {
                     Some(protection) => encrypted_transport_bytes(protection.scheme, clear),
                     None => clear,
@@ -225,6 +234,19 @@ impl Resolver<'_> {
                 manifest_segment(lead, range, bytes)
             })
             .collect()
+    }
+
+    /// What the ID3 tags of a segment add to it.
+    fn tag_bytes(
+        &self,
+        id: RenditionId,
+        period: usize,
+        lead: &Track,
+        groups: &Range<usize>,
+    ) -> u64 {
+        let tags = metadata::carried(self.presentation, id);
+        let range = metadata::of_segment(tags, period, lead, groups);
+        metadata::bytes(tags.get(range).unwrap_or_default(), self.container)
     }
 
     /// What people are told of sound with segments of its own.

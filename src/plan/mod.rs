@@ -19,6 +19,7 @@
 //! any node, which is what makes every URL answer the same bytes.
 
 mod bandwidth;
+mod captions;
 mod carriage;
 mod clip;
 mod divide;
@@ -26,6 +27,7 @@ pub mod filter;
 mod fingerprint;
 mod heal;
 mod manifest;
+mod metadata;
 mod protection;
 mod remeasure;
 mod segment;

@@ -7,12 +7,13 @@ use super::manifest::{
     encrypted_transport_bytes, fragment_layout, payload_bytes, payload_packets, transport_bytes,
 };
 use super::protection::SegmentProtection;
-use super::{Fingerprint, Packaging, trick};
+use super::{Fingerprint, Packaging, metadata, trick};
 use crate::model::manifest::{RenditionId, RenditionKind};
 use crate::model::policy::Container;
 use crate::model::presentation::{Group, Medium, Presentation, SourceSpan, Track, spans_between};
 use crate::model::protection::ProtectionScheme;
 use crate::model::sample::FragmentLayout;
+use crate::model::timed_metadata::TimedMetadata;
 use crate::time::Ticks;
 
 /// Everything about a media segment but its payload. Pure data.
@@ -36,6 +37,8 @@ pub struct SegmentPlan {
     pub parts: Vec<TrackPart>,
     /// For trick play: a track that has its one picture and nothing else.
     pub still: Option<Arc<Track>>,
+    /// Its ID3 tags: places among those of the rendition, in order of time.
+    pub tags: Range<usize>,
     /// How it is encrypted; `None` where it is clear.
     pub protection: Option<SegmentProtection>,
     /// Exact size; with SAMPLE-AES, which grows where encrypted bytes look like start codes, what
@@ -106,6 +109,12 @@ impl SegmentPlan {
         for (medium, track) in tracks {
             parts.push(part(medium, track)?);
         }
+        let tags = metadata::of_segment(
+            metadata::carried(&presentation, rendition),
+            period,
+            lead,
+            &segmentation.group_range(lead, period, stream, segment),
+        );
         let segments_before: usize = (0..period)
             .filter_map(|period| packaging.manifest.rendition(rendition, period))
             .map(|rendition| rendition.segments.len())
@@ -129,6 +138,7 @@ impl SegmentPlan {
             container,
             parts,
             still: None,
+            tags,
             protection,
             bytes: 0,
             presentation,
@@ -177,13 +187,32 @@ impl SegmentPlan {
         stream.map_or_else(Vec::new, |stream| spans_between(&stream.objects, first.start, last.end))
     }
 
+    /// The segment's ID3 tags.
+    pub fn tags(&self) -> &[TimedMetadata] {
+        self.all_tags().get(self.tags.clone()).unwrap_or_default()
+    }
+
+    /// The tags of all segments of the rendition.
+    pub fn all_tags(&self) -> &[TimedMetadata] {
+        metadata::carried(&self.presentation, self.rendition)
+    }
+
+    /// Packets that the tags of all segments before take in a transport stream.
+    pub fn tag_packets_before(&self) -> u64 {
+        let before = self.all_tags().get(..self.tags.start).unwrap_or_default();
+        before.iter().map(TimedMetadata::transport_packets).sum()
+    }
+
     fn planned_bytes(&self) -> u64 {
+        let tags = metadata::bytes(self.tags(), self.container);
         let mut groups = self.parts.iter().map(|part| self.groups(part));
         let (lead, audio) = (groups.next().unwrap_or_default(), groups.next().unwrap_or_default());
         match (self.container, self.parts.first()) {
-            (Container::Cmaf, Some(part)) => part.layout.header_bytes() + payload_bytes(lead),
+            (Container::Cmaf, Some(part)) => {
+                part.layout.header_bytes() + tags + payload_bytes(lead)
+            }
             _ => {
-                let clear = transport_bytes(lead, audio);
+                let clear = transport_bytes(lead, audio) + tags;
                 match &self.protection {
                     Some(SegmentProtection::Aes128 { .. }) => {
                         encrypted_transport_bytes(ProtectionScheme::HlsAes128, clear)

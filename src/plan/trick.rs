@@ -80,6 +80,7 @@ impl Still {
             subsamples: self.picture.subsamples,
             lead: self.lead,
             left_out: 0,
+            undecodable: 0,
             ..*group
         };
         Some(Track {
@@ -214,6 +215,7 @@ pub(super) fn rendition(
     let pictures: u64 = track.groups.iter().map(|group| u64::from(group.samples)).sum();
     let max_playout_rate = u32::try_from(pictures / stills.len() as u64).ok()?.max(1);
     Some(ManifestRendition {
+        has_tags: false,
         id,
         description: None,
         codecs: vec![track.codec.clone()],
@@ -318,6 +320,7 @@ pub(super) fn segment(
         .map(|rendition| rendition.segments.len())
         .sum();
     Some(SegmentPlan {
+        tags: 0..0,
         fingerprint: packaging.segments.clone(),
         rendition: id,
         period,

@@ -10,15 +10,18 @@
 //! with the next random access point.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use super::input::{Origin, TrackInput};
 use crate::cenc::subsample::{self, SliceSyntax};
+use crate::codec::caption::{self, CaptionScan};
 use crate::codec::picture::{Framer, SliceHeaders};
 use crate::codec::timing::{
     ContinuousTimestamps, Placed, TRUSTED_DISTANCE, TrackClock, date_pictures, place_pictures,
     uniform_duration,
 };
 use crate::codec::{AccessUnit, Damage, Timestamps};
+use crate::model::caption::CaptionService;
 use crate::model::codec::{CodecConfig, StreamSyntax};
 use crate::model::presentation::{SourcePosition, StillPicture, SubsampleCounts};
 use crate::model::protection::ProtectionScheme;
@@ -130,6 +133,8 @@ struct ScannedPicture {
     at: ContinuousTimestamps,
     /// How many subsamples it has with cenc and with cbcs.
     subsamples: (u32, u32),
+    /// Its caption constructs.
+    captions: Vec<[u8; 3]>,
 }
 
 impl ScannedPicture {
@@ -191,6 +196,7 @@ pub(super) struct PictureTrack {
     /// The usual distance of pictures, for the end of the last group.
     step: i64,
     sections: Vec<VideoSection>,
+    captions: CaptionScan,
 }
 
 impl PictureTrack {
@@ -215,6 +221,7 @@ impl PictureTrack {
             pictures: Vec::new(),
             step: 0,
             sections: Vec::new(),
+            captions: CaptionScan::default(),
         })
     }
 
@@ -246,11 +253,13 @@ impl PictureTrack {
 
     fn take_units(&mut self, other: Option<(usize, Ticks)>) -> Result<(), String> {
         let mut units = Vec::new();
+        let syntax = self.syntax;
         self.framer.drain(|unit, bytes, headers| {
-            units.push((unit, count_subsamples(bytes, headers)));
+            let captions = caption::carried(bytes, syntax);
+            units.push((unit, count_subsamples(bytes, headers), captions));
         });
-        for (unit, subsamples) in units {
-            self.take_unit(unit, subsamples, other)?;
+        for (unit, subsamples, captions) in units {
+            self.take_unit(unit, subsamples, captions, other)?;
         }
         Ok(())
     }
@@ -259,6 +268,7 @@ impl PictureTrack {
         &mut self,
         unit: AccessUnit,
         subsamples: (u32, u32),
+        captions: Vec<[u8; 3]>,
         other: Option<(usize, Ticks)>,
     ) -> Result<(), String> {
         if !self.collected.is_empty() && self.first_end.is_none() {
@@ -303,7 +313,7 @@ impl PictureTrack {
         if self.now.is_some() || unit.timestamps.is_some() {
             self.now = Some(at.decode);
         }
-        self.collected.push(ScannedPicture { unit, at, subsamples });
+        self.collected.push(ScannedPicture { unit, at, subsamples, captions });
         match placed {
             Placed::Doubted(..) => {
                 self.counts.doubted += 1;
@@ -389,6 +399,7 @@ impl PictureTrack {
     /// The collected pictures are a group, which ends before `end`.
     fn end_group(&mut self, end: SourcePosition) -> Result<(), String> {
         let pictures = std::mem::take(&mut self.collected);
+        self.read_captions(&pictures);
         let undecodable = std::mem::take(&mut self.dropped);
         let first_end = self.first_end.take().unwrap_or((end, 0));
         let Some(first) = pictures.first() else {
@@ -411,6 +422,16 @@ impl PictureTrack {
         }
         self.waiting = Some(Waiting { pictures, undecodable, end, time, is_first, first_end });
         Ok(())
+    }
+
+    /// Captions go on from picture to picture as these are shown.
+    fn read_captions(&mut self, pictures: &[ScannedPicture]) {
+        let mut carriers: Vec<&ScannedPicture> =
+            pictures.iter().filter(|picture| !picture.captions.is_empty()).collect();
+        carriers.sort_by_key(|picture| picture.at.presentation);
+        for picture in carriers {
+            self.captions.push(&picture.captions);
+        }
     }
 
     /// Ends the section before `end` in the source.
@@ -507,7 +528,12 @@ impl PictureTrack {
         self.take_units(None)?;
         self.end_section(end)?;
         let broken = self.broken();
-        Ok(FinishedPictures { sections: self.sections, counts: self.counts, broken })
+        Ok(FinishedPictures {
+            sections: self.sections,
+            counts: self.counts,
+            broken,
+            captions: self.captions.into_services(),
+        })
     }
 
     /// When the last picture of a group ends: the latest one shown lasts as long as the others do.
@@ -539,4 +565,5 @@ pub(super) struct FinishedPictures {
     pub sections: Vec<VideoSection>,
     pub counts: PictureCounts,
     pub broken: (Damage, u64),
+    pub captions: BTreeSet<CaptionService>,
 }

@@ -31,6 +31,7 @@ fn rendition(name: &str, period: usize, starts: &[i64]) -> ManifestRendition {
         healing: Healing::None,
     };
     ManifestRendition {
+        has_tags: false,
         id,
         description: None,
         codecs: Vec::new(),
@@ -82,6 +83,7 @@ fn title(periods: &[Vec<i64>]) -> Manifest {
         average_bandwidth: 0,
     };
     Manifest {
+        captions: Default::default(),
         duration: last.start.plus(last.duration),
         longest_segment: Ticks(6 * SECOND),
         periods,

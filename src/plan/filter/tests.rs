@@ -53,6 +53,7 @@ fn rendition(name: &str, codecs: Vec<CodecConfig>, kilobits: u64) -> ManifestRen
     let (time, duration, bytes) = (Ticks::ZERO, Ticks(10 * SECOND), kilobits * 1_250);
     let segment = ManifestSegment { time, duration, bytes, healing: Healing::None };
     ManifestRendition {
+        has_tags: false,
         id: id(name),
         description: None,
         codecs,
@@ -109,6 +110,7 @@ fn manifest(
         members,
     };
     Manifest {
+        captions: Default::default(),
         duration: Ticks(10 * SECOND),
         longest_segment: Ticks(10 * SECOND),
         periods: vec![ManifestPeriod { start: Ticks::ZERO, duration: Ticks(10 * SECOND), sets }],
