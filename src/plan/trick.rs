@@ -47,7 +47,7 @@ pub(super) struct Still {
     /// When its segment begins.
     time: Ticks,
     /// How much later it is shown.
-    lead: u32,
+    lead: i64,
     /// When its segment ends.
     end: Ticks,
 }
@@ -63,7 +63,7 @@ impl Still {
         let packets = match &track.codec {
             CodecConfig::Avc(config) => {
                 let sets = config.byte_stream_bytes();
-                transport::picture_packets(sets, self.picture.bytes, self.lead > 0)
+                transport::picture_packets(sets, self.picture.bytes, self.lead != 0)
             }
             // Nothing else is put into our transport streams.
             _ => 0,
@@ -80,6 +80,7 @@ impl Still {
             subsamples: self.picture.subsamples,
             lead: self.lead,
             left_out: 0,
+            undecodable: 0,
             ..*group
         };
         Some(Track {
@@ -99,7 +100,7 @@ pub(super) fn stills(track: &Track) -> Vec<Still> {
     let mut last = None;
     for (index, group) in track.groups.iter().enumerate() {
         let Some(picture) = group.still else { continue };
-        let shown = group.time.plus(Ticks(i64::from(group.lead)));
+        let shown = group.time.plus(Ticks(group.lead.max(0)));
         // Whatever timestamps say, each is shown behind the one before.
         if last.is_some_and(|last| shown <= last) || shown >= track.end {
             continue;
@@ -108,7 +109,7 @@ pub(super) fn stills(track: &Track) -> Vec<Still> {
         if let Some(before) = stills.last_mut() {
             before.end = shown;
         }
-        let (time, lead) = if index == 0 { (group.time, group.lead) } else { (shown, 0) };
+        let (time, lead) = if index == 0 { (group.time, group.lead.max(0)) } else { (shown, 0) };
         stills.push(Still { group: index, picture, time, lead, end: track.end });
     }
     stills

@@ -11,7 +11,7 @@
 
 use std::borrow::Cow;
 
-use super::input::{TrackInput, end_before, from_tag, position};
+use super::input::{Origin, TrackInput};
 use crate::cenc::subsample::{self, SliceSyntax};
 use crate::codec::picture::{Framer, SliceHeaders};
 use crate::codec::timing::{
@@ -68,6 +68,8 @@ pub(in crate::index) struct RawGroup {
     pub time: Ticks,
     pub samples: u32,
     pub left_out: u32,
+    /// Pictures behind them that are left out.
+    pub undecodable: u32,
     pub access: RandomAccess,
     pub payload_bytes: u32,
     pub uniform_duration: Option<u32>,
@@ -140,6 +142,8 @@ impl ScannedPicture {
 /// A group that ended, and waits for the time of the next.
 struct Waiting {
     pictures: Vec<ScannedPicture>,
+    /// Pictures that were dropped behind them.
+    undecodable: u32,
     end: SourcePosition,
     time: Ticks,
     is_first: bool,
@@ -173,6 +177,8 @@ pub(super) struct PictureTrack {
     collected: Vec<ScannedPicture>,
     /// Where the first of these ends, once the next picture has begun.
     first_end: Option<PictureEnd>,
+    /// Pictures that were dropped behind the last that was kept.
+    dropped: u32,
     waiting: Option<Waiting>,
     /// Pictures at the end of what is collected whose timestamps are out of line.
     doubted_in_a_row: usize,
@@ -199,6 +205,7 @@ impl PictureTrack {
             now: None,
             collected: Vec::new(),
             first_end: None,
+            dropped: 0,
             waiting: None,
             doubted_in_a_row: 0,
             is_broken: false,
@@ -255,12 +262,12 @@ impl PictureTrack {
         other: Option<(usize, Ticks)>,
     ) -> Result<(), String> {
         if !self.collected.is_empty() && self.first_end.is_none() {
-            self.first_end = Some((end_before(from_tag(unit.tag).0, unit.skip), unit.skip));
+            self.first_end = Some((Origin::from_tag(unit.tag).end_before(unit.skip), unit.skip));
         }
         let mut placed = self.place(unit.timestamps);
         self.counts.undated += u64::from(unit.timestamps.is_none());
         if self.begins_group(&unit, placed.at()) {
-            let position = end_before(from_tag(unit.tag).0, unit.skip);
+            let position = Origin::from_tag(unit.tag).end_before(unit.skip);
             if let Some(to) = self.jump(placed, other) {
                 let latest = self.collected.iter().map(|picture| picture.at.presentation).max();
                 let from = latest.unwrap_or(to.presentation).plus(Ticks(self.step));
@@ -283,12 +290,12 @@ impl PictureTrack {
             self.is_broken = false;
             self.doubted_in_a_row = 0;
         } else if self.is_broken || self.collected.is_empty() {
-            self.counts.undecodable += 1;
+            self.drop_pictures(1);
             return Ok(());
         } else if unit.config != self.config {
             // Its decoder configuration begins nowhere where decoding could.
             self.is_broken = true;
-            self.counts.undecodable += 1;
+            self.drop_pictures(1);
             return Ok(());
         }
         let at = placed.at();
@@ -306,11 +313,17 @@ impl PictureTrack {
         }
         if self.doubted_in_a_row >= DOUBTED_IN_A_ROW {
             let kept = self.collected.len() - DOUBTED_IN_A_ROW.min(self.collected.len());
-            self.collected.truncate(kept);
-            self.counts.undecodable += DOUBTED_IN_A_ROW as u64;
+            let dropped = self.collected.split_off(kept);
+            self.drop_pictures(dropped.len() as u32);
             self.is_broken = true;
         }
         Ok(())
+    }
+
+    /// Pictures are left out behind those that are collected.
+    fn drop_pictures(&mut self, count: u32) {
+        self.counts.undecodable += u64::from(count);
+        self.dropped = self.dropped.saturating_add(count);
     }
 
     /// Places a picture. The first that has timestamps says when those before it were shown.
@@ -376,7 +389,15 @@ impl PictureTrack {
     fn end_group(&mut self, end: SourcePosition) -> Result<(), String> {
         let pictures = std::mem::take(&mut self.collected);
         let first_end = self.first_end.take().unwrap_or((end, 0));
-        let Some(first) = pictures.first() else { return Ok(()) };
+        let undecodable = std::mem::take(&mut self.dropped);
+        let Some(first) = pictures.first() else {
+            // Nothing is left of a group: it lies behind the one before.
+            if let Some(waiting) = &mut self.waiting {
+                waiting.undecodable = waiting.undecodable.saturating_add(undecodable);
+                waiting.end = end;
+            }
+            return Ok(());
+        };
         let is_first = self.groups.is_empty() && self.waiting.is_none();
         let kept = pictures
             .iter()
@@ -387,7 +408,7 @@ impl PictureTrack {
             time = time.max(waiting.time.plus(Ticks(waiting.pictures.len() as i64)));
             self.measure(waiting, time)?;
         }
-        self.waiting = Some(Waiting { pictures, end, time, is_first, first_end });
+        self.waiting = Some(Waiting { pictures, undecodable, end, time, is_first, first_end });
         Ok(())
     }
 
@@ -418,7 +439,7 @@ impl PictureTrack {
 
     /// Measures a group, which lasts until `end` on the source's clock.
     fn measure(&mut self, group: Waiting, end: Ticks) -> Result<(), String> {
-        let Waiting { pictures, end: position_end, time, is_first, first_end } = group;
+        let Waiting { pictures, undecodable, end: position_end, time, is_first, first_end } = group;
         let Some(first) = pictures.first() else { return Ok(()) };
         let (first_unit, first) = (first.unit, first.at);
         let units: Vec<AccessUnit> = pictures.iter().map(|picture| picture.unit).collect();
@@ -454,16 +475,17 @@ impl PictureTrack {
         let payload_bytes: u64 = samples.iter().map(|sample| u64::from(sample.size)).sum();
         let payload_bytes = u32::try_from(payload_bytes)
             .map_err(|_| "a group of pictures is larger than 4 GiB".to_owned())?;
-        let (place, pes_left) = from_tag(first_unit.tag);
+        let origin = Origin::from_tag(first_unit.tag);
         self.groups.push(RawGroup {
-            start: position(place),
-            pes_left,
+            start: origin.start(),
+            pes_left: origin.pes_left(),
             end: position_end,
             skip: first_unit.skip,
             first,
             time,
             samples: samples.len() as u32,
             left_out: left_out as u32,
+            undecodable,
             access: first_unit.access,
             payload_bytes,
             uniform_duration: uniform_duration(&samples),
