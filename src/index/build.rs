@@ -632,7 +632,6 @@ fn follows(before: &Group, run: &Group, frame: u32) -> bool {
 mod tests {
     use super::*;
     use crate::codec::timing::ContinuousTimestamps;
-    use crate::model::presentation::StillPicture;
     use crate::model::presentation::SubsampleCounts;
 
     #[test]
@@ -662,7 +661,7 @@ mod tests {
             uniform_duration: None,
             ts_clock_packets: 0,
             subsamples: SubsampleCounts::default(),
-            still: StillPicture::default(),
+            still: crate::model::presentation::StillPicture::default(),
         };
         let group = place_group(&raw, Ticks(400));
         assert_eq!((group.time, group.lead, group.access_type()), (Ticks(649), -49, 1));

@@ -592,8 +592,8 @@ mod tests {
                 lead: i64::from(counts.2) - (1 << 31),
                 access: RandomAccess::Recovery,
                 left_out: counts.0 & 0xF,
-                still: pictures.2,
                 undecodable: counts.1 >> 1,
+                still: pictures.2,
             },
         )
     }

@@ -63,7 +63,7 @@ impl Still {
         let packets = match &track.codec {
             CodecConfig::Avc(config) => {
                 let sets = config.byte_stream_bytes();
-                transport::picture_packets(sets, self.picture.bytes, self.lead != 0)
+                transport::picture_packets(sets, self.picture.bytes, self.lead > 0)
             }
             // Nothing else is put into our transport streams.
             _ => 0,
@@ -100,7 +100,9 @@ pub(super) fn stills(track: &Track) -> Vec<Still> {
     let mut last = None;
     for (index, group) in track.groups.iter().enumerate() {
         let Some(picture) = group.still else { continue };
-        let shown = group.time.plus(Ticks(group.lead.max(0)));
+        // Where timestamps overlap with the group before, the group was moved behind it.
+        let lead = group.lead.max(0);
+        let shown = group.time.plus(Ticks(lead));
         // Whatever timestamps say, each is shown behind the one before.
         if last.is_some_and(|last| shown <= last) || shown >= track.end {
             continue;
@@ -109,7 +111,7 @@ pub(super) fn stills(track: &Track) -> Vec<Still> {
         if let Some(before) = stills.last_mut() {
             before.end = shown;
         }
-        let (time, lead) = if index == 0 { (group.time, group.lead.max(0)) } else { (shown, 0) };
+        let (time, lead) = if index == 0 { (group.time, lead) } else { (shown, 0) };
         stills.push(Still { group: index, picture, time, lead, end: track.end });
     }
     stills

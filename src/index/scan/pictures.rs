@@ -175,10 +175,10 @@ pub(super) struct PictureTrack {
     /// The latest decoding time; `None` before the first timestamp.
     now: Option<Ticks>,
     collected: Vec<ScannedPicture>,
-    /// Where the first of these ends, once the next picture has begun.
-    first_end: Option<PictureEnd>,
     /// Pictures that were dropped behind the last that was kept.
     dropped: u32,
+    /// Where the first of these ends, once the next picture has begun.
+    first_end: Option<PictureEnd>,
     waiting: Option<Waiting>,
     /// Pictures at the end of what is collected whose timestamps are out of line.
     doubted_in_a_row: usize,
@@ -204,8 +204,8 @@ impl PictureTrack {
             clock: TrackClock::unset(),
             now: None,
             collected: Vec::new(),
-            first_end: None,
             dropped: 0,
+            first_end: None,
             waiting: None,
             doubted_in_a_row: 0,
             is_broken: false,
@@ -262,7 +262,8 @@ impl PictureTrack {
         other: Option<(usize, Ticks)>,
     ) -> Result<(), String> {
         if !self.collected.is_empty() && self.first_end.is_none() {
-            self.first_end = Some((Origin::from_tag(unit.tag).end_before(unit.skip), unit.skip));
+            let end = Origin::from_tag(unit.tag).end_before(unit.skip);
+            self.first_end = Some((end, unit.skip));
         }
         let mut placed = self.place(unit.timestamps);
         self.counts.undated += u64::from(unit.timestamps.is_none());
@@ -388,8 +389,8 @@ impl PictureTrack {
     /// The collected pictures are a group, which ends before `end`.
     fn end_group(&mut self, end: SourcePosition) -> Result<(), String> {
         let pictures = std::mem::take(&mut self.collected);
-        let first_end = self.first_end.take().unwrap_or((end, 0));
         let undecodable = std::mem::take(&mut self.dropped);
+        let first_end = self.first_end.take().unwrap_or((end, 0));
         let Some(first) = pictures.first() else {
             // Nothing is left of a group: it lies behind the one before.
             if let Some(waiting) = &mut self.waiting {
