@@ -141,8 +141,11 @@ type Made = BTreeMap<(RenditionId, usize, Ticks), (SegmentPlan, Bytes)>;
 
 /// Each still is the first sample of its group, with the same bytes where both are encrypted.
 fn compare_stills(presentation: &Presentation, made: &Made, what: &str) {
+    // Events may stand in front of the fragment.
     let payload = |plan: &SegmentPlan, bytes: &Bytes| {
-        bytes.slice(plan.parts[0].layout.header_bytes() as usize..)
+        let groups = plan.groups(&plan.parts[0]);
+        let size: usize = groups.iter().map(|group| group.payload_bytes as usize).sum();
+        bytes.slice(bytes.len() - size..)
     };
     let stills = |id: &RenditionId| id.kind == RenditionKind::Trick;
     for ((id, period, _), (plan, bytes)) in made.iter().filter(|((id, ..), _)| stills(id)) {
