@@ -1,8 +1,10 @@
 //! What people are told of sound or text before they choose it.
 
+use serde::{Deserialize, Serialize};
+
 /// The name, language and purpose of a rendition, as the source's master playlist gives them
 /// (`EXT-X-MEDIA`, RFC 8216 4.3.4.1).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Description {
     /// For menus. Unlike those of the other renditions in its group.
     pub name: String,

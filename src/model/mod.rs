@@ -12,3 +12,4 @@ pub mod presentation;
 pub mod protection;
 pub mod sample;
 pub mod source_key;
+pub mod text;
