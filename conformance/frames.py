@@ -114,7 +114,7 @@ def digest(lists):
 
 def judge_frames(report, subject, out, source):
     with report.judge("frames", subject) as judge:
-        videos, variants = out.of("video", "muxed"), source.renditions
+        videos, variants = out.of("video", "muxed"), source.of("video", "muxed")
         judge.equal("renditions in number", len(videos), len(variants))
         tracks = {}
         for got, want in zip(videos, variants):
@@ -136,10 +136,10 @@ def judge_frames(report, subject, out, source):
                 for track, s in zip(mine, sources):
                     compare_times(judge, track, s, where)
         if all(r.kind == "video" for r in videos) and videos:
-            judge_audio_group(judge, out, source, tracks[videos[0].name])
+            judge_audio_group(judge, out, source, tracks[videos[0].name], source_tracks(variants[0]))
 
 
-def judge_audio_group(judge, out, source, video_tracks):
+def judge_audio_group(judge, out, source, video_tracks, source_video_tracks):
     wanted = {}
     for variant in source.renditions:
         tracks = source_tracks(variant)
@@ -149,15 +149,16 @@ def judge_audio_group(judge, out, source, video_tracks):
     judge.equal("distinct audio is offered once", len(audios), len(wanted))
     left = dict(wanted)
     for rendition in audios:
-        mine = [from_cmaf(p, "audio") for p in rendition.parts]
+        mine = [from_cmaf(p, "audio") if p.init_url else from_ts(p.joined) for p in rendition.parts]
         key = digest([t.audio for t in mine])
         match = left.pop(key, None) or next(iter(left.values()), None) or next(iter(wanted.values()), None)
         if match is None:
             continue
         compare_frames(judge, "audio frames", [t.audio for t in mine], [t.audio for t in match], rendition.name)
         if len(mine) == len(match) == len(video_tracks):
-            for track, s, video in zip(mine, match, video_tracks):
+            for track, s, video, source_video in zip(mine, match, video_tracks, source_video_tracks):
                 track.video_times = video.video_times
+                s.video_times = s.video_times or source_video.video_times
                 compare_times(judge, track, s, rendition.name)
 
 

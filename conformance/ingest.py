@@ -14,7 +14,7 @@ def judge_good(report, name, asset, configurations, playback):
         judge.check("no failure", asset.get("failure") is None, asset.get("failure"))
         endpoints = {e["packagingConfiguration"]: e for e in asset["egressEndpoints"]}
         judge.equal("an endpoint for each configuration", sorted(endpoints), sorted(configurations))
-        for configuration, (package_type, _) in configurations.items():
+        for configuration, (package_type, *_) in configurations.items():
             end = "mpd" if package_type == "DASH" else "m3u8"
             judge.equal("endpoint URL", endpoints[configuration].get("url"), f"{playback}/vod/v1/{name}/{configuration}/index.{end}", configuration)
             judge.equal("endpoint type", endpoints[configuration].get("packageType"), package_type, configuration)

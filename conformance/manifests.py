@@ -36,7 +36,7 @@ class Media:
     def __init__(self, part, kind):
         self.codecs, self.size, self.fps, self.channels, self.rate = [], None, None, None, None     # codecs: a set of equal names for each track
         self.range, self.colour, self.joc, self.frame, self.output = "SDR", None, None, 1024, None
-        self.start, self.durations, self.keyframes = Fraction(0), [], []
+        self.start, self.durations, self.keyframes, self.first = Fraction(0), [], [], None
         self.bytes = [len(s.data) for s in part.segments]
         self._cmaf(part, kind) if part.init_url else self._ts(part)
 
@@ -100,6 +100,7 @@ class Media:
                 read = h264.read_sps(sps)
                 self.codecs, self.size = [{read.codec}], (read.width, read.height)
                 self._heard(mpegts.audio_frames(stream)[0], part)
+        self.first = first[0]
         edges = first + [end + step]
         self.durations = [Fraction(b - a, 90000) for a, b in zip(edges, edges[1:])]
         self.fps = (float(90000 / step), count / float(sum(self.durations)))
@@ -127,6 +128,7 @@ class Media:
             frames, _ = mpegts.audio_frames(mpegts.read(segment.data))
             self.durations.append(Fraction(sum(f.samples for f in frames), frames[0].rate))
             if number == 0:
+                self.first = frames[0].pts
                 self._heard(frames, part)
 
 
@@ -237,6 +239,12 @@ def judge_hls_media(judge, out, rendition, medias, source, recovery):
 
 # ---------------------------------------------------------------- DASH
 
+def told_apart(group):
+    """What people choose sound by: codec, language, label."""
+    label = group.element.find(DASH + "Label")
+    return group.representations[0].attributes.get("codecs"), group.attributes.get("lang"), label is not None and label.text
+
+
 def judge_mpd(judge, out, medias, source, recovery, uneven):
     mpd = out.mpd
     judge.check("MPD: well formed", not mpd.faults, lambda: mpd.faults[0])
@@ -250,8 +258,8 @@ def judge_mpd(judge, out, medias, source, recovery, uneven):
     if source:
         judge.equal("MPD: Periods are the source's", len(mpd.periods), len(source.renditions[0].parts))
     for number, period in enumerate(mpd.periods):
-        kinds = [(s.content_type, s.key_id) for s in period.sets]
-        judge.check("MPD: at most one AdaptationSet of video and of audio for each key", len(kinds) == len(set(kinds)) and {k for k, _ in kinds} <= {"video", "audio"} and bool(kinds), lambda: kinds)
+        kinds = [(s.content_type, s.key_id) if s.content_type == "video" else (s.content_type, s.key_id, *told_apart(s)) for s in period.sets]
+        judge.check("MPD: at most one AdaptationSet for each key, and of audio for each codec, language and label", len(kinds) == len(set(kinds)) and {k for k, *_ in kinds} <= {"video", "audio"} and bool(kinds), lambda: kinds)
         judge.check("MPD: Period ids differ", len({p.attributes.get("id") for p in mpd.periods}) == len(mpd.periods), number)
         here = [(r, p, m) for r in out.renditions for p, m in zip(r.parts, medias[r.name]) if p.period == number]
         ends = [m.end for _, _, m in here]
@@ -335,6 +343,8 @@ def judge_switching(judge, out, medias, shared, sound_too):
             if sound_too:
                 judge.equal("audio has as many segments as video", len(sound.durations), len(video.durations), f"{r.name} period {number}")
             step, clock, limit = Fraction(sound.frame * (2 if sound.frame == 1024 and sound.rate <= 24000 else 1), sound.rate), sound.start, sum(video.durations)
+            if sound.first is not None and video.first is not None:       # transport streams: where sound lies on the clock of the pictures
+                clock += Fraction(sound.first - video.first, 90000)
             bounds = [video.start]
             for d in video.durations:
                 bounds.append(bounds[-1] + d)
@@ -347,7 +357,7 @@ def judge_switching(judge, out, medias, shared, sound_too):
 
 def judge_boundaries(judge, out, source, seconds):
     """Boundaries against the keyframes that all renditions of the source share."""
-    keyframes = [[set(Media(p, "muxed").keyframes) for p in r.parts] for r in source.renditions]
+    keyframes = [[set(Media(p, "muxed").keyframes) for p in r.parts] for r in source.of("video", "muxed")]
     videos = out.of("video", "muxed")
     for number in range(len(videos[0].parts)):
         shared = sorted(set.intersection(*[k[number] for k in keyframes]))

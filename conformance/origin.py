@@ -91,9 +91,9 @@ class Origin:
 
     def configure(self, group, configurations):
         self.call("POST", "/v1/packaging-groups", {"name": group})
-        for name, (package_type, seconds) in configurations.items():
+        for name, (package_type, seconds, *more) in configurations.items():
             self.call("POST", f"/v1/packaging-groups/{group}/packaging-configurations",
-                      {"name": name, "packageType": package_type, "segmentDurationSeconds": seconds})
+                      {"name": name, "packageType": package_type, "segmentDurationSeconds": seconds} | (more[0] if more else {}))
 
     def ingest(self, group, assets, seconds, content_ids=False):
         """assets: name → (source, path). Returns name → asset as the API tells it, when all are done or time is over."""

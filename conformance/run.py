@@ -42,8 +42,9 @@ JUDGES = ["ingest", "sharing", "frames", "boxes", "manifests", "ts", "delivery",
 CONFIGURATIONS = {
     "hls-6": ("HLS", 6), "dash-6": ("DASH", 6), "cmaf-6": ("HLS_CMAF", 6),
     "hls-2": ("HLS", 2), "dash-4": ("DASH", 4), "cmaf-4": ("HLS_CMAF", 4), "dash-10": ("DASH", 10), "hls-10": ("HLS", 10),
+    "hls-apart": ("HLS", 6, {"audioLayout": "SEPARATE"}),
 }
-ASSETS = ["ladder", "camera", "codecs-change", "wrap", "midgop", "video-only", "unaligned", "distinct-audio"]
+ASSETS = ["ladder", "camera", "codecs-change", "wrap", "midgop", "video-only", "unaligned", "distinct-audio", "languages"]
 # Renditions that share too few keyframes keep their own boundaries.
 UNALIGNED = {"unaligned"}
 # Real-world media: presentations with a master of their own, and files that get one.
@@ -57,7 +58,7 @@ MEDIA_WRAPPED = {"media-rollover": "presentations/shaka-hls-ts-rollover/playlist
 # Of the quirks those that a player may notice and that Chromium can decode.
 QUIRKS_PLAYED = ["open-gop", "picture-begins-in-pes", "audio-late", "gap-at-join", "jump-back", "picture-size-changes", "audio-rate-changes", "mp3"]
 QUIRK_PLAYERS = [("hlsjs", "quirk-hls"), ("dashjs", "quirk-dash"), ("shaka", "quirk-cmaf")]
-PLAYERS = [("hlsjs", "hls-6"), ("hlsjs", "cmaf-6"), ("dashjs", "dash-6"), ("shaka", "hls-6"), ("shaka", "cmaf-6"), ("shaka", "dash-6")]
+PLAYERS = [("hlsjs", "hls-6"), ("hlsjs", "hls-apart"), ("hlsjs", "cmaf-6"), ("dashjs", "dash-6"), ("shaka", "hls-6"), ("shaka", "cmaf-6"), ("shaka", "dash-6")]
 
 
 class Sample:
@@ -142,7 +143,7 @@ def judge_sample(report, sample, asked):
 
 
 def judge_one(report, subject, configuration, out, sample, asked):
-    package_type, seconds = sample.configurations[configuration]
+    package_type, seconds = sample.configurations[configuration][:2]
     if "frames" in asked:
         frames.judge_frames(report, subject, out, sample.original)
     if "manifests" in asked:

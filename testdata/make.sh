@@ -196,6 +196,42 @@ bad_media() {
     printf '#EXT-X-ENDLIST\n'; } > "bad/$dir/media.m3u8"
 }
 
+# Sound in playlists of its own.  sound <folder> <seconds> <lowest tone> <codec options...>
+sound() {
+  local dir=$1 secs=$2 tone=$3; shift 3
+  mkdir -p "$dir"
+  ff -f lavfi -i "aevalsrc='0.2*sin(2*PI*($tone+15*t)*t)|0.2*sin(2*PI*($tone*3/2+20*t)*t)':s=48000" -t "$secs" "${BITEXACT[@]}" "$@" \
+    -output_ts_offset 0.08 -f hls -hls_time 4 -hls_playlist_type vod -hls_segment_filename "$dir/%03d.ts" "$dir/media.m3u8"
+}
+
+make_languages() {
+  rm -rf languages; mkdir languages
+  hls languages/360p 12 25 640x360 60 50 4 0 0
+  hls languages/144p 12 25 256x144 20 50 4 0 0
+  sound languages/en 12 200 -c:a aac -b:a 32k
+  sound languages/de 12 260 -c:a aac -b:a 32k
+  sound languages/described 12 340 -c:a aac -b:a 32k
+  sound languages/en-ac3 12 200 -c:a ac3 -b:a 96k
+  sound languages/de-ac3 12 260 -c:a ac3 -b:a 96k
+  cat > languages/master.m3u8 <<'M'
+#EXTM3U
+#EXT-X-VERSION:4
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="stereo",NAME="English",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="en/media.m3u8"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="stereo",NAME="Deutsch",LANGUAGE="de",AUTOSELECT=YES,CHANNELS="2",URI="de/media.m3u8"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="stereo",NAME="English, described",LANGUAGE="en",AUTOSELECT=YES,CHANNELS="2",CHARACTERISTICS="public.accessibility.describes-video",URI="described/media.m3u8"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="dolby",NAME="English",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="en-ac3/media.m3u8"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="dolby",NAME="Deutsch",LANGUAGE="de",AUTOSELECT=YES,CHANNELS="2",URI="de-ac3/media.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=136000,RESOLUTION=640x360,CODECS="avc1.64001e,mp4a.40.2",FRAME-RATE=25.000,AUDIO="stereo"
+360p/media.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=96000,RESOLUTION=256x144,CODECS="avc1.64000c,mp4a.40.2",FRAME-RATE=25.000,AUDIO="stereo"
+144p/media.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=202000,RESOLUTION=640x360,CODECS="avc1.64001e,ac-3",FRAME-RATE=25.000,AUDIO="dolby"
+360p/media.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=162000,RESOLUTION=256x144,CODECS="avc1.64000c,ac-3",FRAME-RATE=25.000,AUDIO="dolby"
+144p/media.m3u8
+M
+}
+
 make_bad() {
   # expected.json stays: it is written by hand.
   find bad -mindepth 1 -maxdepth 1 -type d -exec rm -r {} + 2>/dev/null || true
@@ -239,7 +275,7 @@ make_bad() {
 }
 
 source ./quirks.sh
-ALL=(ladder camera codecs-change wrap midgop video-only unaligned distinct-audio bad quirks)
+ALL=(ladder camera codecs-change wrap midgop video-only unaligned distinct-audio languages bad quirks)
 for asset in "${@:-${ALL[@]}}"; do
   "make_$asset"
   echo "$asset: $(du -sb --apparent-size "$asset" | cut -f1) bytes"

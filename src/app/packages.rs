@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::model::ingest::{LeftOut, PackageReport};
 use crate::model::manifest::{Manifest, ManifestRendition};
 use crate::model::policy::{
-    Configuration, Name, OnSourceError, PackageType, SegmentDuration, StreamSelection,
+    AudioLayout, Configuration, Name, OnSourceError, PackageType, SegmentDuration, StreamSelection,
 };
 use crate::model::presentation::Presentation;
 use crate::plan::Packaging;
@@ -53,6 +53,7 @@ fn packaging(presentation: &Arc<Presentation>, package_type: PackageType) -> Res
         stream_selection: StreamSelection::default(),
         encryption: None,
         on_source_error: OnSourceError::default(),
+        audio_layout: AudioLayout::default(),
     };
     Packaging::new(presentation.clone(), "", &configuration, None)
 }

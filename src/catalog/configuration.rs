@@ -6,7 +6,8 @@ use time::OffsetDateTime;
 use crate::error::{Error, Result};
 use crate::model::encryption::Encryption;
 use crate::model::policy::{
-    Configuration, Name, OnSourceError, PackageType, SegmentDuration, StreamOrder, StreamSelection,
+    AudioLayout, Configuration, Name, OnSourceError, PackageType, SegmentDuration, StreamOrder,
+    StreamSelection,
 };
 
 /// A packaging configuration with what only operators care for.
@@ -51,6 +52,8 @@ pub fn settings_to_text(configuration: &Configuration) -> Result<String> {
         encryption: configuration.encryption.clone(),
         on_source_error: (configuration.on_source_error != OnSourceError::default())
             .then_some(configuration.on_source_error),
+        audio_layout: (configuration.audio_layout != AudioLayout::default())
+            .then_some(configuration.audio_layout),
     };
     serde_json::to_string(&stored)
         .map_err(|error| Error::internal("settings could not be written").caused_by(error))
@@ -75,6 +78,7 @@ pub fn settings_from_text(name: Name, text: &str) -> Result<Configuration> {
         },
         encryption: stored.encryption,
         on_source_error: stored.on_source_error.unwrap_or_default(),
+        audio_layout: stored.audio_layout.unwrap_or_default(),
     })
 }
 
@@ -94,6 +98,8 @@ struct StoredSettings {
     /// Left out where it is the default, so that older programs read on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     on_source_error: Option<OnSourceError>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    audio_layout: Option<AudioLayout>,
 }
 
 #[cfg(test)]
@@ -113,6 +119,7 @@ mod tests {
             },
             encryption: None,
             on_source_error: OnSourceError::Heal,
+            audio_layout: AudioLayout::Separate,
         }
     }
 

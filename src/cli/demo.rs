@@ -15,7 +15,8 @@ use crate::config::{Config, Overrides};
 use crate::error::{Error, Kind, Result};
 use crate::keys::Vault;
 use crate::model::policy::{
-    Configuration, ContentId, Name, OnSourceError, PackageType, SegmentDuration, StreamSelection,
+    AudioLayout, Configuration, ContentId, Name, OnSourceError, PackageType, SegmentDuration,
+    StreamSelection,
 };
 
 /// The sample; `testdata/README.md` tells how it was made.
@@ -111,6 +112,7 @@ pub(super) fn configuration(text: &str, package_type: PackageType) -> Result<Con
         stream_selection: StreamSelection::default(),
         encryption: None,
         on_source_error: OnSourceError::default(),
+        audio_layout: AudioLayout::default(),
     })
 }
 

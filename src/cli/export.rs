@@ -42,12 +42,10 @@ pub(super) async fn export(
     );
     write(folder.join(file), &entry_manifest(&packaging)?.bytes).await?;
     if packaging.package_type() != PackageType::Dash {
-        for offer in &packaging.manifest().offers {
-            for rendition in [Some(offer.main), offer.audio].into_iter().flatten() {
-                let file = format!("{}/{rendition}.m3u8", packaging.playlists());
-                let playlist = media_playlist(&packaging, rendition)?;
-                write(folder.join(file), &playlist.bytes).await?;
-            }
+        for rendition in packaging.manifest().renditions() {
+            let file = format!("{}/{rendition}.m3u8", packaging.playlists());
+            let playlist = media_playlist(&packaging, rendition)?;
+            write(folder.join(file), &playlist.bytes).await?;
         }
     }
     let targets = packaging.targets();

@@ -19,7 +19,8 @@ use crate::catalog::timestamp;
 use crate::catalog::{ConfigurationRecord, NewConfiguration};
 use crate::error::{Error, Result};
 use crate::model::policy::{
-    Configuration, Name, OnSourceError, PackageType, SegmentDuration, StreamOrder, StreamSelection,
+    AudioLayout, Configuration, Container, Name, OnSourceError, PackageType, SegmentDuration,
+    StreamOrder, StreamSelection,
 };
 
 /// A packaging configuration.
@@ -49,6 +50,9 @@ pub(super) struct ConfigurationBody {
     /// What players get where source segments are missing or unreadable.
     #[schema(value_type = OnSourceErrorSchema)]
     on_source_error: OnSourceError,
+    /// Where players find sound.
+    #[schema(value_type = AudioLayoutSchema)]
+    audio_layout: AudioLayout,
     /// When it was created.
     #[schema(format = DateTime)]
     created_at: String,
@@ -67,6 +71,7 @@ impl From<ConfigurationRecord> for ConfigurationBody {
             stream_selection,
             encryption,
             on_source_error,
+            audio_layout,
         } = record.configuration;
         Self {
             name: name.to_string(),
@@ -82,6 +87,10 @@ impl From<ConfigurationRecord> for ConfigurationBody {
             },
             encryption: encryption.as_ref().map(EncryptionBody::from),
             on_source_error,
+            audio_layout: match package_type.container() {
+                Container::MpegTs => audio_layout,
+                Container::Cmaf => AudioLayout::Separate,
+            },
             created_at: timestamp::to_text(record.created_at),
             updated_at: timestamp::to_text(record.updated_at),
         }
@@ -132,6 +141,10 @@ pub(super) struct SetConfiguration {
     /// What players get where source segments are missing or unreadable; `fail` if absent.
     #[schema(value_type = Option<OnSourceErrorSchema>)]
     on_source_error: Option<String>,
+    /// Where players find sound. If absent, `AS_SOURCE` for HLS; DASH and HLS_CMAF know `SEPARATE`
+    /// alone.
+    #[schema(value_type = Option<AudioLayoutSchema>)]
+    audio_layout: Option<String>,
 }
 
 /// Which streams of the source to offer. Bounds are inclusive and are compared with the
@@ -186,6 +199,17 @@ pub(super) enum OnSourceErrorSchema {
     Heal,
 }
 
+/// `AS_SOURCE`: in the segments of the pictures where the source has it there, else in renditions of
+/// its own. `SEPARATE`: always in renditions of its own.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schema(as = AudioLayout)]
+#[expect(dead_code, reason = "describes model::policy::AudioLayout")]
+pub(super) enum AudioLayoutSchema {
+    AsSource,
+    Separate,
+}
+
 impl SetConfiguration {
     /// Checks everything but the name, which the two calls treat differently. `stored` is the
     /// configuration that is replaced.
@@ -220,6 +244,20 @@ impl SetConfiguration {
             None => OnSourceError::default(),
             Some(text) => check::word("onSourceError", text, "fail, heal")?,
         };
+        let audio_layout = match &self.audio_layout {
+            None => AudioLayout::default(),
+            Some(text) => check::word("audioLayout", text, "AS_SOURCE, SEPARATE")?,
+        };
+        let is_stated = self.audio_layout.is_some();
+        if is_stated
+            && audio_layout == AudioLayout::AsSource
+            && package_type.container() == Container::Cmaf
+        {
+            return Err(Error::invalid(
+                "audioLayout",
+                "audioLayout AS_SOURCE belongs to HLS: segments of DASH and HLS_CMAF hold one track",
+            ));
+        }
         Ok(NewConfiguration {
             group,
             configuration: Configuration {
@@ -230,6 +268,11 @@ impl SetConfiguration {
                 stream_selection,
                 encryption,
                 on_source_error,
+                // Fragments know one layout: nothing to keep.
+                audio_layout: match package_type.container() {
+                    Container::MpegTs => audio_layout,
+                    Container::Cmaf => AudioLayout::default(),
+                },
             },
             description: check::description("description", self.description.unwrap_or_default())?,
         })

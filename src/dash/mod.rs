@@ -8,6 +8,7 @@
 //! XML is quick-xml's work. Decides nothing.
 
 mod protection;
+mod purpose;
 
 use std::io;
 
@@ -16,6 +17,7 @@ use quick_xml::events::{BytesDecl, Event};
 use quick_xml::writer::ElementWriter;
 
 use self::protection::{NAMESPACES, is_protected, write_protection};
+use self::purpose::write_purpose;
 use crate::model::codec::{CodecConfig, Eac3Config, VideoRange};
 use crate::model::manifest::{
     AdaptationSet, Healing, Manifest, ManifestPeriod, ManifestRendition, ManifestSegment,
@@ -30,7 +32,6 @@ const DOLBY_CHANNEL_SCHEME: &str = "tag:dolby.com,2014:dash:audio_channel_config
 const CHANNEL_SCHEME: &str = "urn:mpeg:mpegB:cicp:ChannelConfiguration";
 const CONTINUITY_SCHEME: &str = "urn:mpeg:dash:period-continuity:2015";
 const SWITCHING_SCHEME: &str = "urn:mpeg:dash:adaptation-set-switching:2016";
-const ROLE_SCHEME: &str = "urn:mpeg:dash:role:2011";
 
 /// The MPD.
 pub fn mpd(manifest: &Manifest) -> io::Result<String> {
@@ -99,8 +100,10 @@ fn write_set(
     if set.aligned {
         element = element.with_attribute(("segmentAlignment", "true"));
     }
+    let description = set.renditions.first().and_then(|first| first.description.as_deref());
     if set.kind == RenditionKind::Audio {
-        element = element.with_attribute(("lang", "und"));
+        let language = description.and_then(|words| words.language.as_deref());
+        element = element.with_attribute(("lang", language.unwrap_or("und")));
     } else {
         element = with_largest_size(element, set);
     }
@@ -127,7 +130,7 @@ fn write_set(
                 &(period - 1).to_string(),
             )?;
         }
-        write_descriptor(writer, "Role", ROLE_SCHEME, "main")?;
+        write_purpose(writer, description)?;
         if let Some(first) = shared {
             write_template(writer, first)?;
         }

@@ -8,15 +8,12 @@ use std::fmt::Write as _;
 
 use super::key::{KeyLines, has_keys, session_keys};
 use crate::model::codec::CodecConfig;
+use crate::model::description::Description;
 use crate::model::manifest::{
-    Healing, Manifest, ManifestRendition, Offer, RenditionId, SILENCE_DIRECTORY,
+    AudioGroup, AudioMember, Healing, Manifest, ManifestRendition, Offer, RenditionId,
+    SILENCE_DIRECTORY,
 };
 use crate::time::{Ticks, Timescale};
-
-/// The group ID under which a variant finds the audio rendition that goes with it.
-fn audio_group(audio: RenditionId) -> String {
-    audio.to_string()
-}
 
 /// The master playlist.
 pub fn master_playlist(manifest: &Manifest) -> String {
@@ -26,15 +23,10 @@ pub fn master_playlist(manifest: &Manifest) -> String {
         out.push_str(INDEPENDENT);
     }
     out.push_str(&session_keys(manifest));
-    let mut groups: Vec<RenditionId> = Vec::new();
-    for offer in &manifest.offers {
-        match offer.audio {
-            Some(audio) if audio != offer.main && !groups.contains(&audio) => groups.push(audio),
-            _ => {}
+    for group in &manifest.audio_groups {
+        for member in &group.members {
+            write_sound(&mut out, manifest, group, member);
         }
-    }
-    for audio in groups {
-        write_audio_rendition(&mut out, manifest, audio);
     }
     for offer in &manifest.offers {
         write_variant(&mut out, manifest, offer);
@@ -143,17 +135,47 @@ fn write_segments(out: &mut String, rendition: &ManifestRendition, keys: &mut Ke
     }
 }
 
-fn write_audio_rendition(out: &mut String, manifest: &Manifest, audio: RenditionId) {
-    let Some(rendition) = manifest.first_rendition(audio) else { return };
+fn write_sound(out: &mut String, manifest: &Manifest, group: &AudioGroup, member: &AudioMember) {
+    let _ = write!(out, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID={}", quoted(&group.id));
+    write_description(out, &member.description);
+    if let Some(channels) = &member.channels {
+        let _ = write!(out, ",CHANNELS={}", quoted(channels));
+    }
+    if let Some(id) = member.rendition {
+        let _ = write!(out, ",URI=\"{}/{id}.m3u8\"", manifest.playlist_directory);
+    }
+    out.push('\n');
+}
+
+/// The attributes that people are told a rendition by.
+fn write_description(out: &mut String, words: &Description) {
+    let _ = write!(out, ",NAME={}", quoted(&words.name));
+    if let Some(language) = &words.language {
+        let _ = write!(out, ",LANGUAGE={}", quoted(language));
+    }
+    if let Some(language) = &words.associated_language {
+        let _ = write!(out, ",ASSOC-LANGUAGE={}", quoted(language));
+    }
+    let yes_or_no = |yes| if yes { "YES" } else { "NO" };
     let _ = write!(
         out,
-        "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{}\",NAME=\"Audio\",DEFAULT=YES,AUTOSELECT=YES",
-        audio_group(audio)
+        ",DEFAULT={},AUTOSELECT={}",
+        yes_or_no(words.is_default),
+        yes_or_no(words.is_autoselected)
     );
-    if let Some(channels) = rendition.codecs.first().and_then(CodecConfig::channels_attribute) {
-        let _ = write!(out, ",CHANNELS=\"{channels}\"");
+    if !words.characteristics.is_empty() {
+        let _ = write!(out, ",CHARACTERISTICS={}", quoted(&words.characteristics.join(",")));
     }
-    let _ = writeln!(out, ",URI=\"{}/{audio}.m3u8\"", manifest.playlist_directory);
+}
+
+/// A quoted-string (RFC 8216 4.2), which has no way to write quotes and line ends.
+fn quoted(text: &str) -> String {
+    let allowed = text.chars().map(|c| match c {
+        '"' => '\'',
+        c if c.is_control() => ' ',
+        c => c,
+    });
+    std::iter::once('"').chain(allowed).chain(std::iter::once('"')).collect()
 }
 
 fn write_variant(out: &mut String, manifest: &Manifest, offer: &Offer) {
@@ -176,11 +198,8 @@ fn write_variant(out: &mut String, manifest: &Manifest, offer: &Offer) {
             let _ = write!(out, ",FRAME-RATE={rate}");
         }
     }
-    match offer.audio {
-        Some(audio) if audio != offer.main => {
-            let _ = write!(out, ",AUDIO=\"{}\"", audio_group(audio));
-        }
-        _ => {}
+    if let Some(group) = offer.audio.and_then(|place| manifest.audio_groups.get(place)) {
+        let _ = write!(out, ",AUDIO={}", quoted(&group.id));
     }
     let _ = writeln!(out, "\n{}/{}.m3u8", manifest.playlist_directory, offer.main);
 }

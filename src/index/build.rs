@@ -22,7 +22,8 @@ use crate::hls::read::StreamEntry;
 use crate::model::codec::{AacConfig, AacExtension, CodecConfig};
 use crate::model::ingest::{FailureCode, FindingCode, Findings, IngestFailure, Place, Report};
 use crate::model::presentation::{
-    Group, Period, Presentation, SourceObject, SourcePosition, Stream, StreamPeriod, Track,
+    Group, Period, Presentation, SourceObject, SourcePosition, Stream, StreamPeriod, StreamRole,
+    Track,
 };
 use crate::model::sample::{Dependency, RandomAccess};
 use crate::time::{Ticks, Timescale};
@@ -32,6 +33,8 @@ use crate::ts::mux;
 pub(super) struct ReadStream {
     /// What the master playlist says of it.
     pub declared: StreamEntry,
+    /// What it is there for.
+    pub role: StreamRole,
     /// The segments.
     pub objects: Vec<SourceObject>,
     /// What they hold.
@@ -79,14 +82,14 @@ pub(super) fn presentation(
                 place(stretch, &stretches, *zero, start_of_period, extension)
             })
             .collect();
-        let end = placed.iter().map(period_end).max().unwrap_or(start_of_period);
+        let end = period_end(&placed).unwrap_or(start_of_period);
         periods.push(Period { start: start_of_period, duration: end.minus(start_of_period) });
         start = Some(end);
         for (stream, period) in built.iter_mut().zip(placed) {
             stream.push(period);
         }
     }
-    let mut stream_reports = Vec::with_capacity(streams.len());
+    let mut declared = Vec::with_capacity(streams.len());
     let mut finished = Vec::with_capacity(streams.len());
     for ((read, stretches), periods_of_stream) in
         streams.into_iter().zip(&aligned.streams).zip(built)
@@ -96,13 +99,15 @@ pub(super) fn presentation(
             source_identity: read.scan.identity,
             audio_identity: audio_identity(stretches, &periods_of_stream),
             uri: read.declared.uri.clone(),
+            role: read.role,
             declared_bandwidth: read.declared.bandwidth,
             objects: read.objects,
             periods: periods_of_stream,
         };
-        stream_reports.push(report::of_stream(&stream, &read.declared, &periods, &mut found));
         finished.push(stream);
+        declared.push(read.declared);
     }
+    let stream_reports = report::of_streams(&finished, &declared, &periods, &mut found);
     let presentation = Presentation { periods, streams: finished };
     findings::find_breaks(&presentation, &aligned, &mut found);
     let report = report::of(&presentation, stream_reports, &aligned.begins, found);
@@ -147,14 +152,24 @@ impl PeriodClock {
         streams: &[ReadStream],
         findings: &mut Findings,
     ) -> Self {
-        let firsts: Vec<Option<Ticks>> =
-            stretches.iter().map(|stretch| first_time(stretch)).collect();
-        let reference = firsts.iter().flatten().copied().next().unwrap_or_default();
+        // Sound of its own may begin before the pictures that it goes with.
+        let with_pictures = stretches.iter().any(|stretch| first_picture(stretch).is_some());
+        let firsts: Vec<Option<Ticks>> = stretches
+            .iter()
+            .map(|stretch| first_picture(stretch).or_else(|| first_sound(stretch)))
+            .collect();
+        let leads = |stretch: &Stretch| !with_pictures || first_picture(stretch).is_some();
+        let leading = || {
+            let all = stretches.iter().zip(&firsts);
+            all.filter(|(stretch, _)| leads(stretch)).map(|(_, first)| *first)
+        };
+        let reference = leading().flatten().next().unwrap_or_default();
         // Each stream's clock is moved by whole wraps to lie near the reference.
         let near: Vec<Option<Ticks>> =
             firsts.iter().map(|first| first.map(|first| moved_near(first, reference))).collect();
         let related = |first: Ticks| first.minus(reference).0.abs() <= UNRELATED_CLOCKS;
-        let zero = near.iter().flatten().copied().filter(|&first| related(first)).min();
+        let near_leading = leading().flatten().map(|first| moved_near(first, reference));
+        let zero = near_leading.filter(|&first| related(first)).min();
         let zero = zero.unwrap_or_default();
         let zeros: Vec<Ticks> = firsts
             .iter()
@@ -191,11 +206,14 @@ impl PeriodClock {
     }
 }
 
-/// When the first picture is shown, or without pictures the first sound heard.
-fn first_time(stretch: &Stretch) -> Option<Ticks> {
-    let picture = stretch.video.as_ref().and_then(|video| video.groups.first());
-    let sound = stretch.audio.as_ref().and_then(|audio| audio.anchors.first());
-    picture.map(|group| group.time).or(sound.map(|(_, at)| *at))
+/// When the first picture is shown.
+fn first_picture(stretch: &Stretch) -> Option<Ticks> {
+    Some(stretch.video.as_ref()?.groups.first()?.time)
+}
+
+/// When the first sound is heard.
+fn first_sound(stretch: &Stretch) -> Option<Ticks> {
+    Some(stretch.audio.as_ref()?.anchors.first()?.1)
 }
 
 /// `time` moved by whole wraps of the clock to within half a wrap of `reference`.
@@ -224,10 +242,8 @@ fn place(
             Some(video.groups.iter().map(|group| group.time.plus(shift)).collect())
         })
     });
-    let audio = stretch.audio.as_ref().and_then(|audio| {
-        let has_video = video.is_some();
-        place_audio(audio, clock_offset, cuts.as_deref(), has_video, claimed)
-    });
+    let audio = stretch.audio.as_ref();
+    let audio = audio.and_then(|audio| place_audio(audio, clock_offset, cuts.as_deref(), claimed));
     StreamPeriod { video, audio }
 }
 
@@ -342,7 +358,6 @@ fn place_audio(
     audio: &AudioSection,
     clock_offset: Ticks,
     cuts: Option<&[Ticks]>,
-    has_video: bool,
     claimed: AacExtension,
 ) -> Option<Track> {
     let timescale = audio.timescale;
@@ -384,7 +399,7 @@ fn place_audio(
                 .map_or(audio.end, |next| scan::end_before(next.place, next.skip));
             let frames = audio.frames.get(first..behind)?;
             let time = *times.get(first)?;
-            Some(run_of(audio, frames, time, next_time, run_end, !has_video))
+            Some(run_of(audio, frames, time, next_time, run_end))
         })
         .collect();
     let mut codec = audio.config.clone();
@@ -451,7 +466,6 @@ fn run_of(
     time: Ticks,
     next_time: Ticks,
     end: SourcePosition,
-    with_clock: bool,
 ) -> Group {
     let mut group = Group {
         end,
@@ -483,8 +497,9 @@ fn run_of(
         .collect();
     let samples = place_frames(&units, &group, audio.format.frame_samples, next_time);
     group.uniform_duration = crate::codec::timing::uniform_duration(&samples);
-    group.ts_payload_packets =
-        mux::audio_packets(&samples, &audio.config, audio.timescale, with_clock);
+    let packets = |alone| mux::audio_packets(&samples, &audio.config, audio.timescale, alone);
+    group.ts_payload_packets = packets(false);
+    group.ts_clock_packets = packets(true).saturating_sub(group.ts_payload_packets);
     group
 }
 
@@ -515,13 +530,11 @@ fn claimed_extension(codecs: Option<&str>) -> AacExtension {
     }
 }
 
-/// When a stream's pictures end, or without pictures its sound.
-fn period_end(period: &StreamPeriod) -> Ticks {
-    let sound = || {
-        let track = period.audio.as_ref()?;
-        Some(track.end.rescale(track.timescale, Timescale::MPEG))
-    };
-    period.video.as_ref().map(|track| track.end).or_else(sound).unwrap_or_default()
+/// When the last picture of any stream ends, or where there is none the last sound.
+fn period_end(streams: &[StreamPeriod]) -> Option<Ticks> {
+    let end = |track: &Track| track.end.rescale(track.timescale, Timescale::MPEG);
+    let pictures = streams.iter().filter_map(|stream| stream.video.as_ref()).map(end).max();
+    pictures.or_else(|| streams.iter().filter_map(|stream| stream.audio.as_ref()).map(end).max())
 }
 
 /// The same for all streams whose audio can stand for each other: same frames at same times.

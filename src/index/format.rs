@@ -9,9 +9,10 @@
 //! group before lets one expect, so that regular streams become rows of zeros. The same
 //! presentation always gives the same bytes; its version in URLs is their hash.
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::model::codec::{CodecConfig, StreamSyntax};
+use crate::model::codec::StreamSyntax;
 use crate::model::presentation::{
     Group, Period, Presentation, SourceObject, SourcePosition, Stream, StreamPeriod,
     SubsampleCounts, Track,
@@ -23,7 +24,7 @@ use crate::time::{Ticks, Timescale};
 const MAGIC: &[u8; 7] = b"PKORIDX";
 /// Changes whenever the body's layout does. An index of another version is refused, and its asset
 /// has to be ingested again.
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 const HASH_BYTES: usize = 32;
 /// A presentation of ten streams over ten hours has about 200,000 groups of 40 bytes.
 const MAX_BODY_BYTES: usize = 256 << 20;
@@ -38,9 +39,9 @@ pub enum FormatError {
     /// The compressed body is damaged.
     #[error("the index is damaged: {0}")]
     Compression(#[from] std::io::Error),
-    /// A codec configuration cannot be written.
-    #[error("a codec cannot be stored: {0}")]
-    Codec(#[from] postcard::Error),
+    /// A codec configuration or the role of a stream cannot be written.
+    #[error("a codec or a role cannot be stored: {0}")]
+    Packed(#[from] postcard::Error),
     /// The body is not what was written.
     #[error("the checksum of the index is wrong")]
     Checksum,
@@ -162,7 +163,7 @@ const fn access_from(code: i64) -> Read<RandomAccess> {
 #[derive(Default)]
 struct Body {
     bytes: Vec<u8>,
-    /// Why a codec could not be written.
+    /// Why something could not be written.
     failure: Option<postcard::Error>,
 }
 
@@ -208,6 +209,7 @@ impl Body {
 
     fn stream(&mut self, stream: &Stream) {
         self.string(stream.uri.as_bytes());
+        self.packed(&stream.role);
         self.unsigned(stream.declared_bandwidth);
         self.list(&stream.objects, |body, object| {
             body.string(object.path.as_bytes());
@@ -237,7 +239,7 @@ impl Body {
     fn track(&mut self, track: &Track) {
         self.unsigned(u64::from(track.pid));
         self.unsigned(syntax_code(track.syntax));
-        self.codec(&track.codec);
+        self.packed(&track.codec);
         self.unsigned(u64::from(track.timescale.hertz()));
         self.unsigned(u64::from(track.sample_duration));
         self.signed(track.clock_offset.0);
@@ -260,8 +262,8 @@ impl Body {
         }
     }
 
-    fn codec(&mut self, codec: &CodecConfig) {
-        match postcard::to_stdvec(codec) {
+    fn packed(&mut self, value: &impl Serialize) {
+        match postcard::to_stdvec(value) {
             Ok(bytes) => self.string(&bytes),
             Err(error) => self.failure = Some(error),
         }
@@ -351,6 +353,7 @@ impl<'a> Reader<'a> {
     fn stream(&mut self) -> Read<Stream> {
         Ok(Stream {
             uri: self.text("uri")?,
+            role: self.packed("role")?,
             declared_bandwidth: self.unsigned("declared_bandwidth")?,
             objects: self.list("objects", |reader| {
                 Ok(SourceObject {
@@ -395,7 +398,7 @@ impl<'a> Reader<'a> {
     fn track(&mut self) -> Read<Track> {
         let pid = self.number("pid")?;
         let syntax = syntax_from(self.unsigned("syntax")?)?;
-        let codec = self.codec()?;
+        let codec = self.packed("codec")?;
         let field = "timescale";
         let timescale = Timescale::new(self.number(field)?).ok_or(FormatError::Field { field })?;
         let sample_duration = self.number("sample_duration")?;
@@ -440,8 +443,7 @@ impl<'a> Reader<'a> {
         Ok(groups)
     }
 
-    fn codec(&mut self) -> Read<CodecConfig> {
-        let field = "codec";
+    fn packed<T: Deserialize<'a>>(&mut self, field: &'static str) -> Read<T> {
         postcard::from_bytes(self.string(field)?).map_err(|_| FormatError::Field { field })
     }
 }
@@ -513,7 +515,9 @@ fn group_from(row: [i64; GROUP_COLUMNS], before: &Group, step: i64) -> Read<Grou
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::codec::{AacConfig, AacExtension, AvcConfig, PictureFormat};
+    use crate::model::codec::{AacConfig, AacExtension, AvcConfig, CodecConfig, PictureFormat};
+    use crate::model::description::Description;
+    use crate::model::presentation::{SoundRole, StreamRole};
     use proptest::prelude::*;
 
     fn group() -> impl Strategy<Value = Group> {
@@ -579,6 +583,19 @@ mod tests {
             periods: vec![Period { start: Ticks(7), duration: Ticks(1 << 40) }],
             streams: vec![Stream {
                 uri: "a/b.m3u8".to_owned(),
+                role: StreamRole {
+                    is_variant: true,
+                    audio_groups: vec!["aac".to_owned()],
+                    sound: Some(SoundRole {
+                        groups: vec!["aac".to_owned(), "b".to_owned()],
+                        description: Description {
+                            name: "Français".to_owned(),
+                            language: Some("fr".to_owned()),
+                            ..Description::default()
+                        },
+                        is_inside: true,
+                    }),
+                },
                 declared_bandwidth: 1 << 33,
                 objects: [
                     None,

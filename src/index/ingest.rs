@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
 use super::build::{self, ReadStream};
+use super::choice;
 use super::listing::{self, Claim, SegmentSource, StreamSource, playlist_failure};
 use super::notes::add_notes;
 use super::report;
@@ -21,7 +22,7 @@ use crate::hls::read::{self, StreamEntry, Variables};
 use crate::model::ingest::{
     FailureCode, FindingCode, Findings, IngestFailure, Place, Progress, Report,
 };
-use crate::model::presentation::{Presentation, SourceObject};
+use crate::model::presentation::{Presentation, SourceObject, StreamRole};
 use crate::source::{Root, SourceError, SourcePath};
 
 /// What a source may be, at most.
@@ -69,12 +70,13 @@ pub async fn ingest(
         .map_err(|error| playlist_failure(path.as_str(), &error))?;
     let mut findings = Findings::new();
     add_notes(&master.notes, path.as_str(), None, &mut findings);
-    let choices = listing::choices(&root, &path, &master, &mut findings);
+    let choices = choice::choices(&root, &path, &master, &mut findings);
     let mut missing = Missing::new(&path, limits.missing_variants);
     let (mut attempts, mut sources) = (Vec::new(), Vec::new());
     for choice in choices {
         let mut attempt = Attempt {
             line: choice.line,
+            role: choice.role,
             uri: choice.copies.first().map(|entry| entry.uri.clone()).unwrap_or_default(),
             copies: choice.copies.into_iter(),
             failure: None,
@@ -84,7 +86,7 @@ pub async fn ingest(
                 sources.push(source);
                 attempts.push(attempt);
             }
-            Err(failure) => missing.add(attempt.line, attempt.uri, failure)?,
+            Err(failure) => missing.add(attempt.line, attempt.uri, &attempt.role, failure)?,
         }
     }
     listing::break_at_gaps(&mut sources);
@@ -102,35 +104,27 @@ pub async fn ingest(
     let tasks = sources.into_iter().zip(attempts).map(|(source, attempt)| {
         let job = job.clone();
         async move {
-            let (line, uri) = (attempt.line, attempt.uri.clone());
+            let (line, uri, role) = (attempt.line, attempt.uri.clone(), attempt.role.clone());
             // A task of its own, so that streams are scanned on several cores.
             let task = AbortOnDrop(tokio::spawn(read_copies(job, source, attempt)));
-            (line, uri, task.join().await)
+            (line, uri, role, task.join().await)
         }
     });
     let mut tasks = stream::iter(tasks).buffered(PARALLEL_STREAMS);
     let (mut streams, mut claims) = (Vec::new(), Vec::new());
-    while let Some((line, uri, result)) = tasks.next().await {
+    while let Some((line, uri, role, result)) = tasks.next().await {
         match result {
             Ok((stream, of_stream, claim)) => {
                 claims.push((stream.declared.uri.clone(), claim));
-                streams.push(stream);
+                streams.push(ReadStream { role, ..stream });
                 findings.extend(of_stream);
             }
-            Err(failure) => missing.add(line, uri, failure)?,
+            Err(failure) => missing.add(line, uri, &role, failure)?,
         }
     }
     drop(tasks);
-    if streams.is_empty() {
+    if !streams.iter().any(|stream: &ReadStream| stream.role.is_variant) {
         return Err(missing.first());
-    }
-    for rendition in master.renditions.iter().filter(|rendition| rendition.uri.is_some()) {
-        let detail = format!(
-            "the {} rendition {:?} has a playlist of its own and is left out",
-            rendition.kind.as_str(),
-            rendition.description.name
-        );
-        findings.add(FindingCode::RenditionLeftOut, Place::source(), detail);
     }
     missing.tell(&mut findings);
     let (presentation, mut report) = build::presentation(streams, findings)?;
@@ -169,6 +163,7 @@ struct Attempt {
     line: usize,
     /// Its URI there.
     uri: String,
+    role: StreamRole,
     copies: std::vec::IntoIter<StreamEntry>,
     /// Why the last copy was given up.
     failure: Option<IngestFailure>,
@@ -212,8 +207,15 @@ impl Attempt {
 struct Missing {
     master: String,
     policy: MissingVariants,
-    /// By line and URI in the master playlist.
-    streams: Vec<(usize, String, IngestFailure)>,
+    streams: Vec<MissingStream>,
+}
+
+struct MissingStream {
+    /// In the master playlist.
+    line: usize,
+    uri: String,
+    is_variant: bool,
+    failure: IngestFailure,
 }
 
 impl Missing {
@@ -227,6 +229,7 @@ impl Missing {
         &mut self,
         line: usize,
         uri: String,
+        role: &StreamRole,
         failure: IngestFailure,
     ) -> Result<(), IngestFailure> {
         let is_of_the_title =
@@ -234,25 +237,30 @@ impl Missing {
         if self.policy == MissingVariants::Fail || failure.code.is_transient() || is_of_the_title {
             return Err(failure);
         }
-        self.streams.push((line, uri, failure));
+        let is_variant = role.is_variant;
+        self.streams.push(MissingStream { line, uri, is_variant, failure });
         Ok(())
     }
 
-    /// Why the first stream of the master playlist cannot be read.
+    /// Why the first stream that could be shown cannot be read.
     fn first(self) -> IngestFailure {
-        let first = self.streams.into_iter().min_by_key(|(line, ..)| *line);
+        let first = self.streams.into_iter().min_by_key(|one| (!one.is_variant, one.line));
         first.map_or_else(
             || IngestFailure::new(FailureCode::NoVariants, "there is nothing to play"),
-            |(_, _, failure)| failure,
+            |first| first.failure,
         )
     }
 
     fn tell(&self, findings: &mut Findings) {
-        for (line, uri, failure) in &self.streams {
+        for MissingStream { line, uri, is_variant, failure } in &self.streams {
             let place = Place::stream(uri).file(&self.master).line(*line as u64);
             let detail =
                 format!("{uri}, in line {line} of {}, is left out ({failure})", self.master);
-            findings.add(FindingCode::VariantMissing, place, detail);
+            let code = match is_variant {
+                true => FindingCode::VariantMissing,
+                false => FindingCode::RenditionLeftOut,
+            };
+            findings.add(code, place, detail);
         }
     }
 }
@@ -390,7 +398,8 @@ async fn read_stream(
     }
     drop(opened);
     let scan = scanner.finish()?;
-    Ok((ReadStream { declared: source.entry, objects, scan }, source.findings, source.claim))
+    let read = ReadStream { declared: source.entry, role: StreamRole::default(), objects, scan };
+    Ok((read, source.findings, source.claim))
 }
 
 /// What a wrong key makes of a transport stream is no transport stream.

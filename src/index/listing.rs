@@ -1,13 +1,5 @@
-//! From playlists to the segments that ingest reads: which streams there are, where their segments
-//! and keys lie, and what the playlists got wrong.
-//!
-//! ```text
-//! master ─ choices ─┬ the stream ─────────────── list ─► ListedSegments
-//!                   └ its redundant copies, used when it cannot be read
-//! ```
-//!
-//! A playlist that is listed twice is read once. Segments that `EXT-X-GAP` says are missing are
-//! left out here.
+//! From a media playlist to the segments that ingest reads: where they and their keys lie, and what
+//! the playlist got wrong. Segments that `EXT-X-GAP` says are missing are left out here.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -18,22 +10,10 @@ use bytes::Bytes;
 use super::ingest::IngestLimits;
 use super::notes::add_notes;
 use crate::cenc::aes128::sequence_iv;
-use crate::hls::read::{
-    self, ListedStream, MasterPlaylist, MediaContext, MediaSegment, ReadError, StreamEntry,
-    Variables,
-};
+use crate::hls::read::{self, MediaContext, MediaSegment, ReadError, StreamEntry, Variables};
 use crate::model::ingest::{FailureCode, FindingCode, Findings, IngestFailure, Place};
 use crate::model::source_key::SourceEncryption;
 use crate::source::{Root, SourcePath};
-
-/// A stream of the master playlist, and the copies of it.
-#[derive(Debug)]
-pub(super) struct Choice {
-    /// The line of its `EXT-X-STREAM-INF`.
-    pub line: usize,
-    /// In the order in which they are tried; one at least.
-    pub copies: Vec<StreamEntry>,
-}
 
 /// A stream whose media playlist has been read.
 #[derive(Debug)]
@@ -122,58 +102,6 @@ pub(super) struct SegmentSource {
     pub byte_range: Option<(u64, u64)>,
     pub discontinuity: bool,
     pub encryption: Option<SourceEncryption>,
-}
-
-/// The streams of a master playlist: each playlist once, redundant ones behind the first of them.
-pub(super) fn choices(
-    root: &Root,
-    master_path: &SourcePath,
-    master: &MasterPlaylist,
-    findings: &mut Findings,
-) -> Vec<Choice> {
-    let mut choices: Vec<Choice> = Vec::new();
-    // Lines of the streams that are kept, by what they must not have in common.
-    let mut lines_by_path: HashMap<String, usize> = HashMap::new();
-    let mut by_attributes: HashMap<&[(String, String)], usize> = HashMap::new();
-    for ListedStream { line, entry, attributes } in &master.streams {
-        // What leads nowhere is reported when it is read.
-        let path = match master_path.resolve(&entry.uri, root.url()) {
-            Ok(path) => path.to_stored(),
-            Err(_) => format!("\n{}", entry.uri),
-        };
-        let at = Place::stream(&entry.uri).file(master_path.as_str()).line(*line as u64);
-        match lines_by_path.entry(path) {
-            Entry::Occupied(first) => {
-                let detail = format!(
-                    "{master_path}, line {line}: {} is listed in line {} already; it is read once",
-                    entry.uri,
-                    first.get()
-                );
-                findings.add(FindingCode::DuplicateVariant, at, detail);
-                continue;
-            }
-            Entry::Vacant(place) => place.insert(*line),
-        };
-        match by_attributes.entry(attributes) {
-            Entry::Occupied(first) => {
-                if let Some(choice) = choices.get_mut(*first.get()) {
-                    let detail = format!(
-                        "{master_path}, line {line}: {} has the attributes of the stream in line \
-                         {}, so it is a copy and used only if that cannot be read; if it is \
-                         another stream, give it attributes of its own",
-                        entry.uri, choice.line
-                    );
-                    choice.copies.push(entry.clone());
-                    findings.add(FindingCode::RedundantVariant, at, detail);
-                }
-            }
-            Entry::Vacant(place) => {
-                place.insert(choices.len());
-                choices.push(Choice { line: *line, copies: vec![entry.clone()] });
-            }
-        }
-    }
-    choices
 }
 
 /// Reads the media playlist of one copy of a stream.

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! ingest   playlists and segments, in order and in parallel
-//! ├ listing which streams there are, and where their segments and keys lie
+//! ├ choice   which playlists there are, and what each is there for
+//! ├ listing  where their segments and keys lie
 //! └ scan     one stream: packets → access units → sections of raw groups, on the source's clock
 //!   └ periods  all streams: sections beside each other
 //!     └ build  one timeline, runs of audio cut at the pictures' groups
@@ -16,6 +17,7 @@ pub mod format;
 pub mod store;
 
 mod build;
+mod choice;
 mod findings;
 mod ingest;
 mod listing;

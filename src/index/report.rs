@@ -15,7 +15,7 @@ use crate::model::ingest::{
 };
 use crate::model::policy::Container;
 use crate::model::presentation::{
-    Group, Medium, Period, Presentation, Stream, StreamPeriod, Track,
+    Group, Medium, Period, Presentation, SoundRole, Stream, StreamPeriod, Track,
 };
 use crate::model::sample::RandomAccess;
 use crate::time::{Ticks, Timescale, bits_per_second};
@@ -71,12 +71,67 @@ fn of_period((index, (period, begin)): (usize, (&Period, &Begin))) -> PeriodRepo
     }
 }
 
-/// What is told about one stream.
-pub(super) fn of_stream(
-    stream: &Stream,
-    declared: &StreamEntry,
+/// What is told about each stream.
+pub(super) fn of_streams(
+    streams: &[Stream],
+    declared: &[StreamEntry],
     periods: &[Period],
     findings: &mut Findings,
+) -> Vec<StreamReport> {
+    let with_pictures = streams.iter().find(|stream| stream.has(Medium::Video));
+    let reports: Vec<StreamReport> = streams
+        .iter()
+        .zip(declared)
+        .map(|(stream, declared)| of_stream(stream, with_pictures, declared, periods))
+        .collect();
+    for ((stream, report), declared) in streams.iter().zip(&reports).zip(declared) {
+        if stream.role.is_variant {
+            let sounds = streams.iter().zip(&reports).filter(|(other, _)| {
+                let in_group = |sound: &SoundRole| {
+                    declared.audio.as_ref().is_some_and(|group| sound.groups.contains(group))
+                };
+                other.role.sound.as_ref().is_some_and(|sound| !sound.is_inside && in_group(sound))
+            });
+            let truth = Truth::of(report, sounds.map(|(_, sound)| sound));
+            find_claims(report, &truth, declared, findings);
+        }
+        find_distances(report, findings);
+        find_wraps(stream, findings);
+    }
+    reports
+}
+
+/// What a variant has together with the sound that is heard with it.
+struct Truth {
+    peak: u64,
+    average: u64,
+    codecs: Vec<String>,
+}
+
+impl Truth {
+    /// Players fetch one of the `sounds` at a time; the variant's codecs are those of all
+    /// (RFC 8216 4.3.4.2).
+    fn of<'a>(variant: &StreamReport, sounds: impl Iterator<Item = &'a StreamReport>) -> Self {
+        let mut truth = Self { peak: 0, average: 0, codecs: variant.codecs.clone() };
+        for sound in sounds {
+            truth.peak = truth.peak.max(sound.measured_peak_bandwidth);
+            truth.average = truth.average.max(sound.measured_average_bandwidth);
+            let new = sound.codecs.iter().filter(|codec| !variant.codecs.contains(codec));
+            truth.codecs.extend(new.cloned());
+        }
+        truth.codecs.sort();
+        truth.codecs.dedup();
+        truth.peak += variant.measured_peak_bandwidth;
+        truth.average += variant.measured_average_bandwidth;
+        truth
+    }
+}
+
+fn of_stream(
+    stream: &Stream,
+    with_pictures: Option<&Stream>,
+    declared: &StreamEntry,
+    periods: &[Period],
 ) -> StreamReport {
     let duration: i64 = periods.iter().map(|period| period.duration.0).sum();
     let bytes: u64 = stream.objects.iter().map(|object| object.size).sum();
@@ -87,7 +142,7 @@ pub(super) fn of_stream(
             codecs.push(codec);
         }
     }
-    let report = StreamReport {
+    StreamReport {
         uri: stream.uri.clone(),
         segments: stream.objects.len() as u64,
         bytes,
@@ -101,14 +156,10 @@ pub(super) fn of_stream(
         codecs,
         video: of_video(stream),
         audio: of_audio(stream),
-        offsets: offsets(stream),
+        offsets: offsets(stream, with_pictures.unwrap_or(stream)),
         damage: Vec::new(),
         clocks: Vec::new(),
-    };
-    find_claims(&report, declared, findings);
-    find_distances(&report, findings);
-    find_wraps(stream, findings);
-    report
+    }
 }
 
 fn tracks(stream: &Stream, medium: Medium) -> impl Iterator<Item = &Track> {
@@ -227,13 +278,15 @@ fn layout(codec: &CodecConfig, channels: u8) -> String {
     }
 }
 
-fn offsets(stream: &Stream) -> Option<Offsets> {
+/// How far the sound of a stream is from its own pictures, or if it has none from those of another
+/// stream.
+fn offsets(stream: &Stream, with_pictures: &Stream) -> Option<Offsets> {
+    let pictures = if stream.has(Medium::Video) { stream } else { with_pictures };
     let pairs = || {
-        let both = |period: &'_ StreamPeriod| period.video.is_some() && period.audio.is_some();
-        stream.periods.iter().filter(move |period| both(period))
+        let periods = stream.periods.iter().zip(&pictures.periods);
+        periods.filter_map(|(own, other)| Some((other.video.as_ref()?, own.audio.as_ref()?)))
     };
-    let apart = |period: &StreamPeriod, at: fn(&Track) -> Ticks| {
-        let (video, audio) = (period.video.as_ref()?, period.audio.as_ref()?);
+    let apart = |(video, audio): (&Track, &Track), at: fn(&Track) -> Ticks| {
         Some(milliseconds(mpeg(audio, at(audio)).minus(mpeg(video, at(video)))))
     };
     Some(Offsets {
@@ -307,20 +360,25 @@ fn peak_bandwidth(stream: &Stream) -> u64 {
 
 /// Where the master playlist says something else than the media: numbers by more than a tenth,
 /// everything else at all.
-fn find_claims(entry: &StreamReport, declared: &StreamEntry, findings: &mut Findings) {
+fn find_claims(
+    entry: &StreamReport,
+    truth: &Truth,
+    declared: &StreamEntry,
+    findings: &mut Findings,
+) {
     let differs = |claim: u64, truth: u64| claim.abs_diff(truth) * 10 > truth;
     let mut find = |code, claim: String, truth: String| {
         let detail = format!("the master playlist declares {claim}, the media have {truth}");
         findings.add(code, Place::stream(&entry.uri), detail);
     };
-    let (claim, truth) = (declared.bandwidth, entry.measured_peak_bandwidth);
-    if differs(claim, truth) {
-        let truth = format!("segments of up to {truth} bit/s");
+    let claim = declared.bandwidth;
+    if differs(claim, truth.peak) {
+        let truth = format!("segments of up to {} bit/s", truth.peak);
         find(FindingCode::BandwidthDiffers, format!("BANDWIDTH={claim}"), truth);
     }
-    let truth = entry.measured_average_bandwidth;
-    if let Some(claim) = declared.average_bandwidth.filter(|claim| differs(*claim, truth)) {
-        let truth = format!("{truth} bit/s on average");
+    let average = declared.average_bandwidth;
+    if let Some(claim) = average.filter(|claim| differs(*claim, truth.average)) {
+        let truth = format!("{} bit/s on average", truth.average);
         find(FindingCode::AverageBandwidthDiffers, format!("AVERAGE-BANDWIDTH={claim}"), truth);
     }
     if let (Some((width, height)), Some(video)) = (declared.resolution, &entry.video) {
@@ -341,18 +399,18 @@ fn find_claims(entry: &StreamReport, declared: &StreamEntry, findings: &mut Find
     if let Some(codecs) = &declared.codecs {
         let claimed: Vec<String> =
             codecs.split(',').map(|codec| codec.trim().to_ascii_lowercase()).collect();
-        let same = claimed.len() == entry.codecs.len()
-            && entry.codecs.iter().all(|codec| claimed.contains(&codec.to_ascii_lowercase()));
+        let same = claimed.len() == truth.codecs.len()
+            && truth.codecs.iter().all(|codec| claimed.contains(&codec.to_ascii_lowercase()));
         if !same {
             let is_high_efficiency = |codec: &String| codec == "mp4a.40.5" || codec == "mp4a.40.29";
-            let code = if entry.codecs.iter().any(is_high_efficiency)
+            let code = if truth.codecs.iter().any(is_high_efficiency)
                 == claimed.iter().any(is_high_efficiency)
             {
                 FindingCode::CodecsDiffer
             } else {
                 FindingCode::ExtensionUndeclared
             };
-            find(code, format!("CODECS=\"{codecs}\""), entry.codecs.join(","));
+            find(code, format!("CODECS=\"{codecs}\""), truth.codecs.join(","));
         }
     }
 }
@@ -460,6 +518,7 @@ mod tests {
     use crate::model::codec::{
         AacConfig, AacExtension, AvcConfig, Eac3Config, Eac3Substream, PictureFormat, StreamSyntax,
     };
+    use crate::model::presentation::StreamRole;
 
     fn measured() -> StreamReport {
         StreamReport {
@@ -497,7 +556,8 @@ mod tests {
 
     fn found(declared: &StreamEntry) -> Vec<&'static str> {
         let mut findings = Findings::new();
-        find_claims(&measured(), declared, &mut findings);
+        let truth = Truth::of(&measured(), [].into_iter());
+        find_claims(&measured(), &truth, declared, &mut findings);
         findings.iter().map(|finding| finding.code.as_str()).collect()
     }
 
@@ -571,6 +631,7 @@ mod tests {
 
     fn stream(uri: &str, video: Track, audio: Option<Track>) -> Stream {
         Stream {
+            role: StreamRole::variant(),
             uri: uri.to_owned(),
             declared_bandwidth: 0,
             objects: Vec::new(),
@@ -624,7 +685,8 @@ mod tests {
         let of = |start: i64, end: i64| {
             let pictures = video(&[9_000], &[RandomAccess::Instant], 10 * SECOND);
             let stream = stream("a", pictures, Some(audio(9_000 + start, 10 * SECOND + end)));
-            let report = StreamReport { offsets: offsets(&stream), ..StreamReport::default() };
+            let report =
+                StreamReport { offsets: offsets(&stream, &stream), ..StreamReport::default() };
             let mut findings = Findings::new();
             find_distances(&report, &mut findings);
             let offsets = report.offsets.unwrap();

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::codec::CodecConfig;
+use super::description::Description;
 use super::protection::{KeyId, ProtectionScheme, SystemSignalling};
 use crate::time::{Ticks, Timescale};
 
@@ -20,6 +21,8 @@ pub struct Manifest {
     pub periods: Vec<ManifestPeriod>,
     /// What can be played together, in the order of the configuration.
     pub offers: Vec<Offer>,
+    /// Sound that offers name by its place here.
+    pub audio_groups: Vec<AudioGroup>,
     /// Where media playlists are found, relative to the entry manifest.
     pub playlist_directory: String,
 }
@@ -29,6 +32,19 @@ impl Manifest {
     pub fn rendition(&self, id: RenditionId, period: usize) -> Option<&ManifestRendition> {
         let sets = &self.periods.get(period)?.sets;
         sets.iter().flat_map(|set| &set.renditions).find(|rendition| rendition.id == id)
+    }
+
+    /// Everything that is shown or heard, each once: what is shown first.
+    pub fn renditions(&self) -> Vec<RenditionId> {
+        let mains = self.offers.iter().map(|offer| offer.main);
+        let members = self.audio_groups.iter().flat_map(|group| &group.members);
+        let mut all: Vec<RenditionId> = Vec::new();
+        for id in mains.chain(members.filter_map(|member| member.rendition)) {
+            if !all.contains(&id) {
+                all.push(id);
+            }
+        }
+        all
     }
 
     /// The rendition in the first period that has it.
@@ -78,6 +94,8 @@ pub struct AdaptationSet {
 pub struct ManifestRendition {
     /// Its name in URLs.
     pub id: RenditionId,
+    /// What people are told of it, if the source says something.
+    pub description: Option<Arc<Description>>,
     /// Codecs, video before audio.
     pub codecs: Vec<CodecConfig>,
     /// Pictures per second as a fraction in lowest terms.
@@ -172,14 +190,36 @@ pub const SILENCE_DIRECTORY: &str = "silence";
 pub struct Offer {
     /// The rendition that segments of the main playlist come from.
     pub main: RenditionId,
-    /// The separate audio that goes with it.
-    pub audio: Option<RenditionId>,
+    /// The sound that goes with it: a place in [`Manifest::audio_groups`].
+    pub audio: Option<usize>,
     /// RFC 6381 strings of everything in it over all periods, without repeats.
     pub codecs: Vec<String>,
     /// Highest bit rate over any segment, bits per second.
     pub peak_bandwidth: u64,
     /// Bit rate over the presentation, bits per second.
     pub average_bandwidth: u64,
+}
+
+/// Sound of one codec and number of channels that people choose from, by language as a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AudioGroup {
+    /// Its name in master playlists.
+    pub id: String,
+    /// The name of the source's group that it comes from.
+    pub source: String,
+    /// One at least, in the order of the source.
+    pub members: Vec<AudioMember>,
+}
+
+/// Sound that people can choose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AudioMember {
+    /// `None` where it is in the segments of what is shown.
+    pub rendition: Option<RenditionId>,
+    /// What people are told of it.
+    pub description: Arc<Description>,
+    /// The loudspeaker channels, as HLS counts them.
+    pub channels: Option<String>,
 }
 
 /// What a rendition holds.

@@ -198,6 +198,17 @@ impl OnSourceError {
     }
 }
 
+/// Where HLS players find sound in transport streams. Fragments hold one track each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum AudioLayout {
+    /// Where the source has it: with the pictures, or in renditions of its own.
+    #[default]
+    AsSource,
+    /// In renditions of its own.
+    Separate,
+}
+
 /// A packaging configuration: everything about it that decides what players get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Configuration {
@@ -215,6 +226,8 @@ pub struct Configuration {
     pub encryption: Option<Encryption>,
     /// What becomes of segments that cannot be made.
     pub on_source_error: OnSourceError,
+    /// Where sound is, of package types with transport streams.
+    pub audio_layout: AudioLayout,
 }
 
 #[cfg(test)]

@@ -13,7 +13,10 @@
 //! All times lie on one timeline over the whole presentation, in the track's timescale. It starts
 //! at 0 with whichever track starts first; the first video picture is at [`Period::start`].
 
+use serde::{Deserialize, Serialize};
+
 use super::codec::{CodecConfig, StreamSyntax};
+use super::description::Description;
 use super::sample::RandomAccess;
 use super::source_key::SourceEncryption;
 use crate::time::{Ticks, Timescale};
@@ -47,10 +50,15 @@ impl Presentation {
         }
     }
 
-    /// The first stream whose audio is the same, frame for frame, as this stream's.
+    /// The first stream whose audio is the same, frame for frame, as this stream's, and is
+    /// described by the same words.
     pub fn audio_origin(&self, stream: usize) -> Option<usize> {
-        let identity = self.streams.get(stream)?.audio_identity?;
-        self.streams.iter().position(|other| other.audio_identity == Some(identity))
+        let stream = self.streams.get(stream)?;
+        let identity = stream.audio_identity?;
+        self.streams.iter().position(|other| {
+            other.audio_identity == Some(identity)
+                && other.role.description() == stream.role.description()
+        })
     }
 }
 
@@ -68,7 +76,9 @@ pub struct Period {
 pub struct Stream {
     /// The URI as the master playlist writes it.
     pub uri: String,
-    /// `BANDWIDTH` that the master playlist declares, bits per second.
+    /// What the master playlist offers it as.
+    pub role: StreamRole,
+    /// `BANDWIDTH` that the master playlist declares, bits per second; 0 where it is no variant.
     pub declared_bandwidth: u64,
     /// The source segments in playing order.
     pub objects: Vec<SourceObject>,
@@ -88,6 +98,42 @@ impl Stream {
             Medium::Audio => period.audio.is_some(),
         })
     }
+}
+
+/// What the source's master playlist offers a stream as: to be shown (`EXT-X-STREAM-INF`), to be
+/// heard with others (`EXT-X-MEDIA`), or both.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamRole {
+    /// Whether it is to be shown.
+    pub is_variant: bool,
+    /// The groups of sound that go with it, each as good as the others. Empty where its own sound
+    /// is meant, or none.
+    pub audio_groups: Vec<String>,
+    /// The groups that its own sound belongs to.
+    pub sound: Option<SoundRole>,
+}
+
+impl StreamRole {
+    /// A stream that is shown by itself.
+    pub fn variant() -> Self {
+        Self { is_variant: true, ..Self::default() }
+    }
+
+    /// What people are told of its sound.
+    pub fn description(&self) -> Option<&Description> {
+        self.sound.as_ref().map(|sound| &sound.description)
+    }
+}
+
+/// Sound that people can choose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SoundRole {
+    /// `GROUP-ID`s.
+    pub groups: Vec<String>,
+    /// What people are told of it.
+    pub description: Description,
+    /// Whether it has no playlist of its own, and is heard with the pictures of its stream alone.
+    pub is_inside: bool,
 }
 
 /// A stored source segment.
@@ -203,7 +249,8 @@ pub struct Group {
     pub uniform_duration: Option<u32>,
     /// Packets with payload that it takes in our transport streams.
     pub ts_payload_packets: u32,
-    /// Packets without payload that it takes there, to keep the clock reference frequent.
+    /// What it takes more to keep the clock reference frequent: of pictures packets without payload;
+    /// of sound packets with payload, where no pictures carry the clock.
     pub ts_clock_packets: u32,
     /// Stretches of clear and encrypted bytes in all its pictures.
     pub subsamples: SubsampleCounts,

@@ -12,7 +12,9 @@ use crate::config::{Config, MissingVariants, Overrides};
 use crate::index::{IngestLimits, Ingested, ingest};
 use crate::model::encryption::{Encryption, KeyProvider};
 use crate::model::ingest::{FailureCode, IngestFailure};
-use crate::model::policy::{Configuration, Name, PackageType, SegmentDuration, StreamSelection};
+use crate::model::policy::{
+    AudioLayout, Configuration, Name, PackageType, SegmentDuration, StreamSelection,
+};
 use crate::model::presentation::Medium;
 use crate::model::protection::{
     ContentKey, DrmSystem, KeyId, KeyRule, KeySet, ProtectionScheme, RuleKey, TrackType,
@@ -82,15 +84,18 @@ impl Title {
             .boxed()
         });
         let mut segments = 0;
+        let (as_source, separate) = (AudioLayout::AsSource, AudioLayout::Separate);
         let cases = [
-            (PackageType::Hls, None),
-            (PackageType::Hls, Some(ProtectionScheme::HlsAes128)),
-            (PackageType::Hls, Some(ProtectionScheme::HlsSampleAes)),
-            (PackageType::HlsCmaf, None),
-            (PackageType::HlsCmaf, Some(ProtectionScheme::Cenc)),
-            (PackageType::HlsCmaf, Some(ProtectionScheme::Cbcs)),
+            (PackageType::Hls, as_source, None),
+            (PackageType::Hls, as_source, Some(ProtectionScheme::HlsAes128)),
+            (PackageType::Hls, as_source, Some(ProtectionScheme::HlsSampleAes)),
+            (PackageType::Hls, separate, None),
+            (PackageType::Hls, separate, Some(ProtectionScheme::HlsSampleAes)),
+            (PackageType::HlsCmaf, separate, None),
+            (PackageType::HlsCmaf, separate, Some(ProtectionScheme::Cenc)),
+            (PackageType::HlsCmaf, separate, Some(ProtectionScheme::Cbcs)),
         ];
-        for (package_type, scheme) in cases {
+        for (package_type, audio_layout, scheme) in cases {
             let configuration = Configuration {
                 name: Name::new("test").unwrap(),
                 package_type,
@@ -99,6 +104,7 @@ impl Title {
                 stream_selection: StreamSelection::default(),
                 encryption: scheme.map(encryption),
                 on_source_error: Default::default(),
+                audio_layout,
             };
             let keys = scheme.map(|scheme| Arc::new(keys(scheme)));
             let packaging = Packaging::new(presentation.clone(), "1", &configuration, keys);
@@ -149,18 +155,18 @@ async fn every_codec_is_packaged_in_every_scheme() {
         ("hevc-main", 12),
         ("hevc-main10-hdr10", 12),
         ("hevc-open-gop", 12),
-        ("ac3-surround", 18),
-        ("eac3-surround", 18),
-        ("mp3", 18),
-        ("mp2", 18),
-        ("latm", 18),
-        ("he-aac", 18),
-        ("field-pairs", 18),
+        ("ac3-surround", 30),
+        ("eac3-surround", 30),
+        ("mp3", 30),
+        ("mp2", 30),
+        ("latm", 30),
+        ("he-aac", 30),
+        ("field-pairs", 30),
         ("open-gop", 6),
         ("intra-refresh", 6),
-        ("packets-of-192-bytes", 18),
-        ("packets-of-204-bytes", 18),
-        ("several-pictures-per-pes", 18),
+        ("packets-of-192-bytes", 30),
+        ("packets-of-204-bytes", 30),
+        ("several-pictures-per-pes", 30),
     ];
     for (name, at_least) in titles {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/quirks").join(name);
@@ -302,6 +308,7 @@ async fn a_rendition_that_begins_later_has_no_clear_lead() {
         stream_selection: StreamSelection::default(),
         encryption: Some(encryption(scheme)),
         on_source_error: Default::default(),
+        audio_layout: Default::default(),
     };
     let keys = Some(Arc::new(keys(scheme)));
     let packaging = Packaging::new(presentation, "1", &configuration, keys).unwrap();

@@ -187,6 +187,7 @@ mod tests {
             },
         });
         ManifestRendition {
+            description: None,
             access_type: 1,
             id: RenditionId { kind, stream },
             codecs: Vec::new(),

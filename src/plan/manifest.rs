@@ -1,13 +1,16 @@
 //! Resolves what a manifest shows: sets, renditions, names, segments with exact sizes, bandwidths.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::bandwidth::Rates;
 use super::protection::{Protection, SegmentProtection};
 use super::segmentation::Segmentation;
+use super::sound::Offering;
 use super::{Fingerprint, INIT_NAME};
 use crate::cenc::aes128;
 use crate::model::codec::CodecConfig;
+use crate::model::description::Description;
 use crate::model::manifest::{
     AdaptationSet, Healing, Manifest, ManifestPeriod, ManifestRendition, ManifestSegment, Offer,
     RenditionId, RenditionKind, RenditionProtection,
@@ -40,7 +43,7 @@ const FRAME_RATE_TOLERANCE_PARTS: u64 = 2_500;
 pub(super) struct Resolver<'a> {
     pub presentation: &'a Presentation,
     pub segmentation: &'a Segmentation,
-    pub streams: &'a [usize],
+    pub offering: &'a Offering,
     pub container: Container,
     pub protection: Option<&'a Protection>,
     pub segments: &'a Fingerprint,
@@ -75,44 +78,15 @@ impl Resolver<'_> {
             longest_segment,
             periods,
             offers: Vec::new(),
+            audio_groups: self.offering.groups.clone(),
             playlist_directory: format!("../{}", self.playlists),
         };
         manifest.offers = self.offers(&manifest);
         manifest
     }
 
-    /// The renditions that each selected stream leads to: what is shown, and separate audio.
-    fn offered(&self) -> Vec<(RenditionId, Option<RenditionId>)> {
-        let mut offered = Vec::new();
-        for &stream in self.streams {
-            let Some(entry) = self.presentation.streams.get(stream) else { continue };
-            let id = |kind, stream| RenditionId { kind, stream };
-            let audio = self
-                .presentation
-                .audio_origin(stream)
-                .map(|origin| id(RenditionKind::Audio, origin));
-            let offer = match (self.container, entry.has(Medium::Video), audio) {
-                (Container::MpegTs, ..) => (id(RenditionKind::Muxed, stream), None),
-                (Container::Cmaf, true, audio) => (id(RenditionKind::Video, stream), audio),
-                (Container::Cmaf, false, Some(audio)) => (audio, None),
-                (Container::Cmaf, false, None) => continue,
-            };
-            if !offered.contains(&offer) {
-                offered.push(offer);
-            }
-        }
-        offered
-    }
-
     fn sets(&self, period: usize, earlier: &[ManifestPeriod]) -> Vec<AdaptationSet> {
-        let mut ids: Vec<RenditionId> = Vec::new();
-        let offered = self.offered();
-        let mains = offered.iter().map(|(main, _)| *main);
-        for id in mains.chain(offered.iter().filter_map(|(_, audio)| *audio)) {
-            if !ids.contains(&id) {
-                ids.push(id);
-            }
-        }
+        let mut ids = self.offering.renditions();
         ids.sort_by_key(|id| id.kind == RenditionKind::Audio);
         let aligned =
             self.segmentation.periods().get(period).is_none_or(|segmentation| segmentation.aligned);
@@ -176,6 +150,7 @@ impl Resolver<'_> {
         let is_cmaf = self.container == Container::Cmaf;
         Some(ManifestRendition {
             id,
+            description: self.description(id),
             codecs: [video, audio].into_iter().flatten().map(|track| track.codec.clone()).collect(),
             frame_rate: video.map(frame_rate),
             peak_bandwidth: rates.peak(),
@@ -251,31 +226,53 @@ impl Resolver<'_> {
             .collect()
     }
 
+    /// What people are told of sound with segments of its own.
+    fn description(&self, id: RenditionId) -> Option<Arc<Description>> {
+        let stream = self.presentation.streams.get(id.stream)?;
+        let is_sound = id.kind == RenditionKind::Audio;
+        stream.role.description().filter(|_| is_sound).map(|words| Arc::new(words.clone()))
+    }
+
     fn offers(&self, manifest: &Manifest) -> Vec<Offer> {
-        self.offered()
-            .into_iter()
-            .map(|(main, audio)| {
-                let mut codecs: Vec<String> = Vec::new();
-                let (mut peak_bandwidth, mut average_bandwidth) = (0, 0);
-                // What plays together needs the sum of the peaks (RFC 8216 4.3.4.2).
-                for id in [Some(main), audio].into_iter().flatten() {
-                    let mut rates = Rates::default();
-                    for period in 0..manifest.periods.len() {
-                        let Some(rendition) = manifest.rendition(id, period) else { continue };
-                        rates.add(&rendition.segments, rendition.timescale);
-                        let words = |codec: &CodecConfig| codec.rfc6381_in(self.container);
-                        for codec in rendition.codecs.iter().map(words) {
-                            if !codecs.contains(&codec) {
-                                codecs.push(codec);
-                            }
-                        }
-                    }
-                    peak_bandwidth += rates.peak();
-                    average_bandwidth += rates.average();
+        let offers = self.offering.offers.iter();
+        offers.map(|&(main, audio)| self.offer(manifest, main, audio)).collect()
+    }
+
+    fn offer(&self, manifest: &Manifest, main: RenditionId, audio: Option<usize>) -> Offer {
+        let group = audio.and_then(|place| self.offering.groups.get(place));
+        let members = group.map_or(&[][..], |group| &group.members);
+        let mut codecs: Vec<String> = Vec::new();
+        let (mut peak_bandwidth, mut average_bandwidth) =
+            self.rates_of(manifest, main, &mut codecs);
+        // What plays together needs the sum of the peaks; of the sound one is played at a time
+        // (RFC 8216 4.3.4.2).
+        let sounds = members.iter().filter_map(|member| member.rendition).filter(|id| *id != main);
+        let sounds: Vec<(u64, u64)> =
+            sounds.map(|id| self.rates_of(manifest, id, &mut codecs)).collect();
+        peak_bandwidth += sounds.iter().map(|(peak, _)| *peak).max().unwrap_or(0);
+        average_bandwidth += sounds.iter().map(|(_, average)| *average).max().unwrap_or(0);
+        Offer { main, audio, codecs, peak_bandwidth, average_bandwidth }
+    }
+
+    /// Peak and average bit rate of a rendition over all periods; adds its codecs.
+    fn rates_of(
+        &self,
+        manifest: &Manifest,
+        id: RenditionId,
+        codecs: &mut Vec<String>,
+    ) -> (u64, u64) {
+        let mut rates = Rates::default();
+        for period in 0..manifest.periods.len() {
+            let Some(rendition) = manifest.rendition(id, period) else { continue };
+            rates.add(&rendition.segments, rendition.timescale);
+            let words = |codec: &CodecConfig| codec.rfc6381_in(self.container);
+            for codec in rendition.codecs.iter().map(words) {
+                if !codecs.contains(&codec) {
+                    codecs.push(codec);
                 }
-                Offer { main, audio, codecs, peak_bandwidth, average_bandwidth }
-            })
-            .collect()
+            }
+        }
+        (rates.peak(), rates.average())
     }
 }
 
@@ -312,12 +309,21 @@ pub(super) fn payload_bytes(groups: &[Group]) -> u64 {
     groups.iter().map(|group| u64::from(group.payload_bytes)).sum()
 }
 
-/// Bytes of a transport stream segment over some groups of pictures and some runs of sound.
+/// Bytes of a transport stream segment over some groups of the track that carries the clock, and
+/// some runs of sound beside it.
 pub(super) fn transport_bytes(lead: &[Group], audio: &[Group]) -> u64 {
-    let packets =
-        |group: &Group| u64::from(group.ts_payload_packets) + u64::from(group.ts_clock_packets);
-    let packets: u64 = lead.iter().chain(audio).map(packets).sum();
-    (transport::TABLE_PACKETS + packets) * transport::PACKET_BYTES
+    let packets = |group: &Group| u64::from(group.ts_payload_packets);
+    let clock = |group: &Group| u64::from(group.ts_clock_packets);
+    let leading: u64 = lead.iter().map(|group| packets(group) + clock(group)).sum();
+    let beside: u64 = audio.iter().map(packets).sum();
+    (transport::TABLE_PACKETS + leading + beside) * transport::PACKET_BYTES
+}
+
+/// Packets with payload that a group takes of the track of a medium, where `lead` carries the clock.
+pub(super) fn payload_packets(group: &Group, medium: Medium, lead: Medium) -> u64 {
+    let has_clock = medium == Medium::Audio && lead == Medium::Audio;
+    let more = if has_clock { group.ts_clock_packets } else { 0 };
+    u64::from(group.ts_payload_packets) + u64::from(more)
 }
 
 /// What encryption makes of a transport stream segment of `clear` bytes: exact for AES-128, which
@@ -361,7 +367,9 @@ fn switchable(a: &ManifestRendition, b: &ManifestRendition) -> bool {
         (Some(CodecConfig::Hevc(a)), Some(CodecConfig::Hevc(b))) => {
             a.picture.video_range() == b.picture.video_range()
         }
-        (Some(a), Some(b)) => a.medium() == Medium::Audio && a == b,
+        (Some(one), Some(other)) => {
+            one.medium() == Medium::Audio && one == other && a.description == b.description
+        }
         _ => false,
     }
 }

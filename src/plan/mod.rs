@@ -3,6 +3,7 @@
 //! ```text
 //! Presentation + Configuration + KeySet
 //! └ segmentation   where segments begin
+//!   ├ sound        what is shown with which sound
 //!   ├ protection   which key for which track, which IVs
 //!   ├ fingerprint  which URLs they have
 //!   ├ manifest     Manifest: names, times, sizes, bandwidths
@@ -23,6 +24,7 @@ mod manifest;
 mod protection;
 mod segment;
 mod segmentation;
+mod sound;
 
 use std::sync::Arc;
 
@@ -35,11 +37,12 @@ use self::fingerprint::SEGMENT_FORMAT_VERSION;
 use self::manifest::Resolver;
 use self::protection::Protection;
 use self::segmentation::Segmentation;
+use self::sound::Offering;
 use crate::error::{Error, Kind, Result};
 use crate::model::ingest::LeftOut;
 use crate::model::manifest::{Manifest, RenditionId, RenditionKind, RenditionProtection};
 use crate::model::policy::{
-    Configuration, Container, OnSourceError, PackageType, StreamOrder, StreamSelection,
+    AudioLayout, Configuration, Container, OnSourceError, PackageType, StreamOrder, StreamSelection,
 };
 use crate::model::presentation::{Medium, Presentation, Stream, Track};
 use crate::model::protection::KeySet;
@@ -112,7 +115,7 @@ impl Packaging {
         let scheme = configuration.encryption.as_ref().map(|encryption| encryption.scheme);
         let (presentation, left_out) = carriage::carried(presentation, container, scheme);
         if let Some(first) = left_out.first()
-            && !presentation.streams.iter().any(has_media)
+            && !presentation.streams.iter().any(is_shown)
         {
             return Err(Error::new(
                 Kind::UnsupportedCodec,
@@ -173,10 +176,12 @@ impl Packaging {
             protection.as_ref(),
             on_source_error,
         );
+        let separate = package_type.container() == Container::Cmaf
+            || configuration.audio_layout == AudioLayout::Separate;
         let manifest = Resolver {
             presentation: &presentation,
             segmentation: &segmentation,
-            streams: &streams,
+            offering: &Offering::new(&presentation, &streams, separate),
             container: package_type.container(),
             protection: protection.as_ref(),
             segments: &segments,
@@ -218,9 +223,8 @@ impl Packaging {
 
     /// The streams of the presentation that are offered, in order.
     pub fn streams(&self) -> Vec<usize> {
-        let offers = self.manifest.offers.iter();
-        let ids = offers.flat_map(|offer| [Some(offer.main), offer.audio]);
-        let mut streams: Vec<usize> = ids.flatten().map(|id| id.stream).collect();
+        let ids = self.manifest.renditions();
+        let mut streams: Vec<usize> = ids.into_iter().map(|id| id.stream).collect();
         streams.sort_unstable();
         streams.dedup();
         streams
@@ -295,9 +299,9 @@ impl Packaging {
     }
 }
 
-/// Whether anything of a stream can be offered.
-fn has_media(stream: &Stream) -> bool {
-    stream.has(Medium::Video) || stream.has(Medium::Audio)
+/// Whether a stream is to be shown, and anything of it can be.
+fn is_shown(stream: &Stream) -> bool {
+    stream.role.is_variant && (stream.has(Medium::Video) || stream.has(Medium::Audio))
 }
 
 /// The streams that a selection keeps, in its order.
@@ -310,7 +314,7 @@ fn select(presentation: &Presentation, selection: StreamSelection) -> Vec<usize>
     let mut streams: Vec<usize> = (0..presentation.streams.len())
         .filter(|&index| {
             let stream = presentation.streams.get(index);
-            stream.is_some_and(has_media) && range.contains(&bandwidth(index))
+            stream.is_some_and(is_shown) && range.contains(&bandwidth(index))
         })
         .collect();
     match selection.order {

@@ -3,7 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::manifest::{encrypted_transport_bytes, fragment_layout, payload_bytes, transport_bytes};
+use super::manifest::{
+    encrypted_transport_bytes, fragment_layout, payload_bytes, payload_packets, transport_bytes,
+};
 use super::protection::SegmentProtection;
 use super::{Fingerprint, Packaging};
 use crate::model::manifest::{RenditionId, RenditionKind};
@@ -90,7 +92,7 @@ impl SegmentPlan {
             let packets_before = match container {
                 Container::Cmaf => 0,
                 Container::MpegTs => {
-                    packets_before(&presentation, stream, period, medium, groups.start)
+                    packets_before(&presentation, stream, period, medium, lead_medium, groups.start)
                 }
             };
             Some(TrackPart { medium, groups, layout, packets_before })
@@ -200,10 +202,11 @@ fn packets_before(
     stream: usize,
     period: usize,
     medium: Medium,
+    lead: Medium,
     group: usize,
 ) -> u64 {
     let packets = |groups: &[Group]| -> u64 {
-        groups.iter().map(|group| u64::from(group.ts_payload_packets)).sum()
+        groups.iter().map(|group| payload_packets(group, medium, lead)).sum()
     };
     let earlier: u64 = (0..period)
         .filter_map(|period| presentation.track(stream, period, medium))

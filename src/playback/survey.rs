@@ -324,6 +324,7 @@ mod tests {
                 encryption: None,
             });
             let stream = Stream {
+                role: crate::model::presentation::StreamRole::variant(),
                 uri: "media.m3u8".to_owned(),
                 declared_bandwidth: 1,
                 objects: objects.collect(),

@@ -69,7 +69,7 @@ async fn a_configuration_takes_its_defaults() {
         "streamSelection": {
             "order": "ORIGINAL", "minVideoBitsPerSecond": 0, "maxVideoBitsPerSecond": 2147483647,
         },
-        "encryption": null, "onSourceError": "fail",
+        "encryption": null, "onSourceError": "fail", "audioLayout": "SEPARATE",
     });
     assert_eq!(body, expected);
 }
@@ -97,6 +97,12 @@ async fn a_configuration_is_replaced_as_a_whole() {
     assert_eq!(replaced.body["streamSelection"]["minVideoBitsPerSecond"], 0);
     assert_eq!(replaced.body["description"], "");
     assert_eq!(replaced.body["onSourceError"], "fail");
+    assert_eq!(replaced.body["audioLayout"], "AS_SOURCE");
+    let separate = json!({"packageType": "HLS", "audioLayout": "SEPARATE"});
+    let replaced = api.put(DASH, separate).await.expect_status(200);
+    assert_eq!(replaced.body["audioLayout"], "SEPARATE");
+    let inside = json!({"packageType": "DASH", "audioLayout": "AS_SOURCE"});
+    api.put(DASH, inside).await.expect_problem(400, "invalid_argument", Some("audioLayout"));
     let other = json!({"name": "other", "packageType": "HLS"});
     api.put(DASH, other).await.expect_problem(400, "invalid_argument", Some("name"));
     assert_eq!(api.get(CONFIGURATIONS).await.expect_status(200).names(), ["dash"]);
@@ -129,6 +135,8 @@ async fn a_configuration_is_refused_with_reasons() {
         ("description", json!(7), "description"),
         ("onSourceError", json!("skip"), "onSourceError"),
         ("onSourceError", json!(true), "onSourceError"),
+        ("audioLayout", json!("MUXED"), "audioLayout"),
+        ("audioLayout", json!(1), "audioLayout"),
         ("encryption", json!({}), "encryption.systemIds"),
         ("encryption", json!(false), "encryption"),
         (selection, json!({"order": "RANDOM"}), "streamSelection.order"),

@@ -61,7 +61,9 @@ impl RenditionEntry {
     ) -> Result<Option<Self>, ReadError> {
         let mut text = |name: &str| -> Result<Option<String>, ReadError> {
             let value = scope.attribute(attributes, name)?;
-            Ok(value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()))
+            // What is shown to people, and printed into other formats.
+            let value = value.map(|value| value.replace(char::is_control, " ").trim().to_owned());
+            Ok(value.filter(|value| !value.is_empty()))
         };
         let stated = text("TYPE")?.unwrap_or_default();
         let kinds = [
