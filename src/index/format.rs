@@ -39,8 +39,8 @@ pub enum FormatError {
     /// The compressed body is damaged.
     #[error("the index is damaged: {0}")]
     Compression(#[from] std::io::Error),
-    /// A codec configuration or the role of a stream cannot be written.
-    #[error("a codec or a role cannot be stored: {0}")]
+    /// A codec configuration, the role of a stream or text cannot be written.
+    #[error("a codec, a role or text cannot be stored: {0}")]
     Packed(#[from] postcard::Error),
     /// The body is not what was written.
     #[error("the checksum of the index is wrong")]
@@ -205,6 +205,7 @@ impl Body {
             body.signed(period.duration.0);
         });
         self.list(&presentation.streams, Self::stream);
+        self.packed(&presentation.texts);
     }
 
     fn stream(&mut self, stream: &Stream) {
@@ -347,7 +348,7 @@ impl<'a> Reader<'a> {
             })
         })?;
         let streams = self.list("streams", Self::stream)?;
-        Ok(Presentation { periods, streams })
+        Ok(Presentation { periods, streams, texts: self.packed("texts")? })
     }
 
     fn stream(&mut self) -> Read<Stream> {
@@ -518,6 +519,7 @@ mod tests {
     use crate::model::codec::{AacConfig, AacExtension, AvcConfig, CodecConfig, PictureFormat};
     use crate::model::description::Description;
     use crate::model::presentation::{SoundRole, StreamRole};
+    use crate::model::text::{Cue, TextHeader, TextStream};
     use proptest::prelude::*;
 
     fn group() -> impl Strategy<Value = Group> {
@@ -581,6 +583,21 @@ mod tests {
         };
         Presentation {
             periods: vec![Period { start: Ticks(7), duration: Ticks(1 << 40) }],
+            texts: vec![TextStream {
+                uri: "t.m3u8".to_owned(),
+                description: Description { is_forced: true, ..Description::default() },
+                header: TextHeader {
+                    lines: vec!["Kind: captions".to_owned()],
+                    blocks: vec!["STYLE\n::cue {}".to_owned()],
+                },
+                cues: vec![Cue {
+                    start: Ticks(-3),
+                    end: Ticks(1 << 40),
+                    id: "1".to_owned(),
+                    settings: "line:0".to_owned(),
+                    payload: "ü\n2".to_owned(),
+                }],
+            }],
             streams: vec![Stream {
                 uri: "a/b.m3u8".to_owned(),
                 role: StreamRole {

@@ -332,8 +332,11 @@ mod tests {
                 audio_identity: None,
                 periods: Vec::new(),
             };
-            let presentation =
-                Arc::new(Presentation { periods: Vec::new(), streams: vec![stream] });
+            let presentation = Arc::new(Presentation {
+                periods: Vec::new(),
+                streams: vec![stream],
+                texts: Vec::new(),
+            });
             let title = Self {
                 root: sources.get("title").unwrap(),
                 presentation,
