@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::model::ingest::{LeftOut, PackageReport};
 use crate::model::manifest::{Manifest, ManifestRendition};
 use crate::model::policy::{
-    AudioLayout, Configuration, Name, OnSourceError, PackageType, SegmentDuration, StreamSelection,
+    AudioLayout, Configuration, DashSubtitles, Name, OnSourceError, PackageType, SegmentDuration,
+    StreamSelection,
 };
 use crate::model::presentation::Presentation;
 use crate::plan::Packaging;
@@ -54,6 +55,7 @@ fn packaging(presentation: &Arc<Presentation>, package_type: PackageType) -> Res
         encryption: None,
         on_source_error: OnSourceError::default(),
         audio_layout: AudioLayout::default(),
+        dash_subtitles: DashSubtitles::default(),
     };
     Packaging::new(presentation.clone(), "", &configuration, None)
 }

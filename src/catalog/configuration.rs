@@ -6,8 +6,8 @@ use time::OffsetDateTime;
 use crate::error::{Error, Result};
 use crate::model::encryption::Encryption;
 use crate::model::policy::{
-    AudioLayout, Configuration, Name, OnSourceError, PackageType, SegmentDuration, StreamOrder,
-    StreamSelection,
+    AudioLayout, Configuration, DashSubtitles, Name, OnSourceError, PackageType, SegmentDuration,
+    StreamOrder, StreamSelection,
 };
 
 /// A packaging configuration with what only operators care for.
@@ -54,6 +54,8 @@ pub fn settings_to_text(configuration: &Configuration) -> Result<String> {
             .then_some(configuration.on_source_error),
         audio_layout: (configuration.audio_layout != AudioLayout::default())
             .then_some(configuration.audio_layout),
+        dash_subtitles: (configuration.dash_subtitles != DashSubtitles::default())
+            .then_some(configuration.dash_subtitles),
     };
     serde_json::to_string(&stored)
         .map_err(|error| Error::internal("settings could not be written").caused_by(error))
@@ -79,6 +81,7 @@ pub fn settings_from_text(name: Name, text: &str) -> Result<Configuration> {
         encryption: stored.encryption,
         on_source_error: stored.on_source_error.unwrap_or_default(),
         audio_layout: stored.audio_layout.unwrap_or_default(),
+        dash_subtitles: stored.dash_subtitles.unwrap_or_default(),
     })
 }
 
@@ -100,6 +103,8 @@ struct StoredSettings {
     on_source_error: Option<OnSourceError>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     audio_layout: Option<AudioLayout>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dash_subtitles: Option<DashSubtitles>,
 }
 
 #[cfg(test)]
@@ -120,6 +125,7 @@ mod tests {
             encryption: None,
             on_source_error: OnSourceError::Heal,
             audio_layout: AudioLayout::Separate,
+            dash_subtitles: DashSubtitles::Sidecar,
         }
     }
 

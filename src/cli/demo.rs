@@ -15,8 +15,8 @@ use crate::config::{Config, Overrides};
 use crate::error::{Error, Kind, Result};
 use crate::keys::Vault;
 use crate::model::policy::{
-    AudioLayout, Configuration, ContentId, Name, OnSourceError, PackageType, SegmentDuration,
-    StreamSelection,
+    AudioLayout, Configuration, ContentId, DashSubtitles, Name, OnSourceError, PackageType,
+    SegmentDuration, StreamSelection,
 };
 
 /// The sample; `testdata/README.md` tells how it was made.
@@ -113,6 +113,7 @@ pub(super) fn configuration(text: &str, package_type: PackageType) -> Result<Con
         encryption: None,
         on_source_error: OnSourceError::default(),
         audio_layout: AudioLayout::default(),
+        dash_subtitles: DashSubtitles::default(),
     })
 }
 

@@ -9,6 +9,7 @@
 
 mod protection;
 mod purpose;
+mod text;
 
 use std::io;
 
@@ -18,6 +19,7 @@ use quick_xml::writer::ElementWriter;
 
 use self::protection::{NAMESPACES, is_protected, write_protection};
 use self::purpose::write_purpose;
+use self::text::write_text_set;
 use crate::model::codec::{CodecConfig, Eac3Config, VideoRange};
 use crate::model::manifest::{
     AdaptationSet, Healing, Manifest, ManifestPeriod, ManifestRendition, ManifestSegment,
@@ -86,6 +88,7 @@ fn write_set(
     set: &AdaptationSet,
 ) -> io::Result<()> {
     let (content_type, mime_type) = match set.kind {
+        RenditionKind::Text => return write_text_set(writer, period, index, set),
         RenditionKind::Audio => ("audio", "audio/mp4"),
         RenditionKind::Video | RenditionKind::Muxed => ("video", "video/mp4"),
     };

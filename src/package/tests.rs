@@ -105,6 +105,7 @@ impl Title {
                 encryption: scheme.map(encryption),
                 on_source_error: Default::default(),
                 audio_layout,
+                dash_subtitles: Default::default(),
             };
             let keys = scheme.map(|scheme| Arc::new(keys(scheme)));
             let packaging = Packaging::new(presentation.clone(), "1", &configuration, keys);
@@ -309,6 +310,7 @@ async fn a_rendition_that_begins_later_has_no_clear_lead() {
         encryption: Some(encryption(scheme)),
         on_source_error: Default::default(),
         audio_layout: Default::default(),
+        dash_subtitles: Default::default(),
     };
     let keys = Some(Arc::new(keys(scheme)));
     let packaging = Packaging::new(presentation, "1", &configuration, keys).unwrap();

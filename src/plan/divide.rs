@@ -78,7 +78,8 @@ fn ids(set: &AdaptationSet) -> impl Iterator<Item = RenditionId> {
 fn bounds(period: &ManifestPeriod, start: Ticks, end: Ticks) -> Vec<Ticks> {
     let mut bounds = vec![start, end];
     let is_sound = |set: &&AdaptationSet| set.kind == RenditionKind::Audio;
-    let pictures = || period.sets.iter().filter(|set| !is_sound(set));
+    let is_text = |set: &&AdaptationSet| set.kind == RenditionKind::Text;
+    let pictures = || period.sets.iter().filter(|set| !is_sound(set) && !is_text(set));
     let cuts: Vec<Ticks> = pictures()
         .flat_map(|set| &set.renditions)
         .flat_map(|rendition| {
@@ -114,6 +115,7 @@ fn bounds(period: &ManifestPeriod, start: Ticks, end: Ticks) -> Vec<Ticks> {
 fn has(sets: &[AdaptationSet]) -> [bool; 2] {
     [false, true].map(|is_sound| {
         sets.iter()
+            .filter(|set| set.kind != RenditionKind::Text)
             .any(|set| (set.kind == RenditionKind::Audio) == is_sound && !set.renditions.is_empty())
     })
 }

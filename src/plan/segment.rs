@@ -47,6 +47,7 @@ pub(super) const fn media_of(kind: RenditionKind) -> &'static [Medium] {
         RenditionKind::Video => &[Medium::Video],
         RenditionKind::Audio => &[Medium::Audio],
         RenditionKind::Muxed => &[Medium::Video, Medium::Audio],
+        RenditionKind::Text => &[],
     }
 }
 

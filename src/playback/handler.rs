@@ -18,10 +18,12 @@ use super::survey::Survey;
 use crate::cache::Cache;
 use crate::catalog::{AssetView, Catalog};
 use crate::error::{Blame, Error, Kind, Result};
-use crate::model::manifest::{Manifest, RenditionId};
+use crate::model::manifest::{Manifest, RenditionId, RenditionKind};
 use crate::model::policy::{Name, OnSourceError, PackageType};
 use crate::package::{self, Rendered, SourceReader};
-use crate::plan::{Fingerprint, MissingObjects, Packaging, SegmentPlan, SilencePlan, Target};
+use crate::plan::{
+    Fingerprint, MissingObjects, Packaging, SegmentPlan, SilencePlan, Target, TextPlan,
+};
 use crate::source::{Root, Sources};
 use crate::telemetry::{HttpRequest, Listener, Metrics};
 use crate::{dash, hls};
@@ -262,6 +264,24 @@ impl Playback {
                 let rendered = self.segments.get_or_build(key, build).await?;
                 return Ok(self.give_parts(method, headers, rendered, request_id));
             }
+            Resource::TextInit(packaging, rendition, period) => {
+                let key = format!("{}/{rendition}/{period}/init", packaging.segments());
+                let etag = key.clone();
+                let build = || async move {
+                    let text = packaging.text_init(rendition, period);
+                    package::text_init(text.ok_or_else(|| gone(packaging.segments()))?, &etag)
+                };
+                let rendered = self.segments.get_or_build(key, build).await?;
+                return Ok(self.give_parts(method, headers, rendered, request_id));
+            }
+            Resource::Text(plan) => {
+                let build = || {
+                    let plan = plan.clone();
+                    async move { package::text(&plan) }
+                };
+                let rendered = self.segments.get_or_build(plan.key(), build).await?;
+                return Ok(self.give_parts(method, headers, rendered, request_id));
+            }
             Resource::Silence(plan) => {
                 let build = || {
                     let plan = plan.clone();
@@ -346,6 +366,8 @@ enum Resource {
     Init(Arc<Packaging>, RenditionId, usize),
     Segment(Box<SegmentPlan>),
     Silence(Box<SilencePlan>),
+    TextInit(Arc<Packaging>, RenditionId, usize),
+    Text(Box<TextPlan>),
 }
 
 impl Resource {
@@ -356,6 +378,16 @@ impl Resource {
                 let has_playlists = packaging.package_type() != PackageType::Dash;
                 packaging.manifest().first_rendition(rendition).filter(|_| has_playlists)?;
                 Some(Self::Playlist(packaging, rendition))
+            }
+            Target::Init { rendition, period } if rendition.kind == RenditionKind::Text => {
+                packaging.text_init(rendition, period)?;
+                Some(Self::TextInit(packaging, rendition, period))
+            }
+            Target::Text { rendition, period, time, form } => {
+                packaging.text(rendition, period, time, form).map(Box::new).map(Self::Text)
+            }
+            Target::PeriodText { rendition, period } => {
+                packaging.whole_text(rendition, period).map(Box::new).map(Self::Text)
             }
             Target::Init { rendition, period } => {
                 packaging.init(rendition, period)?;

@@ -15,7 +15,8 @@ use crate::index::{IndexId, Store};
 use crate::keys::Keys;
 use crate::model::encryption::Encryption;
 use crate::model::policy::{
-    Configuration, OnSourceError, PackageType, SegmentDuration, StreamOrder,
+    AudioLayout, Configuration, DashSubtitles, OnSourceError, PackageType, SegmentDuration,
+    StreamOrder,
 };
 use crate::model::presentation::{Group, Presentation};
 use crate::model::protection::KeySet;
@@ -66,6 +67,8 @@ struct PlanKey {
     bits_per_second: (u32, u32),
     clear_lead_segments: u32,
     on_source_error: OnSourceError,
+    audio_layout: AudioLayout,
+    dash_subtitles: DashSubtitles,
     /// The address of the key set: a plan keeps its set, so as long as the plan is in the cache no
     /// other set can have it.
     keys: Option<usize>,
@@ -92,6 +95,8 @@ impl PlanKey {
                 .as_ref()
                 .map_or(0, |encryption| encryption.clear_lead_segments),
             on_source_error: configuration.on_source_error,
+            audio_layout: configuration.audio_layout,
+            dash_subtitles: configuration.dash_subtitles,
             keys: keys.map(|keys| Arc::as_ptr(keys) as usize),
         }
     }

@@ -121,6 +121,7 @@ fn new_configuration(group: &str, configuration: &str, seconds: u32) -> NewConfi
             encryption: None,
             on_source_error: Default::default(),
             audio_layout: Default::default(),
+            dash_subtitles: Default::default(),
         },
         description: String::new(),
     }
