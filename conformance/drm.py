@@ -20,6 +20,7 @@ import drmplayers
 import drmtest
 import leaks
 import manifests
+import parsers
 import presentation
 import signalling
 from keys import Key, Keys, raw_key
@@ -325,6 +326,8 @@ def judge(report, origin, titles, taken, keys, licences, asked, out):
         judge_titles(report, titles, taken, keys)
         judge_leaks(report, origin, keys, taken, titles, licences.traces)
         judge_kept(report, origin, taken, titles)
+        urls = {n: by for n, by in titles.urls.items() if n in FEW}
+        parsers.run(report, {f"{n} {c.name}": by[c.name] for n, by in urls.items() for c in taken if c.name in by})
     if "selftest" in asked and SLICED in titles.urls:
         drmtest.judge_judges(report, titles, {c.name: c for c in taken}, keys)
     if "drmplayers" in asked:

@@ -105,6 +105,21 @@ def compare_times(judge, track, source, where):
         judge.check("audio stays in sync", max(off) <= DRIFT_TOLERANCE, f"{where}: {max(off) * 1000:.3f} ms off")
 
 
+def judge_sound_alone(judge, out, source):
+    """A title without pictures: every sound of the source once, in any container."""
+    if out.of("audio"):
+        nothing = [Track() for _ in source.renditions[0].parts]
+        judge_audio_group(judge, out, source, nothing, nothing)
+        return
+    judge.equal("renditions in number", len(out.renditions), len(source.renditions))
+    for got, want in zip(out.renditions, source.renditions):
+        mine, theirs = [from_ts(p.joined) for p in got.parts], source_tracks(want)
+        compare_frames(judge, "audio frames", [t.audio for t in mine], [t.audio for t in theirs], got.name)
+        for track, other in zip(mine, theirs):
+            judge.check("audio is whole", not track.faults, lambda: f"{got.name}: {track.faults[0]}")
+            compare_times(judge, track, other, got.name)
+
+
 def digest(lists):
     h = hashlib.sha256()
     for frame in flat(lists):
@@ -115,6 +130,9 @@ def digest(lists):
 def judge_frames(report, subject, out, source):
     with report.judge("frames", subject) as judge:
         videos, variants = out.of("video", "muxed"), source.of("video", "muxed")
+        if not any(t.video_times for v in variants for t in source_tracks(v)):
+            judge_sound_alone(judge, out, source)
+            return
         judge.equal("renditions in number", len(videos), len(variants))
         tracks = {}
         for got, want in zip(videos, variants):

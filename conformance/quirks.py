@@ -101,12 +101,12 @@ def divide(source, counts):
 
 
 def stretches(rendition):
-    return [(p.joined, ".mp4" if p.init_url else ".ts") for p in rendition.parts]
+    return [(p.joined, ".mp4" if p.init_url else ".aac" if p.joined[:3] == b"ID3" else ".ts") for p in rendition.parts]
 
 
 def judge_decoded(judge, out, source, lost, left):
     """Every video rendition against its variant, and every sound against that of some variant. False where sound is left out."""
-    videos, variants = out.of("video", "muxed"), source.renditions
+    videos, variants = out.of("video", "muxed") or out.of("audio"), source.renditions
     why = lost.get("why", "")
     judge.equal("renditions in number", len(videos), len(variants))
     for got, want in zip(videos, variants):

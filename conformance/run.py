@@ -4,7 +4,7 @@
 usage: conformance/run.sh [--only JUDGE,...] [--assets NAME,...] [--keep] [BINARY]
 
 BINARY defaults to target/release/packorigin, then target/debug/packorigin. Judges: ingest, sharing, frames, boxes,
-manifests, ts, delivery, selftest, quirks, media, players, drm, drmplayers. `--keep` leaves the origin running and prints the URLs, for one judge alone
+manifests, ts, delivery, selftest, quirks, parsers, media, players, drm, drmplayers. `--keep` leaves the origin running and prints the URLs, for one judge alone
 (`python3 conformance/boxes.py URL`). Assets come from testdata/ and, where it exists, from a folder of real-world
 media: PACKORIGIN_TEST_MEDIA, or ../shared/media beside the project.
 
@@ -26,6 +26,7 @@ import frames
 import ingest
 import manifests
 import mediatable
+import parsers
 import presentation
 import quirks
 import selftest
@@ -37,7 +38,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 TESTDATA = os.path.join(ROOT, "testdata")
 OUT = os.path.join(HERE, "out")
-JUDGES = ["ingest", "sharing", "frames", "boxes", "manifests", "ts", "delivery", "selftest", "quirks", "media", "players", "drm", "drmplayers"]
+JUDGES = ["ingest", "sharing", "frames", "boxes", "manifests", "ts", "delivery", "selftest", "quirks", "parsers", "media", "players", "drm", "drmplayers"]
 
 CONFIGURATIONS = {
     "hls-6": ("HLS", 6), "dash-6": ("DASH", 6), "cmaf-6": ("HLS_CMAF", 6),
@@ -296,15 +297,20 @@ def run(report, origin, chosen, asked, narrowed):
         print(f"{sample.name}: {len(report.rows) - before} checks, {failed} failed, {time.monotonic() - at:.1f} s", flush=True)
     if "selftest" in asked and not narrowed:
         codectest.run(report, TESTDATA)
-    strange = []
+    strange, manifest_urls = [], {f"{s.name} {c}": url for s in ready for c, url in s.urls.items()}
     if "quirks" in asked:
         before, at = len(report.rows), time.monotonic()
         for name, urls in quirks.run(report, origin, TESTDATA, narrowed).items():
+            manifest_urls |= {f"{name} {configuration}": url for configuration, url in urls.items()}
             if name in QUIRKS_PLAYED:
                 strange.append(Sample(name, "default", None, None, quirks.CONFIGURATIONS))
                 strange[-1].urls = urls
         failed = sum(r[3] == "FAIL" for r in report.rows[before:])
         print(f"quirks: {len(report.rows) - before} checks, {failed} failed, {time.monotonic() - at:.1f} s", flush=True)
+    if "parsers" in asked:
+        at = time.monotonic()
+        parsers.run(report, manifest_urls)
+        print(f"parsers: {time.monotonic() - at:.1f} s", flush=True)
     if "players" in asked:
         at = time.monotonic()
         run_players(report, ready, strange)

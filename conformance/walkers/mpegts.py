@@ -105,8 +105,31 @@ def _pes_header(stream, pes, data):
     return data[9 + data[8]:]
 
 
+TRANSPORT_TIMESTAMP = b"com.apple.streaming.transportStreamTimestamp\0"
+
+
+def _packed(data):
+    """One or several joined files of packed audio as a stream: each ID3 tag with a timestamp begins a PES packet (RFC 8216 3.4)."""
+    stream, starts, at = Stream(), [], data.find(TRANSPORT_TIMESTAMP)
+    while at >= 0:
+        tag = data.rfind(b"ID3", 0, at)
+        size = 10 + (data[tag + 6] << 21 | data[tag + 7] << 14 | data[tag + 8] << 7 | data[tag + 9])
+        value = at + len(TRANSPORT_TIMESTAMP)
+        starts.append((tag, tag + size, int.from_bytes(data[value:value + 8], "big") & (1 << 33) - 1))
+        at = data.find(TRANSPORT_TIMESTAMP, value)
+    first = data[starts[0][1]:starts[0][1] + 2] if starts else data[:2]
+    kind = 0x81 if first == b"\x0b\x77" else 0x0F if first[1:] and first[1] & 6 == 0 else 0x03
+    stream.types, stream.pes = {0: kind}, {0: []}
+    for number, (_, start, pts) in enumerate(starts):
+        end = starts[number + 1][0] if number + 1 < len(starts) else len(data)
+        stream.pes[0].append(Pes(0, number, pts=pts, dts=pts, payload=bytearray(data[start:end])))
+    return stream
+
+
 def read(data):
-    """Reads one or several joined TS files."""
+    """Reads one or several joined TS files, or such of packed audio."""
+    if data[:3] == b"ID3":
+        return _packed(data)
     stream, counters = Stream(), {}
     if len(data) % 188:
         stream.faults.append(f"{len(data)} bytes are no whole number of 188-byte packets")

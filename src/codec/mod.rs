@@ -17,6 +17,7 @@ pub mod h265;
 mod latm;
 mod message;
 mod mpeg_audio;
+pub mod packed;
 pub mod picture;
 pub mod silence;
 pub mod sound;

@@ -142,6 +142,7 @@ fn of_stream(
             codecs.push(codec);
         }
     }
+    let average = bits_per_second(bytes, Ticks(duration), Timescale::MPEG);
     StreamReport {
         uri: stream.uri.clone(),
         segments: stream.objects.len() as u64,
@@ -151,8 +152,11 @@ fn of_stream(
         )),
         declared_bandwidth: stream.declared_bandwidth,
         declared_average_bandwidth: declared.average_bandwidth,
-        measured_peak_bandwidth: peak_bandwidth(stream),
-        measured_average_bandwidth: bits_per_second(bytes, Ticks(duration), Timescale::MPEG),
+        // Runs of sound may all begin in the middle of segments.
+        measured_peak_bandwidth: Some(peak_bandwidth(stream))
+            .filter(|peak| *peak > 0)
+            .unwrap_or(average),
+        measured_average_bandwidth: average,
         codecs,
         video: of_video(stream),
         audio: of_audio(stream),
@@ -316,10 +320,10 @@ pub(super) fn segment_milliseconds(stream: &Stream) -> Vec<Option<i64>> {
             let follows = next.is_none_or(|next| next.start.object == first.start.object + 1);
             let ends_here = next.is_some()
                 || track.groups.last().is_some_and(|last| last.end.object <= first.start.object);
-            let object = stream.objects.get(first.start.object as usize);
-            // Behind the tables and what belongs to the segment before.
-            let is_at_start = object.is_some_and(|object| first.start.offset * 20 <= object.size);
-            if follows && ends_here && is_at_start {
+            // Runs of sound begin where pictures do, anywhere in the segments of the sound.
+            let ends_at_start =
+                period.video.is_some() || next.is_none_or(|next| is_at_start(stream, next));
+            if follows && ends_here && is_at_start(stream, first) && ends_at_start {
                 let end = next.map_or(track.end, |next| next.time);
                 let length = mpeg(track, end).minus(mpeg(track, first.time));
                 if let Some(slot) = measured.get_mut(first.start.object as usize) {
@@ -329,6 +333,13 @@ pub(super) fn segment_milliseconds(stream: &Stream) -> Vec<Option<i64>> {
         }
     }
     measured
+}
+
+/// Whether a group begins with its source segment, behind the tables and what belongs to the segment
+/// before.
+fn is_at_start(stream: &Stream, group: &Group) -> bool {
+    let object = stream.objects.get(group.start.object as usize);
+    object.is_some_and(|object| group.start.offset.saturating_mul(20) <= object.size)
 }
 
 /// The highest rate of any source segment. A segment lasts from the first group that begins in it
@@ -349,8 +360,11 @@ fn peak_bandwidth(stream: &Stream) -> u64 {
             let objects = stream.objects.get(group.start.object as usize..last_object as usize);
             let bytes = objects.unwrap_or_default().iter().map(|object| object.size).sum();
             let length = end.minus(group.time).rescale(track.timescale, Timescale::MPEG);
-            // Remainders of less than half a second say nothing about what a player must fetch.
-            if length.0 >= 45_000 || starts.len() == 1 {
+            // Remainders of less than half a second say nothing about what a player must fetch, nor
+            // do runs of sound that begin in the middle of segments.
+            let whole = period.video.is_some()
+                || is_at_start(stream, group) && next.is_none_or(|next| is_at_start(stream, next));
+            if length.0 >= 45_000 && whole || starts.len() == 1 {
                 peak = peak.max(bits_per_second(bytes, length, Timescale::MPEG));
             }
         }

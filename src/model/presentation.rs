@@ -150,7 +150,7 @@ pub struct SourceObject {
     /// Bytes of the segment when it was ingested.
     pub size: u64,
     /// Bytes from one transport packet to the next: 188, or 192 with time codes in front, or 204
-    /// with parity behind.
+    /// with parity behind. 0 where there are no packets: packed audio, frames one after another.
     pub packet_bytes: u8,
     /// How it is encrypted in storage. The other numbers count clear bytes then, but for `start`.
     pub encryption: Option<SourceEncryption>,
@@ -320,7 +320,8 @@ pub fn spans_between(
         .filter_map(|object| {
             let size = objects.get(object as usize)?.size;
             let from = if object == start.object { start.offset } else { 0 };
-            let to = if object == end.object { end.offset } else { size };
+            // The end counts whole packets, which packed audio need not fill.
+            let to = if object == end.object { end.offset.min(size) } else { size };
             (from < to).then_some(SourceSpan { object, bytes: from..to })
         })
         .collect()

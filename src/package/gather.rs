@@ -87,7 +87,7 @@ fn for_each_part(
     let mut pes = PesReader::inside(first.pes_left.map(|left| left as usize));
     let mut continuity = Continuity::default();
     let mut reader = PacketReader::default();
-    let mut object = None;
+    let (mut object, mut distance) = (None, PACKET_BYTES as u8);
     for block in blocks {
         let is_next = object.replace(block.object) != Some(block.object);
         if is_next {
@@ -95,9 +95,14 @@ fn for_each_part(
                 push_packet(bytes, pid, &mut continuity, &mut pes, &mut skip, &mut take);
             });
             let object = objects.get(block.object as usize);
-            let distance = object.map_or(PACKET_BYTES as u8, |object| object.packet_bytes);
-            reader.begin_object(block.offset, distance);
+            distance = object.map_or(PACKET_BYTES as u8, |object| object.packet_bytes);
+            reader.begin_object(block.offset, distance.max(PACKET_BYTES as u8));
             continuity.reset();
+        }
+        if distance == 0 {
+            let payload = block.bytes.get(std::mem::take(&mut skip)..).unwrap_or_default();
+            take(PesPart { begins: None, payload });
+            continue;
         }
         reader.push(&block.bytes, |_, bytes| {
             push_packet(bytes, pid, &mut continuity, &mut pes, &mut skip, &mut take);

@@ -168,6 +168,7 @@ async fn every_codec_is_packaged_in_every_scheme() {
         ("packets-of-192-bytes", 30),
         ("packets-of-204-bytes", 30),
         ("several-pictures-per-pes", 30),
+        ("raw-adts", 8),
     ];
     for (name, at_least) in titles {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/quirks").join(name);

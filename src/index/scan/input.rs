@@ -12,7 +12,7 @@ pub(super) fn place(object: u32, offset: u64) -> u64 {
 
 /// What framers hand back with what begins in a packet: its place, and what [`PesReader::left`]
 /// says before it.
-fn tag(place: u64, pes_left: Option<usize>) -> u128 {
+pub(super) fn tag(place: u64, pes_left: Option<usize>) -> u128 {
     let left = pes_left.and_then(|left| u64::try_from(left).ok()).map_or(0, |left| left + 1);
     u128::from(left) << 64 | u128::from(place)
 }

@@ -30,6 +30,8 @@ use self::pictures::PictureTrack;
 pub(super) use self::pictures::{Begin, PictureCounts, RawGroup, RawPicture, VideoSection};
 use self::sound::SoundTrack;
 pub(super) use self::sound::{AudioSection, RawFrame, SoundCounts};
+use crate::codec::Timestamps;
+use crate::codec::packed::{self, PackedStart};
 use crate::model::codec::StreamSyntax;
 use crate::model::ingest::{FailureCode, FindingCode, IngestFailure};
 use crate::model::presentation::{Medium, SourcePosition};
@@ -62,6 +64,8 @@ pub(super) struct StretchScan {
     pub audio: Vec<AudioSection>,
 }
 
+/// What stands for a PID where there are no packets.
+const PACKED_PID: u16 = 0;
 /// Packets that came before a program map told what they are.
 const MAX_HELD_PACKETS: usize = 32 * 1024;
 /// A clock reference this far from decoding is wrong: five seconds, where the standard allows one.
@@ -105,6 +109,8 @@ struct SourceSegment {
     has_video: bool,
     has_audio: bool,
     has_tables: bool,
+    /// It has no packets: its bytes are frames of sound.
+    is_packed: bool,
     /// Media came before the tables.
     is_headless: bool,
     /// `PacketReader::skipped_bytes` when it began.
@@ -166,8 +172,17 @@ impl StreamScanner {
 
     /// The next bytes of the segment.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), IngestFailure> {
+        if self.object.is_packed {
+            self.push_packed(bytes, None);
+            return self.failure.take().map_or(Ok(()), Err);
+        }
         if self.object.distance.is_none() && !bytes.is_empty() {
-            let distance = packet_distance(bytes).ok_or_else(|| self.no_transport_stream(bytes))?;
+            let Some(distance) = packet_distance(bytes) else {
+                let start = packed::start(bytes).ok_or_else(|| self.no_transport_stream(bytes))?;
+                self.begin_packed(start)?;
+                self.push_packed(bytes, start.timestamp);
+                return self.failure.take().map_or(Ok(()), Err);
+            };
             self.object.distance = Some(distance);
             self.reader.begin_object(0, distance);
             let code = match distance {
@@ -187,8 +202,41 @@ impl StreamScanner {
         self.failure.take().map_or(Ok(()), Err)
     }
 
-    /// The segment ends. Returns the distance of its packets.
+    /// The segment is packed audio.
+    fn begin_packed(&mut self, start: PackedStart) -> Result<(), IngestFailure> {
+        if start.timestamp.is_none() && self.audio.is_none() {
+            return Err(IngestFailure::new(
+                FailureCode::UnsupportedContainer,
+                format!(
+                    "{} is packed audio without the ID3 timestamp that RFC 8216 3.4 asks for, so \
+                     it is not known when it is heard; add the tag or put the sound into a \
+                     transport stream",
+                    self.object.path
+                ),
+            ));
+        }
+        self.object.is_packed = true;
+        self.open_audio(PACKED_PID, start.syntax, self.here(0));
+        Ok(())
+    }
+
+    fn push_packed(&mut self, bytes: &[u8], timestamp: Option<u64>) {
+        self.identity.update(bytes);
+        let mut begins = timestamp.map(|at| Timestamps { presentation: at, decode: at });
+        let Some(audio) = &mut self.audio else { return };
+        // In pieces no larger than packets, so that places within them are as small.
+        for piece in bytes.chunks(PACKET_BYTES) {
+            let place = place(self.object.number, self.object.bytes);
+            audio.push_packed(piece, place, begins.take());
+            self.object.bytes += piece.len() as u64;
+        }
+    }
+
+    /// The segment ends. Returns the distance of its packets, 0 where it is packed audio.
     pub fn end_object(&mut self) -> Result<u8, IngestFailure> {
+        if self.object.is_packed {
+            return Ok(0);
+        }
         let mut reader = std::mem::take(&mut self.reader);
         reader.finish_object(|offset, packet| self.push_packet(offset, packet));
         self.reader = reader;
@@ -489,15 +537,13 @@ impl StreamScanner {
     fn no_transport_stream(&self, start: &[u8]) -> IngestFailure {
         let what = match start {
             [b'I', b'D', b'3', ..] => {
-                "packed audio behind an ID3 tag; put the sound into a transport stream"
+                "packed audio of no known kind behind an ID3 tag; AAC, AC-3, E-AC-3 and MPEG audio \
+                 are read"
             }
             [_, _, _, _, b'f', b't', b'y', b'p', ..]
             | [_, _, _, _, b's', b't', b'y', b'p', ..]
             | [_, _, _, _, b'm', b'o', b'o', b'f', ..] => {
                 "fragmented MP4; give the segments as a transport stream"
-            }
-            [0xFF, second, ..] if second & 0xF6 == 0xF0 => {
-                "bare AAC; put the sound into a transport stream"
             }
             [b'W', b'E', b'B', b'V', b'T', b'T', ..] => "WebVTT; list subtitles as EXT-X-MEDIA",
             _ => "no MPEG transport stream; only that is read",

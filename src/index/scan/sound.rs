@@ -9,8 +9,9 @@
 use sha2::{Digest, Sha256};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::input::{TrackInput, end_before, from_tag};
+use super::input::{TrackInput, end_before, from_tag, tag};
 use super::pictures::{Begin, LONGEST_GAP, LONGEST_OVERLAP};
+use crate::codec::Timestamps;
 use crate::codec::aac::replication::Presence;
 use crate::codec::sound::Framer;
 use crate::codec::timing::TRUSTED_DISTANCE;
@@ -179,6 +180,14 @@ impl SoundTrack {
         }
         self.framer.push(part.payload, tag);
         self.take_frames(other);
+    }
+
+    /// Takes bytes of packed audio, no more than a packet has. `begins` with the time of a segment's
+    /// first frame.
+    pub fn push_packed(&mut self, bytes: &[u8], place: u64, begins: Option<Timestamps>) {
+        self.framer.begin_packet(begins);
+        self.framer.push(bytes, tag(place, None));
+        self.take_frames(None);
     }
 
     fn take_frames(&mut self, other: Option<(usize, Ticks)>) {

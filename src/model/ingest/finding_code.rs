@@ -124,7 +124,7 @@ finding_codes! {
             "Upload the segment and remove EXT-X-GAP, then ingest again."
         /// An EXT-X-MEDIA rendition has a playlist of its own, which is not read.
         RenditionLeftOut = "rendition_left_out" Error
-            "Multiplex its sound into the streams, or do without it."
+            "Mend what keeps it from being read, then ingest again, or remove it from the playlist."
         /// Subtitles cannot be read.
         TextLeftOut = "text_left_out" Error
             "Upload the subtitles again as WebVTT, or remove them from the master playlist, then \
