@@ -146,6 +146,8 @@ def _load_dash(url):
     for number, period in enumerate(manifest.periods):
         counts = {}
         for group in period.sets:
+            if group.content_type == "text":       # `texts.py` reads it from the MPD
+                continue
             for r in group.representations:
                 index = counts[group.content_type] = counts.get(group.content_type, -1) + 1
                 name = f"{group.content_type[0]}{index}"

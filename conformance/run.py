@@ -4,7 +4,7 @@
 usage: conformance/run.sh [--only JUDGE,...] [--assets NAME,...] [--keep] [BINARY]
 
 BINARY defaults to target/release/packorigin, then target/debug/packorigin. Judges: ingest, sharing, frames, boxes,
-manifests, ts, delivery, selftest, quirks, parsers, media, players, drm, drmplayers. `--keep` leaves the origin running and prints the URLs, for one judge alone
+manifests, ts, texts, delivery, selftest, quirks, parsers, media, players, drm, drmplayers. `--keep` leaves the origin running and prints the URLs, for one judge alone
 (`python3 conformance/boxes.py URL`). Assets come from testdata/ and, where it exists, from a folder of real-world
 media: PACKORIGIN_TEST_MEDIA, or ../shared/media beside the project.
 
@@ -30,6 +30,7 @@ import parsers
 import presentation
 import quirks
 import selftest
+import texts
 import ts
 from origin import Origin
 from report import Report
@@ -38,7 +39,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 TESTDATA = os.path.join(ROOT, "testdata")
 OUT = os.path.join(HERE, "out")
-JUDGES = ["ingest", "sharing", "frames", "boxes", "manifests", "ts", "delivery", "selftest", "quirks", "parsers", "media", "players", "drm", "drmplayers"]
+JUDGES = ["ingest", "sharing", "frames", "boxes", "manifests", "ts", "texts", "delivery", "selftest", "quirks", "parsers", "media", "players", "drm", "drmplayers"]
 
 CONFIGURATIONS = {
     "hls-6": ("HLS", 6), "dash-6": ("DASH", 6), "cmaf-6": ("HLS_CMAF", 6),
@@ -60,6 +61,12 @@ MEDIA_WRAPPED = {"media-rollover": "presentations/shaka-hls-ts-rollover/playlist
 QUIRKS_PLAYED = ["open-gop", "picture-begins-in-pes", "audio-late", "gap-at-join", "jump-back", "picture-size-changes", "audio-rate-changes", "mp3"]
 QUIRK_PLAYERS = [("hlsjs", "quirk-hls"), ("dashjs", "quirk-dash"), ("shaka", "quirk-cmaf")]
 PLAYERS = [("hlsjs", "hls-6"), ("hlsjs", "hls-apart"), ("hlsjs", "cmaf-6"), ("dashjs", "dash-6"), ("shaka", "hls-6"), ("shaka", "cmaf-6"), ("shaka", "dash-6")]
+
+
+# Texts, with what is shown when in expected.json; the last configuration is for them alone.
+SUBTITLED = ["subtitles", "subtitles-break"]
+TEXT_CONFIGURATIONS = {k: CONFIGURATIONS[k] for k in ("hls-6", "dash-6", "cmaf-6", "hls-2", "dash-4", "cmaf-4")} | {
+    "dash-beside": ("DASH", 6, {"dashSubtitles": "SIDECAR"})}
 
 
 class Sample:
@@ -103,6 +110,7 @@ def wrap_media(root, into):
 
 def samples(report, wanted, scratch):
     out = [Sample(n, "default", f"{n}/master.m3u8", os.path.join(TESTDATA, n, "master.m3u8"), CONFIGURATIONS, n not in UNALIGNED) for n in ASSETS]
+    out += [Sample(n, "default", f"{n}/master.m3u8", os.path.join(TESTDATA, n, "master.m3u8"), TEXT_CONFIGURATIONS) for n in SUBTITLED]
     root, why = media_root()
     sources = {"default": "file://" + TESTDATA}
     if root is None:
@@ -153,6 +161,9 @@ def judge_one(report, subject, configuration, out, sample, asked):
         boxes.judge_boxes(report, subject, out)
     if package_type == "HLS" and "ts" in asked:
         ts.judge_ts(report, subject, out)
+    if "texts" in asked and sample.name in SUBTITLED:
+        with open(os.path.join(TESTDATA, sample.name, "expected.json")) as f:
+            texts.judge_texts(report, subject, out, json.load(f), words=sample.name == "subtitles")
     if "delivery" in asked:
         delivery.judge_delivery(report, subject, out, thorough=sample.name in ("ladder", "camera") and seconds == 6)
 
@@ -275,7 +286,7 @@ def run_drm(report, program, chosen, sources, asked, scratch):
 def run(report, origin, chosen, asked, narrowed):
     """`narrowed`: names of assets, if not all are wanted."""
     started = time.monotonic()
-    origin.configure("samples", CONFIGURATIONS)
+    origin.configure("samples", CONFIGURATIONS | TEXT_CONFIGURATIONS)
     with open(os.path.join(TESTDATA, "bad", "expected.json")) as f:
         bad = json.load(f) if "ingest" in asked and not narrowed else {}
     wanted = {s.name: (s.source, s.path) for s in chosen} | {f"bad-{n}": ("default", f"bad/{n}/master.m3u8") for n in bad}
@@ -285,7 +296,7 @@ def run(report, origin, chosen, asked, narrowed):
     for sample in chosen:
         asset = assets[sample.name]
         if "ingest" in asked or asset["status"] != "PLAYABLE":
-            ingest.judge_good(report, sample.name, asset, CONFIGURATIONS, origin.playback)
+            ingest.judge_good(report, sample.name, asset, CONFIGURATIONS | TEXT_CONFIGURATIONS, origin.playback)
         if asset["status"] == "PLAYABLE":
             sample.urls = {e["packagingConfiguration"]: e["url"] for e in asset["egressEndpoints"] if e.get("url")}
     print(f"ingest of {len(wanted)} assets: {time.monotonic() - started:.1f} s", flush=True)

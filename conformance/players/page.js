@@ -103,6 +103,11 @@ const adapters = {
         const heights = hls.levels.map((l) => l.height);
         hls.currentLevel = heights.indexOf(Math.min(...heights));
       },
+      texts: () => hls.subtitleTracks.map((t) => t.name),
+      choose: (name) => {
+        hls.subtitleDisplay = true;
+        hls.subtitleTrack = hls.subtitleTracks.findIndex((t) => t.name === name);
+      },
     };
   },
   async dashjs(url, { largest, drm } = {}) {
@@ -132,6 +137,8 @@ const adapters = {
         const heights = all().map((r) => r.height);
         player.setRepresentationForTypeByIndex("video", heights.indexOf(Math.min(...heights)), true);
       },
+      texts: () => player.getTracksFor("text").map((t) => t.labels[0]?.text),
+      choose: (name) => player.setTextTrack(player.getTracksFor("text").findIndex((t) => t.labels[0]?.text === name)),
     };
   },
   async shaka(url, { largest, drm } = {}) {
@@ -155,6 +162,12 @@ const adapters = {
       lowest: () => {
         const tracks = player.getVariantTracks().sort((a, b) => a.height - b.height);
         if (!tracks[0].active) player.selectVariantTrack(tracks[0], true);
+      },
+      texts: () => player.getTextTracks().map((t) => t.label),
+      choose: (name) => {
+        player.selectTextTrack(player.getTextTracks().find((t) => t.label === name));
+        player.setTextVisibility?.(true);
+        player.setTextTrackVisibility?.(true);
       },
     };
   },
@@ -257,6 +270,32 @@ async function still(target) {
   }
   for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame);
   return { ...state(), done };
+}
+
+/** Has the player show one of its texts; what it calls all of them. */
+async function chooseText(name) {
+  await until(() => adapter.texts().includes(name), 10);
+  const names = adapter.texts();
+  if (names.includes(name)) adapter.choose(name);
+  return names;
+}
+
+/** Stops at a time; what is shown there, as plain text, once it is `wanted` or nothing has come for a while. */
+async function textAt(target, wanted) {
+  excuse(60);
+  video.pause();
+  video.currentTime = target;
+  const plain = (cue) => cue.getCueAsHTML().textContent.replace(/\s+/g, " ").trim();
+  const shown = () => [...new Set([...video.textTracks].filter((t) => t.mode !== "disabled").flatMap((t) => [...t.activeCues ?? []]).map(plain))].sort();
+  const same = () => !video.seeking && Math.abs(video.currentTime - target) < 0.01 && JSON.stringify(shown()) === JSON.stringify(wanted);
+  for (let waited = 0; waited < 100 && !same() && !watch.errors.length; waited++) {
+    await sleep(0.1);
+    // dash.js may move a little when a seek leads to another period.
+    if (waited % 20 === 19 && Math.abs(video.currentTime - target) >= 0.01) video.currentTime = target;
+  }
+  // Not only for an instant.
+  await sleep(0.2);
+  return { shown: shown(), time: video.currentTime, errors: watch.errors };
 }
 
 /** Share of the pixels of two PNG files (base64) that differ by more than `tolerance`, and how much the first one's pixels vary. */
