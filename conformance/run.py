@@ -68,6 +68,9 @@ SUBTITLED = ["subtitles", "subtitles-break"]
 TEXT_CONFIGURATIONS = {k: CONFIGURATIONS[k] for k in ("hls-6", "dash-6", "cmaf-6", "hls-2", "dash-4", "cmaf-4")} | {
     "dash-beside": ("DASH", 6, {"dashSubtitles": "SIDECAR"})}
 
+TEXT_PLAYERS = [("hlsjs", "hls-6"), ("hlsjs", "cmaf-6"), ("dashjs", "dash-6"), ("dashjs", "dash-beside"),
+                ("shaka", "hls-6"), ("shaka", "cmaf-6"), ("shaka", "dash-6"), ("shaka", "dash-beside")]
+
 
 class Sample:
     def __init__(self, name, source, path, file, configurations, shared=True):
@@ -200,6 +203,7 @@ def run_players(report, list_of_samples, list_of_quirks):
     for sample in list_of_quirks:
         jobs += [job(report, player, sample, c) for player, c in QUIRK_PLAYERS if c in sample.urls]
     jobs = [j for j in jobs if j]
+    run_text_players(report, list_of_samples)
     results = play(jobs)
     # A machine that is busy with something else for a second makes a player wait. What fails is played once more, later
     # and alone; a fault of ours fails both times.
@@ -213,14 +217,32 @@ def run_players(report, list_of_samples, list_of_quirks):
             report.add("players", f"{result['subject']} {result['player']}", check["name"], check["ok"], check["detail"])
 
 
-def play(jobs):
-    """The results of players.mjs, in the order of the jobs; None if it left none."""
-    jobs_path, results_path = os.path.join(OUT, "players-jobs.json"), os.path.join(OUT, "players.json")
+def run_text_players(report, list_of_samples):
+    jobs = []
+    for sample in list_of_samples:
+        if sample.name not in SUBTITLED:
+            continue
+        with open(os.path.join(TESTDATA, sample.name, "expected.json")) as f:
+            expected = json.load(f)
+        for player, configuration in TEXT_PLAYERS:
+            duration = presentation.load(sample.urls[configuration]).duration
+            jobs += texts.player_jobs(player, f"{sample.name} {configuration}", sample.urls[configuration], expected, duration)
+    results = play(jobs, "texts") if jobs else []
+    if results is None:
+        report.add("players", "texts", "ran", False, "texts.mjs left no results")
+    for result in results or []:
+        for check in result["checks"]:
+            report.add("players", f"{result['subject']} {result['player']} {result['name']}", check["name"], check["ok"], check["detail"])
+
+
+def play(jobs, what="players"):
+    """The results of players.mjs, or of texts.mjs, in the order of the jobs; None if it left none."""
+    jobs_path, results_path = os.path.join(OUT, f"{what}-jobs.json"), os.path.join(OUT, f"{what}.json")
     with open(jobs_path, "w") as f:
         json.dump(jobs, f, indent=1)
     if os.path.exists(results_path):
         os.unlink(results_path)
-    subprocess.run(["node", os.path.join(HERE, "players", "players.mjs"), "--jobs", jobs_path, "--out", OUT], stdin=subprocess.DEVNULL)
+    subprocess.run(["node", os.path.join(HERE, "players", f"{what}.mjs"), "--jobs", jobs_path, "--out", OUT], stdin=subprocess.DEVNULL)
     if not os.path.exists(results_path):
         return None
     with open(results_path) as f:

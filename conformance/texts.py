@@ -11,6 +11,7 @@ Period; that manifests name languages and purposes. ffmpeg reads every WebVTT fi
 Cannot prove that a player shows them (`players/texts.mjs`). EXPECTED.json maps names to cues: start, end, text, settings, in
 seconds from the first picture.
 """
+import html
 import json
 import re
 import subprocess
@@ -192,6 +193,22 @@ def judge_texts(report, subject, out, expected, words=False):
         (judge_dash if out.mpd else judge_hls)(judge, out, expected)
         if words:
             judge_words(judge, out)
+
+
+def moments(expected, duration):
+    """Just before and just behind each change: the time in seconds, and what is shown then as plain text."""
+    def shown(at):
+        texts = {" ".join(html.unescape(re.sub(r"<[^>]*>", "", c.payload)).split()) for c in expected if c.start <= at < c.end}
+        return sorted(texts)
+    beside = Fraction(15, 100)
+    times = {t + d for c in expected for t in (c.start, c.end) for d in (-beside, beside)}
+    return [[float(t), shown(t)] for t in sorted(times) if beside <= t < duration - 2 * beside]
+
+
+def player_jobs(player, subject, url, expected, duration):
+    expected = {name: cues_of(cues) for name, cues in expected.items()}
+    return [{"player": player, "subject": subject, "url": url, "names": sorted(expected), "name": name, "moments": moments(cues, duration)}
+            for name, cues in expected.items()]
 
 
 def main(args):
