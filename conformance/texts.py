@@ -207,7 +207,7 @@ def moments(expected, duration):
 
 def player_jobs(player, subject, url, expected, duration):
     expected = {name: cues_of(cues) for name, cues in expected.items()}
-    return [{"player": player, "subject": subject, "url": url, "names": sorted(expected), "name": name, "moments": moments(cues, duration)}
+    return [{"player": player, "subject": subject, "url": url, "duration": float(duration), "names": sorted(expected), "name": name, "moments": moments(cues, duration)}
             for name, cues in expected.items()]
 
 

@@ -264,7 +264,7 @@ M
   local across=$'\nacross\n01:00:04.500 --> 01:00:09.000 align:start line:0\n<c.yellow>Shown across three segments\n'
   printf '%s\n01:00:01.000 --> 01:00:03.500\n<v Ann>Good morning!</v>\nIs it <i>four</i> yet?\n%s' "$head" "$across" > subtitles/en/0.vtt
   printf '%s%s\n01:00:06.000 --> 01:00:07.000\nOver the other one\n' "$head" "$across" > subtitles/en/1.vtt
-  printf '%s\n01:00:10.040 --> 01:00:11.960 region:top\nÄ, ß, 字 &amp; &lt;tags&gt; 🎬\n' "$head" > subtitles/en/2.vtt
+  printf '%s\n01:00:10.040 --> 01:00:11.960 region:top\nÄ, ß, 字 &amp; 🎬\n' "$head" > subtitles/en/2.vtt
   subtitle_list 5 0.vtt 1.vtt 2.vtt > subtitles/en/media.m3u8
   printf '\xef\xbb\xbfWEBVTT\r\n\r\nNOTE no map\r\n\r\n00:01.000 --> 00:03.500\r\nGuten Morgen!\r\nIst es schon vier?\r\n\r\n00:08.500 --> 00:11.000 position:20%%,line-left\r\nSchluss\r\n\r\nbroken\r\n00:09 --> 00:10\r\nnever shown\r\n' > subtitles/de/all.vtt
   subtitle_list 12 all.vtt > subtitles/de/media.m3u8

@@ -80,7 +80,7 @@ setInterval(() => {
 const base64url = (hex) => btoa(String.fromCharCode(...hex.match(/../g).map((b) => parseInt(b, 16)))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 const hexOf = (bytes) => [...bytes].map((b) => b.toString(16).padStart(2, "0")).join("");
 
-// options: { largest: true to stay at the largest picture, drm: { keys: { keyIdHex: keyHex } } or { server: URL } }.
+// options: { largest: true to stay at the largest picture, text: true where text is chosen later, drm: { keys: { keyIdHex: keyHex } } or { server: URL } }.
 // Without drm the player is to find everything in the manifest.
 const adapters = {
   async hlsjs(url, { largest, drm } = {}) {
@@ -123,6 +123,9 @@ const adapters = {
     // half a second back (seekDurationBackoff), and pauses. So it is asked too, before it does that (priority).
     player.on("playbackEnded", (e) => e.isLast && ended(), null, { priority: 10_000 });
     player.on("keyError", (e) => fail(`dash.js key: ${e.error?.code} ${e.error?.message}`));
+    // Texts are chosen by their places in this list.
+    let textTracks = [];
+    player.on(dashjs.MediaPlayer.events.TEXT_TRACKS_ADDED, (e) => { textTracks = e.tracks; });
     player.initialize(video, url, false);
     if (drm?.server) player.setProtectionData({ "org.w3.clearkey": { serverURL: drm.server } });
     if (drm?.keys) {
@@ -138,10 +141,10 @@ const adapters = {
         player.setRepresentationForTypeByIndex("video", heights.indexOf(Math.min(...heights)), true);
       },
       texts: () => player.getTracksFor("text").map((t) => t.labels[0]?.text),
-      choose: (name) => player.setTextTrack(player.getTracksFor("text").findIndex((t) => t.labels[0]?.text === name)),
+      choose: (name) => player.setTextTrack(textTracks.findIndex((t) => t.labels[0]?.text === name)),
     };
   },
-  async shaka(url, { largest, drm } = {}) {
+  async shaka(url, { largest, drm, text } = {}) {
     shaka.polyfill.installAll();
     const player = new shaka.Player();
     const say = (e) => fail(`Shaka: ${e.code} category ${e.category} ${JSON.stringify(e.data ?? e.message ?? "").slice(0, 300)}`);
@@ -151,6 +154,17 @@ const adapters = {
     player.configure({ abr: { enabled: false } });
     if (drm?.keys) player.configure({ drm: { clearKeys: drm.keys } });
     if (drm?.server) player.configure({ drm: { servers: { "org.w3.clearkey": drm.server } } });
+    // Shaka loses cues that it gives to a native track before the browser has loaded that, so they are kept here.
+    let cues = [];
+    player.configure({ textDisplayFactory: () => ({
+      configure() {}, enableTextDisplayer() {}, setTextLanguage() {}, setTextVisibility() {}, isTextVisible: () => true,
+      append: (more) => { cues.push(...more); },
+      remove: (start, end) => { cues = cues.filter((c) => c.startTime >= end || c.endTime <= start); return true; },
+      destroy: async () => { cues = []; },
+    }) });
+    // Of HLS Shaka learns where text lies with the next pictures that it buffers; not all shall be there when text is chosen.
+    if (text) player.configure({ streaming: { bufferingGoal: 2 } });
+    const textOf = (cue) => cue.lineBreak ? "\n" : cue.nestedCues.length ? cue.nestedCues.map(textOf).join("") : cue.payload;
     await player.attach(video);
     await player.load(url).catch(say);
     if (largest) {
@@ -169,6 +183,7 @@ const adapters = {
         player.setTextVisibility?.(true);
         player.setTextTrackVisibility?.(true);
       },
+      shown: () => cues.filter((c) => c.startTime <= video.currentTime && video.currentTime < c.endTime).map(textOf),
     };
   },
 };
@@ -285,13 +300,14 @@ async function textAt(target, wanted) {
   excuse(60);
   video.pause();
   video.currentTime = target;
-  const plain = (cue) => cue.getCueAsHTML().textContent.replace(/\s+/g, " ").trim();
-  const shown = () => [...new Set([...video.textTracks].filter((t) => t.mode !== "disabled").flatMap((t) => [...t.activeCues ?? []]).map(plain))].sort();
+  const native = () => [...video.textTracks].filter((t) => t.mode === "showing").flatMap((t) => [...t.activeCues ?? []]).map((c) => c.getCueAsHTML().textContent);
+  const plain = (text) => text.replace(/\s+/g, " ").trim();
+  const shown = () => [...new Set((adapter.shown ?? native)().map(plain))].sort();
   const same = () => !video.seeking && Math.abs(video.currentTime - target) < 0.01 && JSON.stringify(shown()) === JSON.stringify(wanted);
   for (let waited = 0; waited < 100 && !same() && !watch.errors.length; waited++) {
     await sleep(0.1);
-    // dash.js may move a little when a seek leads to another period.
-    if (waited % 20 === 19 && Math.abs(video.currentTime - target) >= 0.01) video.currentTime = target;
+    // dash.js may move a little when a seek leads to another period, and shows what has come since only when the time is told.
+    if (waited % 10 === 9) video.currentTime = target;
   }
   // Not only for an instant.
   await sleep(0.2);

@@ -7,7 +7,7 @@
 // behind each moment at which what is shown changes, the browser's active cues are the expected text, and nothing else.
 //
 // Cannot prove that text is where it should be on the screen.
-// Jobs: [{player, subject, url, names: [name], name, moments: [[seconds, [text, …]], …]}].
+// Jobs: [{player, subject, url, duration, names: [name], name, moments: [[seconds, [text, …]], …]}].
 import { readFile, writeFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -19,10 +19,12 @@ async function show(browser, base, job) {
   try {
     opened = await openPage(browser, base, job.player, broken);
     const { call } = opened;
-    const begun = await call("start", job.player, job.url, 0.5);
+    const begun = await call("start", job.player, job.url, 0.5, { text: true });
     if (checks.add("starts", begun.errors.length === 0 && begun.time > 0, begun.errors[0] ?? "currentTime stays 0")) {
       const names = await call("chooseText", job.name);
       checks.add("offers the texts", JSON.stringify([...names].sort()) === JSON.stringify([...job.names].sort()), JSON.stringify(names));
+      // Far ahead first, so that everything before has been asked for by then.
+      await call("seek", job.duration * 0.75);
       for (const [time, wanted] of job.moments) {
         const { shown, time: at, errors } = await call("textAt", time, wanted);
         checks.add(`shows the text at ${time} s`, JSON.stringify(shown) === JSON.stringify(wanted) && !errors.length,
