@@ -11,7 +11,8 @@ init segment is the clear one but for them. Subsamples: protected ranges end wit
 slice header (cbcs) or less than a block behind it in whole blocks (cenc), by a slice parser of its own; parameter sets
 and SEI stay clear. No cenc IV comes twice under one key, over all segments of a presentation, and over all titles.
 
-Cannot prove what real content decryption modules do, or judge seig groups. Codecs: H.264 and AAC.
+Cannot prove what real content decryption modules do, or judge seig groups. Codecs: pictures of H.264 and HEVC; in
+fragments any sound, with SAMPLE-AES AAC, AC-3 and E-AC-3, which is all that it has words for.
 """
 import base64
 import hashlib
@@ -26,11 +27,11 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC, CTR
 import presentation
 from keys import Keys
 from report import Report
-from walkers import bmff, cenc, h264, mpegts, slices
-
-
+from walkers import bmff, cenc, dolby, h264, hevcslices, mpegts, slices
 
 UNKNOWN = object()      # an IV that only the media tells
+PICTURES = ("avc1", "avc3", "hvc1", "hev1")
+DOLBY = (mpegts.ENCRYPTED_AC3, mpegts.ENCRYPTED_EAC3)
 
 
 # ---------------------------------------------------------------- ciphers
@@ -128,6 +129,14 @@ def frame_of_sample_aes(frame, key, iv):
     return frame[:16] + cbc(key, iv, frame[16:end]) + frame[end:] if len(frame) > 16 else frame
 
 
+def dolby_of_sample_aes(unit, key, iv):
+    """Each syncframe of an access unit is a frame of its own; E-AC-3 has several in one."""
+    found, faults = dolby.syncframes(unit)
+    if faults:
+        raise ValueError(faults[0])
+    return b"".join(frame_of_sample_aes(unit[at:at + header.size], key, iv) for at, header in found)
+
+
 def iv_from(data, plain, key):
     """The IV of SAMPLE-AES that no playlist says (FairPlay), from the first encrypted block and what it should be."""
     stream, reference = mpegts.read(data), mpegts.read(plain)
@@ -143,7 +152,7 @@ def iv_from(data, plain, key):
 
 def judge_entry(judge, entry, plain, protection, where):
     """sinf and tenc of an encrypted sample entry."""
-    video = plain.kind in ("avc1", "avc3", "hvc1", "hev1")
+    video = plain.kind in PICTURES
     judge.equal("init: the entry is encrypted", entry.kind, "encv" if video else "enca", where)
     judge.equal("init: frma is the clear entry's type", protection.original, plain.kind, where)
     judge.equal("init: sinf holds frma, schm, schi", protection.order, ["frma", "schm", "schi"], where)
@@ -206,7 +215,7 @@ def judge_auxiliary(judge, fragment, protection, where):
     if protection is None:
         judge.check("clear fragments have no senc", not present, f"{where}: {sorted(present)}")
         return
-    needed = protection.iv_size > 0 or fragment.samples and protection.original in ("avc1", "avc3")
+    needed = protection.iv_size > 0 or fragment.samples and protection.original in PICTURES
     judge.check("senc, saiz and saio together, or none where they would be empty", len(present) == 3 or not present and not needed, f"{where}: {sorted(present)}")
     if len(present) < 3:
         return
@@ -220,19 +229,19 @@ def judge_auxiliary(judge, fragment, protection, where):
             judge.equal("subsamples sum to the sample's size", sum(c + p for c, p in aux.subsamples), len(sample.data), f"{where} sample {number}")
 
 
-def judge_ranges(judge, sample, aux, clear, protection, sets, where):
-    """The protected ranges of one picture against its NAL units."""
+def judge_ranges(judge, syntax, aux, clear, protection, sets, where):
+    """The protected ranges of one picture against its NAL units. `syntax`: what reads its slices."""
     protected, at = cenc.ranges(aux, len(clear)), 0
     judge.check("pictures have subsamples", aux.subsamples is not None, where)
     for nal in h264.length_prefixed(clear):
         start, end = at + 4, at + 4 + len(nal)
         inside = [(max(a, at), min(b, end)) for a, b in protected if a < end and b > at]
         at = end
-        if h264.kind(nal) not in (h264.SLICE, h264.IDR):
+        if not syntax.is_slice(nal):
             sets.feed(nal)
-            judge.check("parameter sets and SEI stay clear", not inside, lambda: f"{where}: NAL unit type {h264.kind(nal)}")
+            judge.check("parameter sets and SEI stay clear", not inside, lambda: f"{where}: NAL unit type {syntax.kind(nal)}")
             continue
-        headers = {start + n for n in slices.header_sizes(nal, sets)}
+        headers = {start + n for n in syntax.header_sizes(nal, sets)}
         room = end - max(headers)
         if not judge.check("one protected range in each slice", len(inside) == 1 or room < 16 and not inside, lambda: f"{where}: {inside}, {room} bytes of slice data"):
             continue
@@ -267,9 +276,10 @@ def judge_cmaf(judge, rendition, clear, keys, counters, lead):
     for part, plain in zip(rendition.parts, clear.parts):
         where = f"{rendition.name} period {part.period}"
         init = judge_init(judge, part, plain, where)
-        plain_init, sets, own = plain.init, slices.ParameterSets(), Counters()
+        syntax = hevcslices if init.entry in ("hvc1", "hev1") else slices
+        plain_init, sets, own = plain.init, syntax.ParameterSets(), Counters()
         if init.handler == "vide":
-            sets.feed_avcc(init.config)
+            sets.feed_config(init.config)
         judge.equal("segments in number", len(part.segments), len(plain.segments), where)
         for number, (segment, other) in enumerate(zip(part.segments, plain.segments)):
             here = f"{where} segment {number}"
@@ -291,7 +301,7 @@ def judge_cmaf(judge, rendition, clear, keys, counters, lead):
                         totals["encrypted"] += 1
                         totals["same"] += bytes(sample.data) == data
                     if init.handler == "vide":
-                        judge_ranges(judge, sample, aux, data, protection, sets, at)
+                        judge_ranges(judge, syntax, aux, data, protection, sets, at)
                     else:
                         judge.check("sound has no clear subsamples", aux.subsamples is None or cenc.ranges(aux, len(data)) == [(0, len(data))], at)
                     if protection.iv_size:
@@ -321,12 +331,30 @@ def judge_tables(judge, stream, plain, where):
         judge.equal("private data indicator names the format", tags.get(0x0F), name, where)
         if kind == mpegts.AAC:
             judge_audio_setup(judge, tags.get(0x05, b""), where)
+        elif kind in (mpegts.AC3, mpegts.EAC3):
+            judge_dolby_setup(judge, tags.get(0x05, b""), kind, mpegts.audio_frames(plain)[0], where)
 
 
 def judge_audio_setup(judge, body, where):
     judge.check("audio setup: registration of apad with zaac, zach or zacp", body[:4] == b"apad" and body[4:8] in (b"zaac", b"zach", b"zacp"), f"{where}: {body.hex()}")
     judge.check("audio setup: priming, version 1, an AudioSpecificConfig", len(body) > 13 and body[8:11] == b"\0\0\1" and body[11] == len(body) - 12
                 and body[12] >> 3 in (2, 5, 29), f"{where}: {body.hex()}")
+
+
+def judge_dolby_setup(judge, body, kind, frames, where):
+    """Setup data: of AC-3 the first ten bytes of a syncframe, of E-AC-3 what a dec3 box holds."""
+    code = b"zac3" if kind == mpegts.AC3 else b"zec3"
+    judge.check("audio setup: registration of apad with zac3 or zec3, priming, version 1, length", body[:4] == b"apad" and body[4:8] == code
+                and len(body) > 12 and body[8:11] == b"\0\0\1" and body[11] == len(body) - 12, f"{where}: {body.hex()}")
+    data = body[12:]
+    if kind == mpegts.AC3:
+        judge.check("audio setup: the first ten bytes of a syncframe", data in {f.data[:10] for f in frames}, f"{where}: {data.hex()}")
+        return
+    box = dolby.read_dec3(data)
+    told = [(s.fscod, s.bsid, s.acmod, s.lfe, s.dependents) for s in box.substreams]
+    headers = [h for _, h in dolby.syncframes(frames[0].data)[0]]
+    found = [(h.fscod, h.bsid, h.acmod, h.lfe, sum(d.dependent for d in headers)) for h in headers[:1]]
+    judge.check("audio setup: a dec3 box that says what syncframes say", told[:1] == found and not box.left, lambda: f"{where}: {told}, is {found}, {box.left} bytes too many")
 
 
 def units_of(stream):
@@ -336,8 +364,17 @@ def units_of(stream):
     return pictures, frames, faults
 
 
-def judge_sample_aes(judge, data, plain, key, iv, where):
+def without_sound(stream):
+    for pid in [p for p, kind in stream.types.items() if kind in mpegts.AUDIO]:
+        del stream.types[pid]
+    return stream
+
+
+def judge_sample_aes(judge, data, plain, key, iv, where, lacking=()):
     stream, reference = mpegts.read(data), mpegts.read(plain)
+    if "audio" in lacking:
+        judge.check("sound that cannot be encrypted is left out", stream.pid(mpegts.AUDIO) is None, lambda: f"{where}: {stream.types}")
+        reference = without_sound(reference)
     judge.check("packets, counters and tables", not stream.faults, lambda: f"{where}: {stream.faults[0]}")
     judge_tables(judge, stream, reference, where)
     pictures, frames, faults = units_of(stream)
@@ -354,15 +391,17 @@ def judge_sample_aes(judge, data, plain, key, iv, where):
             if h264.kind(other) in (h264.SLICE, h264.IDR) and len(other) > 48:
                 long, unchanged = long + 1, unchanged + (nal == other)
             judge.check("no start code within a NAL unit", not any(code in nal for code in (b"\0\0\0", b"\0\0\1", b"\0\0\2")), f"{where} picture {number}")
+    undone = dolby_of_sample_aes if stream.types.get(stream.pid(mpegts.AUDIO)) in DOLBY else frame_of_sample_aes
     for number, (frame, other) in enumerate(zip(frames, clear_frames)):
-        judge.check("decrypted audio frames are the clear ones", frame_of_sample_aes(frame.data, key, iv) == other.data, f"{where} frame {number}")
+        judge.check("decrypted audio frames are the clear ones", undone(frame.data, key, iv) == other.data, f"{where} frame {number}")
+        judge.check("the first 16 bytes of a frame are clear", frame.data[:16] == other.data[:16], f"{where} frame {number}")
         if len(other.data) >= 32:
             long, unchanged = long + 1, unchanged + (frame.data == other.data)
     judge.check("NAL units and frames are encrypted", long > 0, where)
     judge.check("every encrypted one is changed", not unchanged, lambda: f"{where}: {unchanged} of {long} are not")
 
 
-def judge_ts(judge, rendition, clear, key_at, lead, ivs):
+def judge_ts(judge, rendition, clear, key_at, lead, ivs, lacking=()):
     """`ivs`: key → IV, of those that only the media tells; filled here."""
     for part, plain in zip(rendition.parts, clear.parts):
         judge.equal("segments in number", len(part.segments), len(plain.segments), rendition.name)
@@ -385,7 +424,7 @@ def judge_ts(judge, rendition, clear, key_at, lead, ivs):
                 judge.check("no block stays clear", not {segment.data[i:i + 16] for i in range(0, len(segment.data), 16)}
                             & {other.data[i:i + 16] for i in range(0, len(other.data), 16)}, where)
             else:
-                judge_sample_aes(judge, segment.data, other.data, key, iv, where)
+                judge_sample_aes(judge, segment.data, other.data, key, iv, where, lacking)
 
 
 # ---------------------------------------------------------------- both
@@ -397,9 +436,9 @@ def judge_clear(judge, rendition, clear):
         judge.check("clear renditions are the clear ones", same and cenc.read_protection(part.init.entries[0]) is None, rendition.name)
 
 
-def judge_decrypt(report, subject, encrypted, clear, keys, key_at=None, counters=None, lead=0, key_of=None):
+def judge_decrypt(report, subject, encrypted, clear, keys, key_at=None, counters=None, lead=0, key_of=None, lacking=()):
     """`key_at`: attributes of an EXT-X-KEY → key and, where the tag does not say it, IV, for transport streams. `counters`: shared by titles with the same keys.
-    `key_of`: rendition → False where it is to stay clear.
+    `key_of`: rendition → False where it is to stay clear. `lacking`: "audio" where SAMPLE-AES has no word for the clear one's sound.
     """
     ivs = {}
     counters = Counters() if counters is None else counters
@@ -412,7 +451,7 @@ def judge_decrypt(report, subject, encrypted, clear, keys, key_at=None, counters
             elif rendition.cmaf:
                 judge_cmaf(judge, rendition, plain, keys, counters, lead)
             else:
-                judge_ts(judge, rendition, plain, key_at, lead, ivs)
+                judge_ts(judge, rendition, plain, key_at, lead, ivs, lacking)
 
 
 def kid_in(text):

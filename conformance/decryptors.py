@@ -27,6 +27,7 @@ from report import Report
 from walkers import cenc, h264, mpegts
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+MPEG_AUDIO = (0x69, 0x6B)
 PACKAGER = os.path.join(HERE, "players", "node_modules", "shaka-packager", "index.js")
 
 
@@ -117,7 +118,9 @@ def judge_cmaf(judge, encrypted, clear, keys):
                 key = keys[protection.kid]
                 found, complaint = hashes(path, kind, ("-decryption_key", key.hex()))
                 compare(judge, "ffmpeg", found, complaint, wanted, where)
-                if packager()[0]:
+                if packager()[0] and part.init.object_type in MPEG_AUDIO:
+                    judge.skip("Shaka Packager", "it cannot read MPEG audio in MP4 (mp4a with an object type of 0x69 or 0x6B)")
+                elif packager()[0]:
                     out, complaint = by_packager(path, kind, protection.kid, key, folder)
                     found, more = of_file(out, kind) if not complaint else ([], "")
                     compare(judge, "Shaka Packager", found, complaint or more, wanted, where)
@@ -128,13 +131,15 @@ def several_slices(data):
     return bool(pictures) and sum(h264.kind(n) in (h264.SLICE, h264.IDR) for n in h264.annex_b(bytes(pictures[0].payload))) > 1
 
 
-def judge_playlists(judge, encrypted, clear):
+def judge_playlists(judge, encrypted, clear, lacking=()):
     """ffmpeg plays the playlists themselves and fetches the key.
 
     Its reader of SAMPLE-AES spoils the picture that is decoded last, and pictures of several slices: those are left out.
     """
     for rendition, other in zip(encrypted.renditions, clear.renditions):
         for kind in ["video", "audio"] if rendition.kind == "muxed" else [rendition.kind]:
+            if kind in lacking:
+                continue
             wanted, complaint = hashes(other.playlist.url, kind)
             if not wanted:
                 continue
@@ -146,13 +151,14 @@ def judge_playlists(judge, encrypted, clear):
             compare(judge, "ffmpeg plays the playlist", found, complaint, wanted, rendition.name, leave_out=4 if sample_aes else 0)
 
 
-def judge_decryptors(report, subject, encrypted, clear, keys):
+def judge_decryptors(report, subject, encrypted, clear, keys, lacking=()):
+    """`lacking`: kinds of media that the encrypted one cannot carry."""
     with report.judge("decryptors", subject) as judge:
         if ffmpeg()[0] is None:
             judge.skip("ffmpeg and Shaka Packager", ffmpeg()[1])
             return
         if encrypted.format == "HLS":
-            judge_playlists(judge, encrypted, clear)
+            judge_playlists(judge, encrypted, clear, lacking)
             return
         if packager()[0] is None:
             judge.skip("Shaka Packager", packager()[1])

@@ -22,6 +22,7 @@ import leaks
 import manifests
 import parsers
 import presentation
+import quirks
 import signalling
 from keys import Key, Keys, raw_key
 from licences import Licences
@@ -34,7 +35,10 @@ CLEAR = {"clear-dash": ("DASH", SECONDS), "clear-cmaf": ("HLS_CMAF", SECONDS), "
 CLEAR_OF = {"DASH": "clear-dash", "HLS_CMAF": "clear-cmaf", "HLS": "clear-hls"}
 # The titles that every configuration is tried on, and those that players see.
 FEW = {"sliced", "codecs-change", "video-only"}
-SLICED = "sliced"
+SLICED, SLICED_HEVC = "sliced", "sliced-hevc"
+# Of testdata/quirks, those whose codecs, or ways to cut pictures into slices, no other title has. Each is tried on what is wide.
+CODECS = ["hevc-main", "hevc-main10-hdr10", "hevc-main10-hlg", "hevc-open-gop", "field-pairs", "mbaff", "eight-slices",
+          "ac3-stereo", "ac3-surround", "eac3-surround", "eac3-dvb-descriptor", "mp2", "mp3", "he-aac", "he-aac-v2"]
 SEED = "5b" * 32
 TOKEN = "judges-token-7b1f0c6e2d"
 
@@ -122,21 +126,32 @@ def served_plan(server):
     ]
 
 
-def make_sliced(folder):
-    """A title of two sizes, each of several slices a picture: one with CABAC and weighted prediction, one with CAVLC."""
-    variants = [("720p", "1280x720", ["-x264-params", "slices=4:ref=4:weightp=2:bframes=3:b-pyramid=strict:scenecut=0"], "400k"),
-                ("360p", "640x360", ["-x264-params", "slices=3:ref=2:cabac=0:bframes=3:b-pyramid=strict:weightp=0:scenecut=0"], "200k")]
+# (folder, size, encoder and its options, bit rate, codec string) of pictures that are cut into several slices.
+AVC = ["-c:v", "libx264", "-preset", "veryfast", "-g", "48", "-keyint_min", "48", "-x264-params"]
+SLICES = [("720p", "1280x720", [*AVC, "slices=4:ref=4:weightp=2:bframes=3:b-pyramid=strict:scenecut=0"], "400k", "avc1.64001f"),
+          ("360p", "640x360", [*AVC, "slices=3:ref=2:cabac=0:bframes=3:b-pyramid=strict:weightp=0:scenecut=0"], "200k", "avc1.64001f")]
+HEVC_SLICES = [("360p", "640x360", ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params",
+                                    "log-level=error:pools=1:frame-threads=1:slices=4:wpp=1:ref=4:weightp=1:weightb=1:bframes=3:ctu=32:keyint=48:min-keyint=48:scenecut=0"],
+                "200k", "hvc1.1.6.L63.90")]
+
+
+def make_sliced(folder, variants, seconds):
+    """A title of several slices a picture. Of H.264: one size with CABAC and weighted prediction, one with CAVLC; of HEVC with rows that begin anew."""
     master = "#EXTM3U\n"
-    for name, size, options, rate in variants:
+    for name, size, encoder, rate, codec in variants:
         os.makedirs(os.path.join(folder, name))
         subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", f"testsrc2=size={size}:rate=24", "-f", "lavfi", "-i",
-                        "aevalsrc='0.2*sin(2*PI*(200+15*t)*t)|0.2*sin(2*PI*(300+20*t)*t)':s=48000", "-t", "12", "-fflags", "+bitexact", "-threads", "1",
-                        "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", *options, "-b:v", rate, "-g", "48", "-keyint_min", "48", "-c:a", "aac", "-b:a", "64k",
-                        "-f", "hls", "-hls_time", "6", "-hls_playlist_type", "vod", "-hls_segment_filename", os.path.join(folder, name, "%03d.ts"),
+                        "aevalsrc='0.2*sin(2*PI*(200+15*t)*t)|0.2*sin(2*PI*(300+20*t)*t)':s=48000", "-t", str(seconds), "-fflags", "+bitexact", "-threads", "1",
+                        *encoder, "-pix_fmt", "yuv420p", "-b:v", rate, "-c:a", "aac", "-b:a", "64k",
+                        "-f", "hls", "-hls_time", str(seconds // 2), "-hls_playlist_type", "vod", "-hls_segment_filename", os.path.join(folder, name, "%03d.ts"),
                         os.path.join(folder, name, "media.m3u8")], check=True, timeout=120)
-        master += f"#EXT-X-STREAM-INF:BANDWIDTH={int(rate[:-1]) * 1500},RESOLUTION={size},CODECS=\"avc1.64001f,mp4a.40.2\"\n{name}/media.m3u8\n"
+        master += f"#EXT-X-STREAM-INF:BANDWIDTH={int(rate[:-1]) * 1500},RESOLUTION={size},CODECS=\"{codec},mp4a.40.2\"\n{name}/media.m3u8\n"
     with open(os.path.join(folder, "master.m3u8"), "w") as f:
         f.write(master)
+
+
+def can_make_hevc():
+    return "libx265" in subprocess.run(["ffmpeg", "-hide_banner", "-encoders"], capture_output=True, text=True, timeout=30).stdout
 
 
 @contextmanager
@@ -169,7 +184,7 @@ class Titles:
 
     def __init__(self, assets, masters=None):
         """`masters`: title → its stored master playlist."""
-        self.masters = masters or {}
+        self.masters, self.assets = masters or {}, assets
         self.urls = {name: {e["packagingConfiguration"]: e["url"] for e in a["egressEndpoints"] if e.get("url")} for name, a in assets.items()}
 
     def load(self, title, configuration):
@@ -189,6 +204,27 @@ def register(report, origin, configurations):
     return taken
 
 
+def uncarried(fragments, configuration):
+    """What a configuration cannot carry of a title, by the codecs in its fragments: pictures, sound, or nothing."""
+    inits = [p.init for r in fragments.renditions for p in r.parts] if configuration.package_type == "HLS" else []
+    out = {"video" for i in inits if i.entry in ("hvc1", "hev1")}
+    if configuration.encryption.get("method") == "SAMPLE_AES":
+        out |= {"audio" for i in inits if i.object_type in (0x69, 0x6B)}
+    return out
+
+
+def judge_uncarried(report, subject, titles, title, configuration, lacking):
+    """What cannot be carried is not there, and the report says so."""
+    with report.judge("drm", subject) as judge:
+        url = titles.urls[title].get(configuration.name)
+        if "video" in lacking:
+            quirks.judge_omitted(judge, titles.assets[title], configuration.package_type, url)
+            return
+        judge.skip("the report says that sound is left out", "it is written at ingest, and tells of clear packages")
+        master = presentation.load(url).master
+        judge.check("no stream has sound that is left out", all(codec.startswith("avc") for v in master.variants for codec in v["CODECS"].split(",")), lambda: f"{master.variants}")
+
+
 def judge_title(title, titles, taken, keys, expected):
     """All configurations of one title, in a process of its own: rows of the report, IVs that were used, keys, seconds."""
     presentation.forget()
@@ -196,20 +232,28 @@ def judge_title(title, titles, taken, keys, expected):
     for c in [c for c in taken if c.wide or title in FEW]:
         subject = f"{title} {c.name}"
         try:
+            fragments = loaded["DASH"] = loaded.get("DASH") or titles.load(title, CLEAR_OF["DASH"])
+            lacking = uncarried(fragments, c)
+            if lacking:
+                judge_uncarried(report, subject, titles, title, c, lacking)
+            if "video" in lacking:
+                continue
             clear = loaded.setdefault(c.package_type, None) or titles.load(title, CLEAR_OF[c.package_type])
             loaded[c.package_type], encrypted = clear, titles.load(title, c.name)
         except Exception as error:      # whatever it is, the others are still judged
             report.add("drm", subject, "manifests can be loaded", False, f"{type(error).__name__}: {error}")
             continue
         loaded[c.name] = encrypted
-        decrypt.judge_decrypt(report, subject, encrypted, clear, keys, key_at(c, keys), counters, c.lead, c.key_of)
+        decrypt.judge_decrypt(report, subject, encrypted, clear, keys, key_at(c, keys), counters, c.lead, c.key_of, lacking)
+        if c.package_type == "HLS" and title in FEW:
+            judge_clip(report, subject, titles.urls[title], c, keys)
         signalling.judge_signalling(report, subject, encrypted, signalling.Asked(c.encryption, c.key_of, keys))
         if c.package_type != "HLS" and title in FEW:
             boxes.judge_boxes(report, subject, encrypted)
         if title in FEW and title in titles.masters and c.encryption.get("method") != "AES_128":
             manifests.judge_manifests(report, subject, encrypted, presentation.load(titles.masters[title]), SECONDS)
         if (c.wide or c.lead or not c.keys) and not (c.package_type == "HLS" and FAIRPLAY in c.encryption["systemIds"]):
-            decryptors.judge_decryptors(report, subject, encrypted, clear, keys)
+            decryptors.judge_decryptors(report, subject, encrypted, clear, keys, lacking)
         if title == SLICED:
             delivery.judge_delivery(report, subject, encrypted, thorough=False)
     if "cmaf-cenc" in loaded and "dash-cenc-twin" in loaded:
@@ -217,6 +261,18 @@ def judge_title(title, titles, taken, keys, expected):
             mine, other = manifests.segment_urls(loaded["cmaf-cenc"]), manifests.segment_urls(loaded["dash-cenc-twin"])
             judge.check("DASH and HLS_CMAF of one encryption share every URL", mine == other, lambda: f"{sorted(mine ^ other)[:2]}")
     return report.rows, report.used, counters.used, keys.asked, time.monotonic() - started
+
+
+def judge_clip(report, subject, urls, c, keys):
+    """Cut off the first segment: what is left still decrypts, with the IVs that its playlist tells or implies."""
+    try:
+        clear, encrypted = (presentation.load(f"{urls[name]}?start={SECONDS}") for name in (CLEAR_OF["HLS"], c.name))
+    except Exception as error:
+        report.add("drm", subject, "clips can be loaded", False, f"{type(error).__name__}: {error}")
+        return
+    cut_off = encrypted.renditions[0].parts[0].segments[0].sequence
+    report.add("drm", subject, "a clip counts its segments as the whole does", cut_off == 1, f"the first is number {cut_off}")
+    decrypt.judge_decrypt(report, f"{subject} clip", encrypted, clear, keys, key_at(c, keys), None, max(0, c.lead - cut_off), c.key_of)
 
 
 def judge_titles(report, titles, taken, keys):
@@ -252,7 +308,7 @@ def key_at(configuration, keys):
 
 def judge_kept(report, origin, taken, titles):
     """What a GET shows, without secrets, a PUT takes, and nothing changes."""
-    title = next(iter(titles.urls))
+    title = SLICED if SLICED in titles.urls else next(iter(titles.urls))
     for c in taken:
         with report.judge("drm", c.name) as judge:
             path = f"/v1/packaging-groups/{GROUP}/packaging-configurations/{c.name}"
@@ -283,14 +339,21 @@ def judge_leaks(report, origin, keys, taken, titles, traces):
             leaks.judge_files(judge, "log", secrets, [served])
 
 
-def run(report, binary, chosen, sources, asked, scratch, out):
-    """`chosen`: run.Sample of each title, by the names of `sources`."""
+def run(report, binary, chosen, sources, asked, scratch, out, narrowed=()):
+    """`chosen`: run.Sample of each title, by the names of `sources`. `narrowed`: names of assets, if not all are wanted."""
     started = time.monotonic()
-    if {"drm", "drmplayers"} & asked and not os.path.isdir(os.path.join(scratch, "made", SLICED)):
-        os.makedirs(os.path.join(scratch, "made", SLICED))
-        make_sliced(os.path.join(scratch, "made", SLICED))
+    made = os.path.join(scratch, "made")
+    make_sliced(os.path.join(made, SLICED), SLICES, 12)
     wanted = {s.name: (s.source, s.path) for s in chosen if "drm" in asked or s.name in FEW}
+    if "drm" in asked:
+        wanted |= {n: ("default", f"quirks/{n}/master.m3u8") for n in CODECS if not narrowed or n in narrowed}
     wanted[SLICED] = ("made", f"{SLICED}/master.m3u8")
+    if "drm" in asked and (not narrowed or SLICED_HEVC in narrowed):
+        if can_make_hevc():
+            make_sliced(os.path.join(made, SLICED_HEVC), HEVC_SLICES, 8)
+            wanted[SLICED_HEVC] = ("made", f"{SLICED_HEVC}/master.m3u8")
+        else:
+            report.skip("drm", SLICED_HEVC, "all", "this ffmpeg has no libx265 to make it with")
     keys = Keys()
     serving = key_server(binary, os.path.join(out, "key-server.log")) if has_key_server(binary) else nullcontext()
     with Licences(keys, os.path.join(scratch, "spoilt")) as licences, serving as server:
@@ -301,7 +364,7 @@ def run(report, binary, chosen, sources, asked, scratch, out):
         for c in configurations:
             keys.add(c.keys)
         settings = {"PACKORIGIN_TELEMETRY_LOG": "debug", "PACKORIGIN_EGRESS_ALLOW_HOSTS": "127.0.0.1", "PACKORIGIN_TELEMETRY_OTLP_ENDPOINT": licences.url}
-        roots = sources | {"made": "file://" + os.path.join(scratch, "made")}
+        roots = sources | {"made": "file://" + made}
         with Origin(binary, roots, os.path.join(out, "packorigin-drm.log"), settings) as origin:
             taken = register(report, origin, configurations)
             if not taken:

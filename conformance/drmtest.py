@@ -116,6 +116,27 @@ def in_pmt(old, new):
     return go
 
 
+def in_setup(at, by):
+    """Changes a byte of the audio setup's data in every PMT."""
+    def go(data):
+        stream = mpegts.read(data)
+        body = next(body for pid in stream.types for tag, body in stream.descriptors[pid] if tag == 5 and body[:4] == b"apad")
+        return in_pmt(body, patch(body, 12 + at, bytes([body[12 + at] ^ by])))(data)
+    return go
+
+
+def sound_changed(at):
+    """Changes a byte of the first syncframe."""
+    def go(data):
+        stream = mpegts.read(data)
+        frame = bytes(stream.units(mpegts.AUDIO)[0].payload[:16])
+        place = data.find(frame)
+        if place < 0 or place % 188 > 187 - at:
+            raise ValueError("no whole start of a syncframe in one packet")
+        return change(place + at, 0x0F)(data)
+    return go
+
+
 def within_picture(data):
     """Changes the last byte of a packet well within a picture."""
     at = packet_where(data, of_kind(mpegts.VIDEO, False), 3)
@@ -196,6 +217,33 @@ OF_SAMPLE_AES = [
     ("segment", in_pmt(b"zaac", b"zaax"), "decrypt", "audio setup"),
     ("plain", None, "decrypt", "stream type says encrypted"),
 ]
+# Of codecs that few titles have; what others show already is not tried again.
+HEVC = [
+    ("segment", in_first_range, "decrypt", "decrypted samples are the clear ones"),
+    ("keys", None, "decrypt", "decrypted samples are the clear ones"),
+    ("plain", None, "decrypt", "every encrypted sample is changed"),
+    ("init", in_box(ENTRY + "/sinf/frma", 0, lambda d: b"hev1"), "decrypt", "init: frma"),
+    ("keys", None, "decryptors", "ffmpeg: pictures and sound"),
+    ("keys", None, "decryptors", "Shaka Packager: pictures and sound"),
+]
+DOLBY = [
+    ("segment", sound_changed(40), "decrypt", "decrypted audio frames are the clear ones"),
+    ("segment", sound_changed(9), "decrypt", "the first 16 bytes of a frame are clear"),
+    ("keys", None, "decrypt", ""),
+    ("plain", None, "decrypt", "stream type says encrypted"),
+]
+OF_AC3 = [
+    ("segment", in_pmt(b"\xc1\xe1", b"\x81\xe1"), "decrypt", "stream type says encrypted"),
+    ("segment", in_pmt(b"ac3d", b"ec3d"), "decrypt", "private data indicator"),
+    ("segment", in_pmt(b"zac3", b"zec3"), "decrypt", "audio setup: registration"),
+    ("segment", in_pmt(b"\x0a\x0b\x77", b"\x0a\x0b\x78"), "decrypt", "audio setup: the first ten bytes"),
+]
+OF_EAC3 = [
+    ("segment", in_pmt(b"\xc2\xe1", b"\x87\xe1"), "decrypt", "stream type says encrypted"),
+    ("segment", in_pmt(b"ec3d", b"ac3d"), "decrypt", "private data indicator"),
+    ("segment", in_pmt(b"zec3", b"zac3"), "decrypt", "audio setup: registration"),
+    ("segment", in_setup(3, 1), "decrypt", "audio setup: a dec3 box"),
+]
 
 
 def plan_for(out):
@@ -243,16 +291,17 @@ def spoil_pair(target, how, out, clear):
     """As selftest.spoil; `plain` puts the clear segment where the encrypted one was."""
     if target != "plain":
         return spoil(target, how, out)
-    a, b = (p.of("video", "muxed")[0].parts[0].segments[1] for p in (out, clear))
+    a, b = (p.of("video", "muxed")[0].parts[0].segments[:2][-1] for p in (out, clear))
     kept = {a.url: presentation.fetch(a.url)}
     presentation._bytes[a.url] = b.data
     return kept
 
 
-def judge_one(report, subject, url, clear_url, keys, key_at, asked):
+def judge_one(report, subject, url, clear_url, keys, key_at, asked, plan=None):
+    """`plan`: other ways to spoil it than those of `plan_for`."""
     out, clean, wrong = presentation.load(url), {}, {}
     with report.judge("selftest", subject) as judge:
-        for index, (target, how, name, check) in enumerate(plan_for(out)):
+        for index, (target, how, name, check) in enumerate(plan or plan_for(out)):
             if out.format == "HLS" and asked.systems is None and check.startswith("EXT-X-KEY"):
                 continue            # only who knows what was configured can tell
             if name == "decryptors" and (out.format == "HLS" or not decryptors.ffmpeg()[0]):
@@ -301,15 +350,18 @@ def judge_leaks(report):
 
 
 def judge_judges(report, titles, configurations, keys):
-    """One configuration of each kind, on the title that has several slices."""
-    from drm import CLEAR_OF, SLICED, key_at
+    """One configuration of each kind, on the title that has several slices, and what is special to other codecs."""
+    from drm import CLEAR_OF, SLICED, SLICED_HEVC, key_at
     judge_leaks(report)
-    for name in ("dash-cenc", "dash-cbcs", "cmaf-cbcs", "cmaf-cenc", "hls-aes-128", "hls-sample-aes", "hls-fairplay"):
+    wanted = [(SLICED, name, None) for name in ("dash-cenc", "dash-cbcs", "cmaf-cbcs", "cmaf-cenc", "hls-aes-128", "hls-sample-aes", "hls-fairplay")]
+    wanted += [(SLICED_HEVC, "dash-cenc", HEVC + OF_CENC), (SLICED_HEVC, "cmaf-cbcs", HEVC + OF_CBCS),
+               ("ac3-surround", "hls-sample-aes", DOLBY + OF_AC3), ("eac3-surround", "hls-sample-aes", DOLBY + OF_EAC3)]
+    for title, name, plan in wanted:
         c = configurations.get(name)
-        if c and name in titles.urls[SLICED]:
+        if c and name in titles.urls.get(title, {}):
             presentation.forget()
-            judge_one(report, f"{SLICED} {name}", titles.urls[SLICED][name], titles.urls[SLICED][CLEAR_OF[c.package_type]], keys,
-                      lambda k, c=c: key_at(c, k), signalling.Asked(c.encryption, c.key_of, keys))
+            judge_one(report, f"{title} {name}", titles.urls[title][name], titles.urls[title][CLEAR_OF[c.package_type]], keys,
+                      lambda k, c=c: key_at(c, k), signalling.Asked(c.encryption, c.key_of, keys), plan)
 
 
 def main(path, clear, *urls):

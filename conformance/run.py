@@ -4,7 +4,7 @@
 usage: conformance/run.sh [--only JUDGE,...] [--assets NAME,...] [--keep] [BINARY]
 
 BINARY defaults to target/release/packorigin, then target/debug/packorigin. Judges: ingest, sharing, frames, boxes,
-manifests, ts, texts, delivery, selftest, quirks, parsers, media, players, drm, drmplayers. `--keep` leaves the origin running and prints the URLs, for one judge alone
+manifests, ts, texts, delivery, selecting, selftest, quirks, parsers, media, players, drm, drmplayers. `--keep` leaves the origin running and prints the URLs, for one judge alone
 (`python3 conformance/boxes.py URL`). Assets come from testdata/ and, where it exists, from a folder of real-world
 media: PACKORIGIN_TEST_MEDIA, or ../shared/media beside the project.
 
@@ -29,6 +29,7 @@ import mediatable
 import parsers
 import presentation
 import quirks
+import selecting
 import selftest
 import texts
 import ts
@@ -39,7 +40,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 TESTDATA = os.path.join(ROOT, "testdata")
 OUT = os.path.join(HERE, "out")
-JUDGES = ["ingest", "sharing", "frames", "boxes", "manifests", "ts", "texts", "delivery", "selftest", "quirks", "parsers", "media", "players", "drm", "drmplayers"]
+JUDGES = ["ingest", "sharing", "frames", "boxes", "manifests", "ts", "texts", "delivery", "selecting", "selftest", "quirks", "parsers", "media", "players", "drm", "drmplayers"]
 
 CONFIGURATIONS = {
     "hls-6": ("HLS", 6), "dash-6": ("DASH", 6), "cmaf-6": ("HLS_CMAF", 6),
@@ -63,6 +64,8 @@ QUIRK_PLAYERS = [("hlsjs", "quirk-hls"), ("dashjs", "quirk-dash"), ("shaka", "qu
 PLAYERS = [("hlsjs", "hls-6"), ("hlsjs", "hls-apart"), ("hlsjs", "cmaf-6"), ("dashjs", "dash-6"), ("shaka", "hls-6"), ("shaka", "cmaf-6"), ("shaka", "dash-6")]
 
 
+# The lowest tones of the languages, the default one first.
+TONES = {"languages": {"en": 200, "de": 260}}
 # Texts, with what is shown when in expected.json; the last configuration is for them alone.
 SUBTITLED = ["subtitles", "subtitles-break"]
 TEXT_CONFIGURATIONS = {k: CONFIGURATIONS[k] for k in ("hls-6", "dash-6", "cmaf-6", "hls-2", "dash-4", "cmaf-4")} | {
@@ -142,6 +145,10 @@ def judge_sample(report, sample, asked):
             report.add("run", subject, "manifests can be loaded", False, f"{type(error).__name__}: {error}")
             continue
         judge_one(report, subject, configuration, loaded[configuration], sample, asked)
+    if "selecting" in asked and sample.name == "ladder":
+        for configuration in loaded:
+            if sample.configurations[configuration][1] == 6:
+                selecting.judge_selecting(report, f"{sample.name} {configuration}", sample.urls[configuration], sample.original)
     if "selftest" in asked and sample.name == "ladder":
         for configuration in loaded:
             if sample.configurations[configuration][1] == 6:
@@ -183,7 +190,7 @@ def job(report, player, sample, configuration):
     # A player that reads TS takes each period's sound to its last sample, a frame or two past the last picture.
     tolerance = 0.1 * (len(out.renditions[0].parts) if out.format == "HLS" else 1)
     return {"player": player, "subject": subject, "tolerance": tolerance, "url": sample.urls[configuration], "duration": float(out.duration),
-            "sizes": sorted({m.size for m in medias if m.size}), "audio": any(m.channels for m in medias)}
+            "tones": TONES.get(sample.name), "sizes": sorted({m.size for m in medias if m.size}), "audio": any(m.channels for m in medias)}
 
 
 def run_players(report, list_of_samples, list_of_quirks):
@@ -286,7 +293,7 @@ def main():
                     pass
             alive = origin.process.poll() is None
         if {"drm", "drmplayers"} & asked:
-            run_drm(report, binary(args.binary), chosen, sources, asked, scratch)
+            run_drm(report, binary(args.binary), chosen, sources, asked, scratch, wanted)
         if not args.keep:
             report.add("run", "packorigin", "stays up to the end", alive, origin.tail(5))
             report.add("run", "packorigin", "stops on SIGTERM with exit code 0", origin.stopped_cleanly and origin.process.returncode == 0,
@@ -296,13 +303,13 @@ def main():
     return code
 
 
-def run_drm(report, program, chosen, sources, asked, scratch):
+def run_drm(report, program, chosen, sources, asked, scratch, narrowed):
     try:
         import drm
     except ImportError as error:
         report.skip("drm", "all", "all", f"{error} (pip install -r conformance/requirements.txt, in conformance/.venv or elsewhere)")
         return
-    drm.run(report, program, chosen, sources, asked, scratch, OUT)
+    drm.run(report, program, chosen, sources, asked, scratch, OUT, narrowed)
 
 
 def run(report, origin, chosen, asked, narrowed):

@@ -244,7 +244,7 @@ def spoil(target, change, out):
         kept = {a: presentation.fetch(a), b: presentation.fetch(b)}
         presentation._bytes.update({a: kept[b], b: kept[a]})
         return kept
-    url = {"segment": lambda: video.segments[1].url, "init": lambda: video.init_url, "master": lambda: out.url,
+    url = {"segment": lambda: video.segments[:2][-1].url, "init": lambda: video.init_url, "master": lambda: out.url,
            "playlist": lambda: out.renditions[0].playlist.url, "audio segment": lambda: out.of("audio")[0].parts[0].segments[1].url}[target]()
     kept = {url: presentation.fetch(url)}
     presentation._bytes[url] = change(kept[url])

@@ -90,6 +90,7 @@ pub fn configuration(package_type: PackageType) -> Configuration {
         stream_selection: StreamSelection::default(),
         encryption: None,
         on_source_error: OnSourceError::default(),
+        filter: None,
         audio_layout: Default::default(),
     }
 }

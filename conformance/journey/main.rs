@@ -15,5 +15,6 @@ mod media;
 mod origin;
 mod playing;
 mod protecting;
+mod selecting;
 mod slow_source;
 mod untidy;

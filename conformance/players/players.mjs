@@ -11,7 +11,8 @@
 // A screenshot of each is kept.
 //
 // Cannot prove that pictures are right (`frames.py`) or that Safari, televisions and other decoders agree.
-// Jobs: [{player, subject, url, duration?, tolerance?, sizes?: [[w, h]], audio?: bool}].
+// Jobs: [{player, subject, url, duration?, tolerance?, sizes?: [[w, h]], audio?: bool, tones?: {language: Hz}}]. With tones the
+// first language is heard, then the second, chosen while playing, without a stall.
 import { readFile, writeFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -48,6 +49,16 @@ async function drive({ page, call }, job, checks, screenshot, numbers) {
   checks.add("picture size", begun.width > 0 && sizes(begun), `${begun.width}x${begun.height}, source has ${JSON.stringify(job.sizes)}`);
   if (job.duration) checks.add("duration", Math.abs(begun.duration - job.duration) <= (job.tolerance ?? 0.1), `${begun.duration}, presentation has ${job.duration}`);
 
+  if (job.tones) {
+    const [first, other] = Object.keys(job.tones);
+    const spoken = await call("speak", other, job.tones);
+    numbers.heardAfter = spoken.waited;
+    checks.add("speaks the default language", spoken.before.includes(first), `heard ${spoken.before}`);
+    checks.add("changes the language in mid-play", spoken.done && !spoken.wrong.length && !spoken.errors.length,
+      `${other} ${spoken.done ? "" : "not "}heard after ${spoken.waited.toFixed(2)} s; then ${spoken.wrong.slice(0, 3)} ${spoken.errors[0] ?? ""}`);
+    checks.add("no stall while the language changes", spoken.stalls.length === 0, spoken.stalls.slice(0, 3).join("; "));
+  }
+
   const end = await call("finish", RATE);
   Object.assign(numbers, { endedAt: end.time, duration: end.duration });
   checks.add("no error", end.errors.length === 0, end.errors.join("; "));
@@ -81,6 +92,7 @@ async function main() {
     const failed = result.checks.filter((c) => !c.ok);
     console.log(`${result.player.padEnd(8)}${result.subject.padEnd(26)}${failed.length ? "FAIL" : "ok  "} start-up ${(result.numbers.startup ?? NaN).toFixed(2)} s, `
       + `${result.numbers.dropped} of ${result.numbers.frames} dropped, ended at ${result.numbers.endedAt?.toFixed(2)} of ${result.numbers.duration?.toFixed(2)}`
+        + (result.numbers.heardAfter === undefined ? "" : `, the other language after ${result.numbers.heardAfter.toFixed(2)} s`)
         + failed.map((c) => `\n    ${c.name}: ${c.detail}`).join(""));
     return result;
   });

@@ -92,7 +92,8 @@ class ParameterSets:
             p = read_picture(nal)
             self.pictures[p.id] = p
 
-    def feed_avcc(self, config):
+    def feed_config(self, config):
+        """What an avcC box holds."""
         at, count = 6, config[5] & 31
         for group in range(2):
             for _ in range(count):
@@ -193,12 +194,21 @@ def _header_bits(nal, sets, most):
     return whole - bits.left
 
 
+def is_slice(nal):
+    return kind(nal) in (SLICE, IDR)
+
+
 def header_sizes(nal, sets):
     """Bytes of NAL header and slice header, emulation prevention bytes among them counted: every value that is right.
 
     There are two where an emulation prevention byte stands exactly at the end, one otherwise.
     """
-    wanted, read, zeros, at = (header_bits(nal, sets) + 7) // 8, 0, 0, 1
+    return sizes_of(nal, 1, (header_bits(nal, sets) + 7) // 8)
+
+
+def sizes_of(nal, at, wanted):
+    """The same from the bytes of the slice header that are `wanted` behind the NAL unit's, which has `at` bytes."""
+    read = zeros = 0
     while read < wanted:
         if zeros >= 2 and nal[at] == 3:
             zeros = 0

@@ -54,6 +54,7 @@ fn packaging(presentation: &Arc<Presentation>, package_type: PackageType) -> Res
         stream_selection: StreamSelection::default(),
         encryption: None,
         on_source_error: OnSourceError::default(),
+        filter: None,
         audio_layout: AudioLayout::default(),
         dash_subtitles: DashSubtitles::default(),
     };

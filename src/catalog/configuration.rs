@@ -9,6 +9,7 @@ use crate::model::policy::{
     AudioLayout, Configuration, DashSubtitles, Name, OnSourceError, PackageType, SegmentDuration,
     StreamOrder, StreamSelection,
 };
+use crate::plan::filter;
 
 /// A packaging configuration with what only operators care for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +50,7 @@ pub fn settings_to_text(configuration: &Configuration) -> Result<String> {
         stream_order: configuration.stream_selection.order,
         min_video_bits_per_second: configuration.stream_selection.min_video_bits_per_second,
         max_video_bits_per_second: configuration.stream_selection.max_video_bits_per_second,
+        filter: configuration.filter.as_ref().map(|filter| filter.as_str().to_owned()),
         encryption: configuration.encryption.clone(),
         on_source_error: (configuration.on_source_error != OnSourceError::default())
             .then_some(configuration.on_source_error),
@@ -66,6 +68,8 @@ pub fn settings_from_text(name: Name, text: &str) -> Result<Configuration> {
     let damaged = || Error::internal(format!("the stored settings of {name} are damaged"));
     let stored: StoredSettings =
         serde_json::from_str(text).map_err(|error| damaged().caused_by(error))?;
+    let filter = stored.filter.as_deref().map(filter::parse).transpose();
+    let filter = filter.map_err(|error| damaged().caused_by(error))?;
     let segment_duration =
         SegmentDuration::new(stored.segment_duration_seconds).ok_or_else(damaged)?;
     Ok(Configuration {
@@ -78,6 +82,7 @@ pub fn settings_from_text(name: Name, text: &str) -> Result<Configuration> {
             min_video_bits_per_second: stored.min_video_bits_per_second,
             max_video_bits_per_second: stored.max_video_bits_per_second,
         },
+        filter,
         encryption: stored.encryption,
         on_source_error: stored.on_source_error.unwrap_or_default(),
         audio_layout: stored.audio_layout.unwrap_or_default(),
@@ -96,6 +101,9 @@ struct StoredSettings {
     stream_order: StreamOrder,
     min_video_bits_per_second: u32,
     max_video_bits_per_second: u32,
+    /// As it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    filter: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     encryption: Option<Encryption>,
     /// Left out where it is the default, so that older programs read on.
@@ -122,6 +130,7 @@ mod tests {
                 min_video_bits_per_second: 1,
                 max_video_bits_per_second: 2,
             },
+            filter: Some(filter::parse("Video_Height:0-720").unwrap()),
             encryption: None,
             on_source_error: OnSourceError::Heal,
             audio_layout: AudioLayout::Separate,

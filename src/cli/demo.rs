@@ -112,6 +112,7 @@ pub(super) fn configuration(text: &str, package_type: PackageType) -> Result<Con
         stream_selection: StreamSelection::default(),
         encryption: None,
         on_source_error: OnSourceError::default(),
+        filter: None,
         audio_layout: AudioLayout::default(),
         dash_subtitles: DashSubtitles::default(),
     })

@@ -96,7 +96,9 @@ async fn export_target(
             let source = playback.source_reader(view)?;
             (file, package::segment(&source, &plan).await?.bytes)
         }
-        Target::Entry | Target::Media(_) | Target::Silence { .. } => return Err(missing()),
+        Target::Entry | Target::Media(_) | Target::Clip { .. } | Target::Silence { .. } => {
+            return Err(missing());
+        }
     };
     write(folder.join(file), &bytes).await
 }

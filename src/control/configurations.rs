@@ -22,6 +22,7 @@ use crate::model::policy::{
     AudioLayout, Configuration, Container, DashSubtitles, Name, OnSourceError, PackageType,
     SegmentDuration, StreamOrder, StreamSelection,
 };
+use crate::plan::filter;
 
 /// A packaging configuration.
 #[derive(Debug, Serialize, ToSchema)]
@@ -44,6 +45,9 @@ pub(super) struct ConfigurationBody {
     manifest_name: String,
     /// Which streams, in which order.
     stream_selection: StreamSelectionBody,
+    /// Which renditions of these; null shows all.
+    #[schema(required = true)]
+    filter: Option<String>,
     /// How media is encrypted; null leaves it clear. Secrets are not shown.
     #[schema(required = true)]
     encryption: Option<EncryptionBody>,
@@ -72,6 +76,7 @@ impl From<ConfigurationRecord> for ConfigurationBody {
             segment_duration,
             manifest_name,
             stream_selection,
+            filter,
             encryption,
             on_source_error,
             audio_layout,
@@ -89,6 +94,7 @@ impl From<ConfigurationRecord> for ConfigurationBody {
                 min_video_bits_per_second: stream_selection.min_video_bits_per_second,
                 max_video_bits_per_second: stream_selection.max_video_bits_per_second,
             },
+            filter: filter.map(|filter| filter.as_str().to_owned()),
             encryption: encryption.as_ref().map(EncryptionBody::from),
             on_source_error,
             audio_layout: match package_type.container() {
@@ -140,6 +146,11 @@ pub(super) struct SetConfiguration {
     manifest_name: Option<String>,
     /// All streams in source order if absent.
     stream_selection: Option<SetStreamSelection>,
+    /// Which renditions of these to show, as `name:value,value;name:…` such as
+    /// `video_height:0-720;audio_codec:aacl`; all if null or absent. A `filter` in the query of an
+    /// entry manifest applies to what this leaves.
+    #[schema(max_length = 1024)]
+    filter: Option<String>,
     /// How to encrypt media; null or absent leaves it clear. Assets of the group then need a
     /// content ID.
     encryption: Option<EncryptionBody>,
@@ -253,6 +264,8 @@ impl SetConfiguration {
         };
         let stream_selection =
             self.stream_selection.map(SetStreamSelection::checked).transpose()?.unwrap_or_default();
+        let filter = self.filter.as_deref().map(filter::parse).transpose();
+        let filter = filter.map_err(|e| Error::invalid("filter", format!("filter: {e}")))?;
         let stored = stored.and_then(|stored| stored.encryption.as_ref());
         let encryption = self
             .encryption
@@ -286,6 +299,7 @@ impl SetConfiguration {
                 segment_duration,
                 manifest_name,
                 stream_selection,
+                filter,
                 encryption,
                 on_source_error,
                 // Fragments know one layout: nothing to keep.

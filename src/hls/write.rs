@@ -22,6 +22,10 @@ pub fn master_playlist(manifest: &Manifest) -> String {
     if is_independent(manifest, None) {
         out.push_str(INDEPENDENT);
     }
+    if let Some(offset) = manifest.clip.as_ref().and_then(|clip| clip.start_offset) {
+        let offset = offset.seconds(Timescale::MPEG, 6);
+        let _ = writeln!(out, "#EXT-X-START:TIME-OFFSET={offset},PRECISE=YES");
+    }
     out.push_str(&session_keys(manifest));
     for group in &manifest.audio_groups {
         for member in &group.members {
@@ -46,7 +50,9 @@ pub fn media_playlist(manifest: &Manifest, id: RenditionId) -> Option<String> {
     // The target duration bounds EXTINF rounded to the nearest second (RFC 8216 4.3.3.1).
     let target = longest_segment(manifest, id).seconds(Timescale::MPEG, 0);
     let _ = writeln!(out, "#EXT-X-TARGETDURATION:{target}");
-    out.push_str("#EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-PLAYLIST-TYPE:VOD\n");
+    let first_number = manifest.clip.as_ref().and_then(|clip| clip.first_numbers.get(&id));
+    let _ = writeln!(out, "#EXT-X-MEDIA-SEQUENCE:{}", first_number.copied().unwrap_or(0));
+    out.push_str("#EXT-X-PLAYLIST-TYPE:VOD\n");
     if is_independent(manifest, Some(id)) {
         out.push_str(INDEPENDENT);
     }

@@ -13,7 +13,7 @@
 use sha2::{Digest, Sha256};
 
 use super::periods::{self, Stretch};
-use super::scan::{self, AudioSection, RawFrame, RawGroup, RawPicture, StreamScan, VideoSection};
+use super::scan::{AudioSection, Begin, RawFrame, RawGroup, RawPicture, StreamScan, VideoSection};
 use super::{findings, report};
 use crate::codec::AccessUnit;
 use crate::codec::aac::replication::Presence;
@@ -43,6 +43,9 @@ pub(super) struct ReadStream {
 
 /// Clocks of two streams that are further apart than this have nothing to do with each other.
 const UNRELATED_CLOCKS: i64 = 10 * 90_000;
+/// Sound may lead the pictures of a period by this much and run over the end of the one before: a
+/// quarter of a second.
+const USUAL_LEAD: Ticks = Ticks(90_000 / 4);
 /// 33-bit clocks repeat after this.
 const CLOCK_PERIOD: i64 = 1 << 33;
 /// Where IDR pictures are never further apart than this, recovery points between them do not count:
@@ -68,20 +71,32 @@ pub(super) fn presentation(
     let mut periods = Vec::with_capacity(period_count);
     let mut built: Vec<Vec<StreamPeriod>> = streams.iter().map(|_| Vec::new()).collect();
     let mut start = None;
+    let mut heard = Ticks::ZERO;
+    let mut sound_shifts = vec![Ticks::ZERO; streams.len()];
     for index in 0..period_count {
         let stretches: Vec<&Stretch> =
             aligned.streams.iter().filter_map(|stream| stream.get(index)).collect();
-        let clock = PeriodClock::of(&stretches, index, &streams, &mut found);
-        let start_of_period = *start.get_or_insert(clock.audio_lead);
+        let begin = aligned.begins.get(index).copied().unwrap_or(Begin::Announced);
+        for ((stretch, stream), shift) in stretches.iter().zip(&streams).zip(&mut sound_shifts) {
+            *shift = sound_shift(stretch, begin, *shift, index, stream, &mut found);
+        }
+        let clock = PeriodClock::of(&stretches, index, &streams, &sound_shifts, &mut found);
+        let start_of_period = match start {
+            None => clock.audio_lead,
+            // Sound that leads by more than usual is not heard together with what was before.
+            Some(end) if clock.audio_lead > USUAL_LEAD => clock.audio_lead.plus(heard).max(end),
+            Some(end) => clock.audio_lead.max(end),
+        };
         let placed: Vec<StreamPeriod> = stretches
             .iter()
-            .zip(&clock.zeros)
+            .zip(clock.zeros.iter().zip(&sound_shifts))
             .zip(&streams)
-            .map(|((stretch, zero), stream)| {
+            .map(|((stretch, (zero, shift)), stream)| {
                 let extension = claimed_extension(stream.declared.codecs.as_deref());
-                place(stretch, &stretches, *zero, start_of_period, extension)
+                place(stretch, &stretches, *zero, *shift, start_of_period, extension)
             })
             .collect();
+        heard = placed.iter().filter_map(sound_end).fold(heard, Ticks::max);
         let end = period_end(&placed).unwrap_or(start_of_period);
         periods.push(Period { start: start_of_period, duration: end.minus(start_of_period) });
         start = Some(end);
@@ -150,6 +165,7 @@ impl PeriodClock {
         stretches: &[&Stretch],
         index: usize,
         streams: &[ReadStream],
+        sound_shifts: &[Ticks],
         findings: &mut Findings,
     ) -> Self {
         // Sound of its own may begin before the pictures that it goes with.
@@ -194,16 +210,53 @@ impl PeriodClock {
             .collect();
         let audio_lead = stretches
             .iter()
-            .zip(&zeros)
-            .filter_map(|(stretch, zero)| {
+            .zip(zeros.iter().zip(sound_shifts))
+            .filter_map(|(stretch, (zero, shift))| {
                 let (_, at) = stretch.audio.as_ref()?.anchors.first()?;
-                Some(zero.minus(moved_near(*at, *zero)))
+                Some(zero.minus(moved_near(at.plus(*shift), *zero)))
             })
             .max()
             .unwrap_or_default()
             .max(Ticks::ZERO);
         Self { zeros, audio_lead }
     }
+}
+
+/// What brings the sound of a stretch to the clock of its pictures: nothing, except where the clock
+/// of one of them jumped without the other's. Then they are taken to begin together, and what that
+/// needs holds until both are in step again. `before` is that of the period before.
+fn sound_shift(
+    stretch: &Stretch,
+    begin: Begin,
+    before: Ticks,
+    index: usize,
+    stream: &ReadStream,
+    findings: &mut Findings,
+) -> Ticks {
+    if begin == Begin::Announced {
+        return Ticks::ZERO;
+    }
+    let picture = stretch.video.as_ref().and_then(|video| video.groups.first());
+    let sound = stretch.audio.as_ref().and_then(|audio| audio.anchors.first());
+    let (Some(picture), Some((_, sound))) = (picture, sound) else { return before };
+    let distance = |shift| moved_near(sound.plus(shift), picture.time).minus(picture.time);
+    let related = |shift| distance(shift).0.abs() <= UNRELATED_CLOCKS;
+    let is_jump = matches!(begin, Begin::ClockJump { .. });
+    let Some(shift) = [Ticks::ZERO, before].into_iter().find(|shift| related(*shift)) else {
+        if !is_jump {
+            return before;
+        }
+        let apart = distance(Ticks::ZERO);
+        let detail = format!(
+            "the clock of sound or pictures jumped alone, and sound is {} s away from the \
+             pictures; both are taken to begin together",
+            apart.seconds(Timescale::MPEG, 1)
+        );
+        let place = Place { period: Some(index as u32), ..Place::stream(&stream.declared.uri) };
+        findings.add(FindingCode::ClocksDiffer, place, detail);
+        return Ticks::ZERO.minus(apart);
+    };
+    shift
 }
 
 /// When the first picture is shown.
@@ -227,6 +280,7 @@ fn place(
     stretch: &Stretch,
     all: &[&Stretch],
     zero: Ticks,
+    sound_shift: Ticks,
     start: Ticks,
     claimed: AacExtension,
 ) -> StreamPeriod {
@@ -242,8 +296,9 @@ fn place(
             Some(video.groups.iter().map(|group| group.time.plus(shift)).collect())
         })
     });
-    let audio = stretch.audio.as_ref();
-    let audio = audio.and_then(|audio| place_audio(audio, clock_offset, cuts.as_deref(), claimed));
+    let audio = stretch.audio.as_ref().and_then(|audio| {
+        place_audio(audio, clock_offset.minus(sound_shift), cuts.as_deref(), claimed)
+    });
     StreamPeriod { video, audio }
 }
 
@@ -340,8 +395,9 @@ fn place_group(raw: &RawGroup, clock_offset: Ticks) -> Group {
         skip: raw.skip,
         pes_left: raw.pes_left,
         time: raw.time.minus(clock_offset),
-        lead: u32::try_from(raw.first.presentation.minus(raw.time).0).unwrap_or(0),
+        lead: raw.first.presentation.minus(raw.time).0,
         left_out: raw.left_out,
+        undecodable: raw.undecodable,
         access: raw.access,
         decode_delay: u32::try_from(delay).unwrap_or(0),
         samples: raw.samples,
@@ -396,7 +452,7 @@ fn place_audio(
             let run_end = audio
                 .frames
                 .get(behind)
-                .map_or(audio.end, |next| scan::end_before(next.place, next.skip));
+                .map_or(audio.end, |next| next.origin.end_before(next.skip));
             let frames = audio.frames.get(first..behind)?;
             let time = *times.get(first)?;
             Some(run_of(audio, frames, time, next_time, run_end))
@@ -476,9 +532,9 @@ fn run_of(
         ..Group::default()
     };
     if let Some(first) = frames.first() {
-        group.start = scan::position(first.place);
+        group.start = first.origin.start();
         group.skip = first.skip;
-        group.pes_left = first.pes_left;
+        group.pes_left = first.origin.pes_left();
     }
     let units: Vec<AccessUnit> = frames
         .iter()
@@ -532,9 +588,15 @@ fn claimed_extension(codecs: Option<&str>) -> AacExtension {
 
 /// When the last picture of any stream ends, or where there is none the last sound.
 fn period_end(streams: &[StreamPeriod]) -> Option<Ticks> {
-    let end = |track: &Track| track.end.rescale(track.timescale, Timescale::MPEG);
-    let pictures = streams.iter().filter_map(|stream| stream.video.as_ref()).map(end).max();
-    pictures.or_else(|| streams.iter().filter_map(|stream| stream.audio.as_ref()).map(end).max())
+    let pictures = streams.iter().filter_map(|stream| stream.video.as_ref());
+    let pictures = pictures.map(|track| track.end).max();
+    pictures.or_else(|| streams.iter().filter_map(sound_end).max())
+}
+
+/// When a stream's sound ends.
+fn sound_end(period: &StreamPeriod) -> Option<Ticks> {
+    let track = period.audio.as_ref()?;
+    Some(track.end.rescale(track.timescale, Timescale::MPEG))
 }
 
 /// The same for all streams whose audio can stand for each other: same frames at same times.
@@ -565,11 +627,38 @@ fn follows(before: &Group, run: &Group, frame: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::timing::ContinuousTimestamps;
+    use crate::model::presentation::SubsampleCounts;
 
     #[test]
     fn clocks_are_compared_across_the_wrap() {
         assert_eq!(moved_near(Ticks(5), Ticks(CLOCK_PERIOD - 5)), Ticks(CLOCK_PERIOD + 5));
         assert_eq!(moved_near(Ticks(CLOCK_PERIOD - 5), Ticks(5)), Ticks(-5));
         assert_eq!(moved_near(Ticks(7), Ticks(5)), Ticks(7));
+    }
+
+    /// Groups follow each other even where the second begins before the first has ended; from its
+    /// own timestamps it is placed again when it is packaged.
+    #[test]
+    fn groups_remember_how_much_too_early_they_are_shown() {
+        let first = ContinuousTimestamps { presentation: Ticks(1_000), decode: Ticks(900) };
+        let raw = RawGroup {
+            start: SourcePosition::default(),
+            end: SourcePosition::default(),
+            skip: 0,
+            pes_left: None,
+            first,
+            time: Ticks(1_049),
+            samples: 2,
+            left_out: 0,
+            undecodable: 0,
+            access: RandomAccess::Instant,
+            payload_bytes: 2,
+            uniform_duration: None,
+            ts_clock_packets: 0,
+            subsamples: SubsampleCounts::default(),
+        };
+        let group = place_group(&raw, Ticks(400));
+        assert_eq!((group.time, group.lead, group.access_type()), (Ticks(649), -49, 1));
     }
 }

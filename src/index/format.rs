@@ -117,9 +117,10 @@ fn group_columns(group: &Group, before: &Group, step: i64) -> [i64; GROUP_COLUMN
         i64::from(group.subsamples.cenc) - i64::from(group.samples),
         i64::from(group.subsamples.cbcs) - i64::from(group.subsamples.cenc),
         i64::from(group.subsamples.most),
-        i64::from(group.lead),
+        group.lead,
         access_code(group.access),
-        i64::from(group.left_out),
+        // One column: hardly any group has either.
+        i64::from(group.left_out) | i64::from(group.undecodable) << 32,
     ]
 }
 
@@ -507,9 +508,10 @@ fn group_from(row: [i64; GROUP_COLUMNS], before: &Group, step: i64) -> Read<Grou
             most: u16::try_from(most_subsamples)
                 .map_err(|_| FormatError::Field { field: "subsamples" })?,
         },
-        lead: number(0, lead)?,
+        lead,
         access: access_from(access)?,
-        left_out: number(0, left_out)?,
+        left_out: left_out as u32,
+        undecodable: number(0, left_out >> 32)?,
     })
 }
 
@@ -542,9 +544,10 @@ mod tests {
                 ts_payload_packets: counts.2,
                 ts_clock_packets: counts.3,
                 subsamples: SubsampleCounts { cenc: counts.1, cbcs: counts.3, most: 77 },
-                lead: counts.2,
+                lead: i64::from(counts.2) - (1 << 31),
                 access: RandomAccess::Recovery,
                 left_out: counts.0 & 0xF,
+                undecodable: counts.1 >> 1,
             },
         )
     }

@@ -15,7 +15,7 @@
 //! Where sound alone breaks, the period begins at the nearest random access point of the pictures,
 //! and the frames in between are left out. Nothing is decided about the timeline; `build` does that.
 
-use super::scan::{AudioSection, Begin, StretchScan, VideoSection, end_before};
+use super::scan::{AudioSection, Begin, StretchScan, VideoSection};
 use crate::model::presentation::Medium;
 use crate::time::{Ticks, Timescale};
 
@@ -322,7 +322,7 @@ impl Section for AudioSection {
             later.map(|(first, at)| (first - index, *at)).filter(|(f, _)| time.is_none() || *f > 0),
         );
         self.anchors.retain(|(first, _)| *first < index);
-        let end = std::mem::replace(&mut self.end, end_before(cut.place, cut.skip));
+        let end = std::mem::replace(&mut self.end, cut.origin.end_before(cut.skip));
         let tail = Self {
             pid: self.pid,
             syntax: self.syntax,
@@ -345,7 +345,7 @@ mod tests {
     use super::*;
     use crate::codec::aac::replication::Presence;
     use crate::codec::timing::ContinuousTimestamps;
-    use crate::index::scan::{RawFrame, RawGroup, RawPicture};
+    use crate::index::scan::{Origin, RawFrame, RawGroup, RawPicture};
     use crate::model::codec::{AacConfig, AacExtension, AvcConfig, CodecConfig, PictureFormat};
     use crate::model::codec::{SoundFormat, StreamSyntax};
     use crate::model::presentation::{SourcePosition, SubsampleCounts};
@@ -367,6 +367,7 @@ mod tests {
                 time,
                 samples: 1,
                 left_out: 0,
+                undecodable: 0,
                 access: RandomAccess::Instant,
                 payload_bytes: 1,
                 uniform_duration: None,
@@ -402,9 +403,8 @@ mod tests {
             extension: AacExtension::None,
         };
         let frame = |index: usize| RawFrame {
-            place: index as u64,
+            origin: Origin::from_tag(index as u128),
             hash: index as u64,
-            pes_left: None,
             size: 1,
             skip: 0,
             left_out: 0,

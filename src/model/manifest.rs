@@ -2,6 +2,7 @@
 //!
 //! `plan` resolves it once; `hls` and `dash` print it and decide nothing.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -27,6 +28,8 @@ pub struct Manifest {
     pub texts: Vec<RenditionId>,
     /// Where media playlists are found, relative to the entry manifest.
     pub playlist_directory: String,
+    /// What is to be said of a manifest that shows a part of the title; `None` of a whole one.
+    pub clip: Option<Arc<Clip>>,
 }
 
 impl Manifest {
@@ -54,6 +57,16 @@ impl Manifest {
     pub fn first_rendition(&self, id: RenditionId) -> Option<&ManifestRendition> {
         (0..self.periods.len()).find_map(|period| self.rendition(id, period))
     }
+}
+
+/// What a part of a title owes to the whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clip {
+    /// The media sequence number of each rendition's first entry: that which it has in the whole.
+    pub first_numbers: BTreeMap<RenditionId, u64>,
+    /// How far behind the start of the first segment players are to begin,
+    /// [`Timescale::MPEG`] ticks; `None` where they begin at its start.
+    pub start_offset: Option<Ticks>,
 }
 
 /// One period of a manifest.

@@ -5,6 +5,7 @@
 pub mod codec;
 pub mod description;
 pub mod encryption;
+pub mod filter;
 pub mod ingest;
 pub mod manifest;
 pub mod policy;

@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::encryption::Encryption;
+use super::filter::ManifestFilter;
 
 /// A group, configuration, asset or manifest name: `[A-Za-z0-9_-]{1,128}`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -233,6 +234,8 @@ pub struct Configuration {
     pub manifest_name: Name,
     /// Which streams, in which order.
     pub stream_selection: StreamSelection,
+    /// Which renditions of these; all if absent.
+    pub filter: Option<ManifestFilter>,
     /// How media is encrypted; `None` leaves it clear.
     pub encryption: Option<Encryption>,
     /// What becomes of segments that cannot be made.

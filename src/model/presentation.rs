@@ -261,18 +261,22 @@ pub struct Group {
     /// How decoding can begin with its first sample.
     pub access: RandomAccess,
     /// How much later than [`Group::time`] its first sample is shown, in the track's timescale:
-    /// leading pictures are decoded after it and shown before.
-    pub lead: u32,
+    /// leading pictures are decoded after it and shown before. Negative where the source shows it
+    /// before the group ahead of it ends.
+    pub lead: i64,
     /// Access units of the source that are left out: leading pictures whose references are not
     /// there, or frames of sound, behind the samples, that repeat what was heard.
     pub left_out: u32,
+    /// Pictures of the source behind all of these that are left out because nothing precedes them
+    /// that they could be decoded with.
+    pub undecodable: u32,
 }
 
 impl Group {
     /// The type of stream access point that it begins with (ISO/IEC 14496-12:2022 annex I).
     pub const fn access_type(&self) -> u8 {
         match (self.access, self.lead) {
-            (RandomAccess::Instant | RandomAccess::Recovery, 0) => 1,
+            (RandomAccess::Instant | RandomAccess::Recovery, ..=0) => 1,
             // Leading pictures may refer to what comes before.
             (RandomAccess::Instant | RandomAccess::Recovery, _) => 3,
             (RandomAccess::Gradual | RandomAccess::None, _) => 4,

@@ -50,13 +50,15 @@ pub(super) fn gather(
             framer.into_parts()
         }
     };
-    let wanted: usize = groups.iter().map(units_of).sum();
+    // What lies behind the samples of the last group is not needed.
+    let behind = groups.last().map_or(0, |last| last.undecodable as usize);
+    let wanted = groups.iter().map(units_of).sum::<usize>().saturating_sub(behind);
     if units.len() < wanted {
         return Err(source_changed(plan, "samples are missing"));
     }
     // The last packet may hold the start of what comes behind the segment.
     units.truncate(wanted);
-    if groups.iter().any(|group| group.left_out > 0) {
+    if groups.iter().any(|group| group.left_out > 0 || group.undecodable > 0) {
         units = leave_out(track, part, groups, &units, &mut buffer);
     }
     if let Some(last) = units.last() {
@@ -68,7 +70,7 @@ pub(super) fn gather(
 
 /// How many access units the source has for a group.
 fn units_of(group: &Group) -> usize {
-    group.samples as usize + group.left_out as usize
+    group.samples as usize + group.left_out as usize + group.undecodable as usize
 }
 
 /// Calls `take` with the elementary stream bytes of one PID from the first group on, read as ingest
@@ -147,6 +149,8 @@ fn leave_out(
         let (of_group, behind) = rest.split_at(units_of(group).min(rest.len()));
         rest = behind;
         let span = track.group_end(part.groups.start + index).minus(group.time);
+        let decodable = group.samples as usize + group.left_out as usize;
+        let of_group = of_group.get(..decodable).unwrap_or(of_group);
         let is_kept = kept_units(track, group, of_group, span);
         for (unit, _) in of_group.iter().zip(is_kept).filter(|(_, is_kept)| *is_kept) {
             let bytes = unit.offset..unit.offset + unit.size;
@@ -206,8 +210,7 @@ fn place(track: &Track, part: &TrackPart, groups: &[Group], units: &[AccessUnit]
 
 /// The timestamps of a group's first access unit, without the wrap of the source's clock.
 fn first_timestamps(track: &Track, group: &Group) -> ContinuousTimestamps {
-    let lead = Ticks(i64::from(group.lead));
-    let presentation = group.time.plus(track.clock_offset).plus(lead);
+    let presentation = group.time.plus(track.clock_offset).plus(Ticks(group.lead));
     let decode = presentation.minus(Ticks(i64::from(group.decode_delay)));
     ContinuousTimestamps { presentation, decode }
 }

@@ -11,7 +11,7 @@ use super::{BlockRequest, SourceReader};
 use crate::config::{Config, MissingVariants, Overrides};
 use crate::index::{IngestLimits, Ingested, ingest};
 use crate::model::encryption::{Encryption, KeyProvider};
-use crate::model::ingest::{FailureCode, IngestFailure};
+use crate::model::ingest::{FailureCode, FindingCode, IngestFailure};
 use crate::model::policy::{
     AudioLayout, Configuration, Name, PackageType, SegmentDuration, StreamSelection,
 };
@@ -22,6 +22,7 @@ use crate::model::protection::{
 use crate::plan::{Packaging, Target};
 use crate::source::{Root, SourcePath, Sources};
 use crate::telemetry::Metrics;
+use crate::time::{Ticks, Timescale};
 use crate::ts::packet::PACKET_BYTES;
 
 const LIMITS: IngestLimits = IngestLimits {
@@ -104,6 +105,7 @@ impl Title {
                 stream_selection: StreamSelection::default(),
                 encryption: scheme.map(encryption),
                 on_source_error: Default::default(),
+                filter: None,
                 audio_layout,
                 dash_subtitles: Default::default(),
             };
@@ -270,6 +272,107 @@ async fn a_clock_that_jumps_by_hours_begins_a_period() {
     assert!(title.package("a clock that jumps").await > 0);
 }
 
+const VIDEO_PID: u16 = 0x100;
+const AUDIO_PID: u16 = 0x101;
+
+/// Writes the timestamps of one PID's PES packets: `at` gives PTS and DTS by number of the packet,
+/// counted from 0.
+fn stamp(segment: &mut [u8], pid: u16, mut at: impl FnMut(usize) -> i64) {
+    let mut number = 0;
+    for start in starts(segment) {
+        let bytes = &mut segment[packet(start)];
+        let field = if bytes[3] & 0x20 != 0 { 1 + usize::from(bytes[4]) } else { 0 };
+        let pes = 4 + field;
+        if u16::from(bytes[1] & 0x1F) << 8 | u16::from(bytes[2]) != pid {
+            continue;
+        }
+        let time = at(number) as u64 & ((1 << 33) - 1);
+        for (place, prefix) in [(pes + 9, bytes[pes + 7] >> 6), (pes + 14, 1)] {
+            if place == pes + 9 || bytes[pes + 7] & 0x40 != 0 {
+                let mut field = Vec::new();
+                crate::ts::pes::write_timestamp(&mut field, prefix, time);
+                bytes[place..place + 5].copy_from_slice(&field);
+            }
+        }
+        number += 1;
+    }
+}
+
+/// Their timestamps are not believed, and there is no clock that they could have jumped to.
+#[tokio::test]
+async fn pictures_that_are_dropped_between_groups() {
+    let mut whole = sample("midgop/000.ts");
+    stamp(&mut whole, VIDEO_PID, |number| {
+        let wrong = if (90..100).contains(&number) { 1_980_000 } else { 0 };
+        9_000_000 + 900 * number as i64 - wrong
+    });
+    let title = Title::new(&[whole]);
+    let presentation = title.ingest().await.unwrap().presentation;
+    let groups = &presentation.track(0, 0, Medium::Video).unwrap().groups;
+    let counts: Vec<_> = groups.iter().map(|group| (group.samples, group.undecodable)).collect();
+    assert_eq!(counts, [(50, 0), (40, 10), (50, 0), (15, 0)]);
+    assert!(title.package("pictures that are dropped").await > 0);
+}
+
+/// The clock of the sound stands still for longer than a byte could count frames.
+#[tokio::test]
+async fn sound_whose_clock_stands_still() {
+    let segments: Vec<Vec<u8>> = (0..4)
+        .map(|copy| {
+            let mut segment = sample("midgop/000.ts");
+            let base = 9_000_000 + copy * 594_000;
+            stamp(&mut segment, VIDEO_PID, |number| base + 3_600 * number as i64);
+            stamp(&mut segment, AUDIO_PID, |_| match copy {
+                0..3 => 9_000_000,
+                // It goes on where it stood.
+                _ => 9_045_000,
+            });
+            segment
+        })
+        .collect();
+    assert!(Title::new(&segments).package("a clock that stands still").await > 0);
+}
+
+/// The pictures' clock goes on ten minutes later, that of the sound as before.
+#[tokio::test]
+async fn the_clock_of_pictures_alone_jumps() {
+    let mut whole = sample("midgop/000.ts");
+    stamp(&mut whole, VIDEO_PID, |number| {
+        let jump = if number < 50 { 0 } else { 54_000_000 };
+        126_000 + 3_600 * number as i64 + jump
+    });
+    let title = Title::new(&[whole]);
+    let ingested = title.ingest().await.unwrap();
+    let presentation = ingested.presentation;
+    assert_eq!(presentation.periods.len(), 2);
+    for (period, times) in presentation.periods.iter().enumerate() {
+        let sound = presentation.track(0, period, Medium::Audio).unwrap();
+        let start = sound.start().rescale(sound.timescale, Timescale::MPEG);
+        let distance = start.minus(times.start).0;
+        assert!(distance.abs() < 22_500, "period {period}: sound {distance} ticks late");
+    }
+    let codes: Vec<_> = ingested.report.findings.iter().map(|finding| finding.code).collect();
+    assert!(codes.contains(&FindingCode::ClocksDiffer), "{codes:?}");
+    assert!(title.package("pictures jump alone").await > 0);
+}
+
+/// The sound of a later period leads its pictures by more than all that was played before.
+#[tokio::test]
+async fn no_sound_begins_before_the_title() {
+    let mut first = sample("midgop/000.ts");
+    stamp(&mut first, VIDEO_PID, |number| 126_000 + 900 * number as i64);
+    let mut second = sample("midgop/000.ts");
+    stamp(&mut second, VIDEO_PID, |number| 800_000 + 3_600 * number as i64);
+    let title = Title::joined(&[first, second], "#EXT-X-DISCONTINUITY\n");
+    let presentation = title.ingest().await.unwrap().presentation;
+    let [before, behind] = [0, 1].map(|period| {
+        let track = presentation.track(0, period, Medium::Audio).unwrap();
+        (track.start(), track.end)
+    });
+    assert!(before.0 >= Ticks::ZERO && behind.0 >= before.1, "{before:?}, {behind:?}");
+    assert!(title.package("sound that leads").await > 0);
+}
+
 #[tokio::test]
 async fn pictures_before_the_first_timestamp_are_kept() {
     let whole = sample("midgop/000.ts");
@@ -310,6 +413,7 @@ async fn a_rendition_that_begins_later_has_no_clear_lead() {
         stream_selection: StreamSelection::default(),
         encryption: Some(encryption(scheme)),
         on_source_error: Default::default(),
+        filter: None,
         audio_layout: Default::default(),
         dash_subtitles: Default::default(),
     };

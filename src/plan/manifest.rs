@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::bandwidth::Rates;
 use super::protection::{Protection, SegmentProtection};
+use super::remeasure::longest_segment;
 use super::segmentation::Segmentation;
 use super::sound::Offering;
 use super::text::{self, TextForm};
@@ -64,25 +65,15 @@ impl Resolver<'_> {
                 sets,
             });
         }
-        let longest_segment = periods
-            .iter()
-            .flat_map(|period| &period.sets)
-            .flat_map(|set| &set.renditions)
-            .flat_map(|rendition| {
-                let timescale = rendition.timescale;
-                let durations = rendition.segments.iter().map(|segment| segment.duration);
-                durations.map(move |duration| duration.rescale(timescale, Timescale::MPEG))
-            })
-            .max()
-            .unwrap_or_default();
         let mut manifest = Manifest {
             duration: self.presentation.duration(),
-            longest_segment,
+            longest_segment: longest_segment(&periods),
             periods,
             offers: Vec::new(),
             audio_groups: self.offering.groups.clone(),
             texts: self.texts().collect(),
             playlist_directory: format!("../{}", self.playlists),
+            clip: None,
         };
         manifest.offers = self.offers(&manifest);
         manifest
@@ -276,50 +267,56 @@ impl Resolver<'_> {
 
     fn offers(&self, manifest: &Manifest) -> Vec<Offer> {
         let offers = self.offering.offers.iter();
-        offers.map(|&(main, audio)| self.offer(manifest, main, audio)).collect()
+        offers.map(|&(main, audio)| offer(manifest, main, audio, self.container)).collect()
     }
+}
 
-    fn offer(&self, manifest: &Manifest, main: RenditionId, audio: Option<usize>) -> Offer {
-        let group = audio.and_then(|place| self.offering.groups.get(place));
-        let members = group.map_or(&[][..], |group| &group.members);
-        let mut codecs: Vec<String> = Vec::new();
-        let (mut peak_bandwidth, mut average_bandwidth) =
-            self.rates_of(manifest, main, &mut codecs);
-        // What plays together needs the sum of the peaks; of the sound and of the
-        // text one is played at a time
-        // (RFC 8216 4.3.4.2).
-        let sounds = members.iter().filter_map(|member| member.rendition).filter(|id| *id != main);
-        let sounds: Vec<(u64, u64)> =
-            sounds.map(|id| self.rates_of(manifest, id, &mut codecs)).collect();
-        peak_bandwidth += sounds.iter().map(|(peak, _)| *peak).max().unwrap_or(0);
-        average_bandwidth += sounds.iter().map(|(_, average)| *average).max().unwrap_or(0);
-        let texts = manifest.texts.iter().map(|id| self.rates_of(manifest, *id, &mut codecs));
-        let texts: Vec<(u64, u64)> = texts.collect();
-        peak_bandwidth += texts.iter().map(|(peak, _)| *peak).max().unwrap_or(0);
-        average_bandwidth += texts.iter().map(|(_, average)| *average).max().unwrap_or(0);
-        Offer { main, audio, codecs, peak_bandwidth, average_bandwidth }
-    }
+/// What is shown with a group of the manifest's, and what both need together.
+pub(super) fn offer(
+    manifest: &Manifest,
+    main: RenditionId,
+    audio: Option<usize>,
+    container: Container,
+) -> Offer {
+    let group = audio.and_then(|place| manifest.audio_groups.get(place));
+    let members = group.map_or(&[][..], |group| &group.members);
+    let mut codecs: Vec<String> = Vec::new();
+    let (mut peak_bandwidth, mut average_bandwidth) =
+        rates_of(manifest, main, container, &mut codecs);
+    // What plays together needs the sum of the peaks; of the sound and of the text one is
+    // played at a time (RFC 8216 4.3.4.2).
+    let sounds = members.iter().filter_map(|member| member.rendition).filter(|id| *id != main);
+    let sounds: Vec<(u64, u64)> =
+        sounds.map(|id| rates_of(manifest, id, container, &mut codecs)).collect();
+    peak_bandwidth += sounds.iter().map(|(peak, _)| *peak).max().unwrap_or(0);
+    average_bandwidth += sounds.iter().map(|(_, average)| *average).max().unwrap_or(0);
+    let texts = manifest.texts.iter();
+    let texts: Vec<(u64, u64)> =
+        texts.map(|id| rates_of(manifest, *id, container, &mut codecs)).collect();
+    peak_bandwidth += texts.iter().map(|(peak, _)| *peak).max().unwrap_or(0);
+    average_bandwidth += texts.iter().map(|(_, average)| *average).max().unwrap_or(0);
+    Offer { main, audio, codecs, peak_bandwidth, average_bandwidth }
+}
 
-    /// Peak and average bit rate of a rendition over all periods; adds its codecs.
-    fn rates_of(
-        &self,
-        manifest: &Manifest,
-        id: RenditionId,
-        codecs: &mut Vec<String>,
-    ) -> (u64, u64) {
-        let mut rates = Rates::default();
-        for period in 0..manifest.periods.len() {
-            let Some(rendition) = manifest.rendition(id, period) else { continue };
-            rates.add(&rendition.segments, rendition.timescale);
-            let words = |codec: &CodecConfig| codec.rfc6381_in(self.container);
-            for codec in rendition.codecs.iter().map(words) {
-                if !codecs.contains(&codec) {
-                    codecs.push(codec);
-                }
+/// Peak and average bit rate of a rendition over all periods; adds its codecs.
+fn rates_of(
+    manifest: &Manifest,
+    id: RenditionId,
+    container: Container,
+    codecs: &mut Vec<String>,
+) -> (u64, u64) {
+    let mut rates = Rates::default();
+    for period in 0..manifest.periods.len() {
+        let Some(rendition) = manifest.rendition(id, period) else { continue };
+        rates.add(&rendition.segments, rendition.timescale);
+        let words = |codec: &CodecConfig| codec.rfc6381_in(container);
+        for codec in rendition.codecs.iter().map(words) {
+            if !codecs.contains(&codec) {
+                codecs.push(codec);
             }
         }
-        (rates.peak(), rates.average())
     }
+    (rates.peak(), rates.average())
 }
 
 /// The segment over a range of groups.

@@ -8,6 +8,8 @@
 //!   ├ protection   which key for which track, which IVs
 //!   ├ fingerprint  which URLs they have
 //!   ├ manifest     Manifest: names, times, sizes, bandwidths
+//!   │ ├ filter     the manifest again, with those renditions alone that somebody wants
+//!   │ └ clip       the manifest again, from one moment to another
 //!   ├ segment      SegmentPlan: which groups, where in the source, exact size, ETag
 //!   └ heal         the manifest again, knowing which source objects are missing
 //!     └ divide     periods that have no gaps, for MPDs
@@ -18,11 +20,14 @@
 
 mod bandwidth;
 mod carriage;
+mod clip;
 mod divide;
+pub mod filter;
 mod fingerprint;
 mod heal;
 mod manifest;
 mod protection;
+mod remeasure;
 mod segment;
 mod segmentation;
 mod sound;
@@ -30,6 +35,7 @@ mod text;
 
 use std::sync::Arc;
 
+pub use clip::{ClipError, ClipRequest, Cut, cut};
 pub use fingerprint::Fingerprint;
 pub use heal::{Healed, MissingObjects, SilencePlan};
 pub use protection::SegmentProtection;
@@ -63,6 +69,13 @@ pub enum Target {
     Entry,
     /// The media playlist of a rendition.
     Media(RenditionId),
+    /// The media playlist of a rendition in a part of the title.
+    Clip {
+        /// Which rendition.
+        rendition: RenditionId,
+        /// Which part.
+        cut: Cut,
+    },
     /// The initialization segment of a rendition in a period.
     Init {
         /// Which rendition.
@@ -210,7 +223,7 @@ impl Packaging {
             playlists: &playlists,
         }
         .manifest();
-        Ok(Self {
+        let mut packaging = Self {
             presentation,
             left_out,
             package_type,
@@ -221,7 +234,19 @@ impl Packaging {
             segments,
             playlists,
             manifest,
-        })
+        };
+        if let Some(filter) = &configuration.filter {
+            let left = packaging.filtered(&packaging.manifest, filter);
+            packaging.manifest = left.ok_or_else(|| {
+                let message = format!(
+                    "the filter of configuration {} leaves nothing of it: {}",
+                    configuration.name,
+                    filter.as_str()
+                );
+                Error::new(Kind::NotFound, message)
+            })?;
+        }
+        Ok(packaging)
     }
 
     /// What was planned for.

@@ -133,7 +133,8 @@ fn members_of(
     name: &String,
     main: RenditionKind,
 ) -> Vec<Vec<AudioMember>> {
-    let mut parts: Vec<((String, Option<String>), Vec<AudioMember>)> = Vec::new();
+    let mut kinds: Vec<(String, Option<String>)> = Vec::new();
+    let mut parts: Vec<Vec<AudioMember>> = Vec::new();
     for (other, stream) in presentation.streams.iter().enumerate() {
         let Some(sound) = &stream.role.sound else { continue };
         if !sound.groups.contains(name) || sound.is_inside && other != index {
@@ -147,14 +148,18 @@ fn members_of(
             continue;
         };
         let codec = first_codec(presentation, place).unwrap_or_default();
-        let key = (codec, member.channels.clone());
-        match parts.iter_mut().find(|(other, _)| *other == key) {
-            Some((_, members)) if members.contains(&member) => {}
-            Some((_, members)) => members.push(member),
-            None => parts.push((key, vec![member])),
+        let kind = (codec, member.channels.clone());
+        let part = kinds.iter().position(|other| *other == kind);
+        match part.and_then(|part| parts.get_mut(part)) {
+            Some(members) if members.contains(&member) => {}
+            Some(members) => members.push(member),
+            None => {
+                kinds.push(kind);
+                parts.push(vec![member]);
+            }
         }
     }
-    parts.into_iter().map(|(_, members)| in_order(members)).collect()
+    parts.into_iter().map(in_order).collect()
 }
 
 /// At most one member is the default (RFC 8216 4.3.4.1.1), and no two have one name.

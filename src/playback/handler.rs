@@ -14,6 +14,7 @@ use super::blocks::{BlockCache, source_reader};
 use super::library::Library;
 use super::respond::{Body, Freshness, Head, ResponsePolicy, Verdict, judge};
 use super::route::Route;
+use super::selection::Selection;
 use super::survey::Survey;
 use crate::cache::Cache;
 use crate::catalog::{AssetView, Catalog};
@@ -22,7 +23,7 @@ use crate::model::manifest::{Manifest, RenditionId, RenditionKind};
 use crate::model::policy::{Name, OnSourceError, PackageType};
 use crate::package::{self, Rendered, SourceReader};
 use crate::plan::{
-    Fingerprint, MissingObjects, Packaging, SegmentPlan, SilencePlan, Target, TextPlan,
+    Cut, Fingerprint, MissingObjects, Packaging, SegmentPlan, SilencePlan, Target, TextPlan,
 };
 use crate::source::{Root, Sources};
 use crate::telemetry::{HttpRequest, Listener, Metrics};
@@ -66,7 +67,9 @@ impl Playback {
         let label = route.as_ref().map_or("unknown", Route::label);
         let span = tracing::info_span!("request", route = label, request_id);
         let is_head = parts.method == Method::HEAD;
-        let answer = self.judge_and_answer(&parts.method, &parts.headers, route, &request_id);
+        let query = parts.uri.query();
+        let answer =
+            self.judge_and_answer(&parts.method, &parts.headers, route, query, &request_id);
         let mut response = match answer.instrument(span.clone()).await {
             Ok(response) => response,
             Err(error) => {
@@ -91,6 +94,7 @@ impl Playback {
         method: &Method,
         headers: &HeaderMap,
         route: Option<Route>,
+        query: Option<&str>,
         request_id: &str,
     ) -> Result<Response<Body>> {
         if *method == Method::OPTIONS {
@@ -104,11 +108,14 @@ impl Playback {
         let route = route.ok_or_else(|| Error::not_found("there is nothing under this path"))?;
         match route {
             Route::Entry { asset, configuration, manifest, extension } => {
+                let selection = Selection::parse(query)?;
                 let view = self.view(&asset).await?;
-                let rendered = self.entry(&view, &configuration, &manifest, extension).await?;
+                let rendered =
+                    self.entry(&view, &configuration, &manifest, extension, selection).await?;
                 Ok(self.give(method, headers, &rendered, Freshness::Entry))
             }
             Route::Fixed { asset, fingerprint, target, container } => {
+                Selection::refuse(query)?;
                 let view = self.view(&asset).await?;
                 let plans = self.library.named(&view, &fingerprint).await?;
                 let found = plans.into_iter().find_map(|plan| {
@@ -133,6 +140,7 @@ impl Playback {
         name: &Name,
         manifest: &Name,
         extension: &str,
+        selection: Selection,
     ) -> Result<Rendered> {
         let configuration = view
             .current_configurations()
@@ -150,22 +158,25 @@ impl Playback {
         }
         let packaging = self.library.current(view, configuration).await?;
         let shown = self.shown(view, packaging).await?;
-        // Order and bounds of the selection show in the manifest but not in its fingerprints.
-        let selection = configuration.stream_selection;
+        // What the configuration selects shows in the manifest but not in its fingerprints.
+        let streams = configuration.stream_selection;
+        let filter = configuration.filter.as_ref().map(ToString::to_string).unwrap_or_default();
         let key = format!(
-            "{}/{:?}/{}-{}",
+            "{}/{:?}/{:?}/{}-{}/{filter}{}",
             shown.key(),
-            selection.order,
-            selection.min_video_bits_per_second,
-            selection.max_video_bits_per_second
+            configuration.audio_layout,
+            streams.order,
+            streams.min_video_bits_per_second,
+            streams.max_video_bits_per_second,
+            selection.key()
         );
         let metrics = self.metrics.clone();
         let build = || async move {
             let packaging = &shown.packaging;
-            match shown.healed(&metrics)? {
-                Some(manifest) => entry_manifest_of(packaging.package_type(), &manifest),
-                None => entry_manifest(packaging),
-            }
+            let healed = shown.healed(&metrics)?;
+            let manifest = healed.as_ref().unwrap_or_else(|| packaging.manifest());
+            let selected = selection.applied(packaging, manifest)?;
+            entry_manifest_of(packaging.package_type(), selected.as_ref().unwrap_or(manifest))
         };
         self.segments.get_or_build(key, build).await
     }
@@ -234,21 +245,28 @@ impl Playback {
         request_id: &str,
     ) -> Result<Response<Body>> {
         let plan = match resource {
-            Resource::Playlist(packaging, rendition) => {
+            Resource::Playlist(packaging, rendition, cut) => {
                 let shown = self.shown(view, packaging).await?;
                 // What heals changes with the source.
                 let freshness = match shown.packaging.on_source_error() {
                     OnSourceError::Fail => Freshness::Immutable,
                     OnSourceError::Heal => Freshness::Entry,
                 };
-                let key = format!("{}/{rendition}", shown.key());
+                let folder = cut.map(|cut| format!("/{}", cut.folder())).unwrap_or_default();
+                let key = format!("{}{folder}/{rendition}", shown.key());
                 let metrics = self.metrics.clone();
                 let build = || async move {
-                    match shown.healed(&metrics)? {
-                        Some(manifest) => media_playlist_of(&manifest, rendition)
-                            .ok_or_else(|| gone(shown.packaging.playlists())),
-                        None => media_playlist(&shown.packaging, rendition),
-                    }
+                    let packaging = &shown.packaging;
+                    let gone = || gone(packaging.playlists());
+                    let healed = shown.healed(&metrics)?;
+                    let whole = healed.as_ref().unwrap_or_else(|| packaging.manifest());
+                    let clip = match &cut {
+                        None => None,
+                        Some(cut) => {
+                            Some(packaging.clipped_for_playlists(whole, cut).ok_or_else(gone)?)
+                        }
+                    };
+                    media_playlist_of(clip.as_ref().unwrap_or(whole), rendition).ok_or_else(gone)
                 };
                 let rendered = self.segments.get_or_build(key, build).await?;
                 return Ok(self.give(method, headers, &rendered, freshness));
@@ -362,7 +380,8 @@ impl Playback {
 
 /// What a fingerprint and a target lead to.
 enum Resource {
-    Playlist(Arc<Packaging>, RenditionId),
+    /// Of all, or of a part.
+    Playlist(Arc<Packaging>, RenditionId, Option<Cut>),
     Init(Arc<Packaging>, RenditionId, usize),
     Segment(Box<SegmentPlan>),
     Silence(Box<SilencePlan>),
@@ -372,13 +391,15 @@ enum Resource {
 
 impl Resource {
     fn find(packaging: Arc<Packaging>, target: Target) -> Option<Self> {
+        let playlist = |packaging: Arc<Packaging>, rendition, cut| {
+            let has_playlists = packaging.package_type() != PackageType::Dash;
+            packaging.manifest().first_rendition(rendition).filter(|_| has_playlists)?;
+            Some(Self::Playlist(packaging, rendition, cut))
+        };
         match target {
             Target::Entry => None,
-            Target::Media(rendition) => {
-                let has_playlists = packaging.package_type() != PackageType::Dash;
-                packaging.manifest().first_rendition(rendition).filter(|_| has_playlists)?;
-                Some(Self::Playlist(packaging, rendition))
-            }
+            Target::Media(rendition) => playlist(packaging, rendition, None),
+            Target::Clip { rendition, cut } => playlist(packaging, rendition, Some(cut)),
             Target::Init { rendition, period } if rendition.kind == RenditionKind::Text => {
                 packaging.text_init(rendition, period)?;
                 Some(Self::TextInit(packaging, rendition, period))

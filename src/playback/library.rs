@@ -14,6 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::index::{IndexId, Store};
 use crate::keys::Keys;
 use crate::model::encryption::Encryption;
+use crate::model::filter::ManifestFilter;
 use crate::model::policy::{
     AudioLayout, Configuration, DashSubtitles, OnSourceError, PackageType, SegmentDuration,
     StreamOrder,
@@ -65,9 +66,10 @@ struct PlanKey {
     segment_duration: SegmentDuration,
     order: StreamOrder,
     bits_per_second: (u32, u32),
+    filter: Option<ManifestFilter>,
+    audio_layout: AudioLayout,
     clear_lead_segments: u32,
     on_source_error: OnSourceError,
-    audio_layout: AudioLayout,
     dash_subtitles: DashSubtitles,
     /// The address of the key set: a plan keeps its set, so as long as the plan is in the cache no
     /// other set can have it.
@@ -90,12 +92,13 @@ impl PlanKey {
                 selection.min_video_bits_per_second,
                 selection.max_video_bits_per_second,
             ),
+            filter: configuration.filter.clone(),
+            audio_layout: configuration.audio_layout,
             clear_lead_segments: configuration
                 .encryption
                 .as_ref()
                 .map_or(0, |encryption| encryption.clear_lead_segments),
             on_source_error: configuration.on_source_error,
-            audio_layout: configuration.audio_layout,
             dash_subtitles: configuration.dash_subtitles,
             keys: keys.map(|keys| Arc::as_ptr(keys) as usize),
         }

@@ -4,6 +4,7 @@
 //! server   accepts connections, drains at the end
 //! └ handler  one request, top to bottom:
 //!     route    path → Route
+//!     selection  query → which renditions, from when to when
 //!     access   may this client ask
 //!     library  names → Packaging, through the caches of indexes and plans
 //!     survey   what of the source is missing, for configurations that heal
@@ -17,6 +18,7 @@ mod handler;
 mod library;
 mod respond;
 mod route;
+mod selection;
 mod server;
 mod survey;
 

@@ -3,6 +3,7 @@
 //! ```text
 //! /vod/v1/{asset}/{configuration}/{manifest}.m3u8 | .mpd
 //! /vod/v1/{asset}/p.{fingerprint}/{rendition}.m3u8
+//! /vod/v1/{asset}/p.{fingerprint}/clip-{from}-{to}/{rendition}.m3u8
 //! /vod/v1/{asset}/s.{fingerprint}/{rendition}/{period}/init.mp4
 //! /vod/v1/{asset}/s.{fingerprint}/{rendition}/{period}/{time}.m4s | .ts
 //! /vod/v1/{asset}/s.{fingerprint}/{rendition}/{period}/silence/{time}.m4s
@@ -14,7 +15,7 @@
 
 use crate::model::manifest::{PERIOD_TEXT_NAME, RenditionId, RenditionKind, SILENCE_DIRECTORY};
 use crate::model::policy::{Container, Name};
-use crate::plan::{Fingerprint, INIT_NAME, Target, TextForm};
+use crate::plan::{Cut, Fingerprint, INIT_NAME, Target, TextForm};
 use crate::time::Ticks;
 
 /// What a path asks for.
@@ -61,7 +62,7 @@ impl Route {
     pub const fn label(&self) -> &'static str {
         match self {
             Self::Entry { .. } => "entry",
-            Self::Fixed { target: Target::Media(_), .. } => "media_playlist",
+            Self::Fixed { target: Target::Media(_) | Target::Clip { .. }, .. } => "media_playlist",
             Self::Fixed { target: Target::Init { .. }, .. } => "init",
             Self::Fixed { target: Target::Silence { .. }, .. } => "silence",
             Self::Fixed { target: Target::Text { .. } | Target::PeriodText { .. }, .. } => "text",
@@ -86,6 +87,12 @@ impl Route {
             (false, &[file]) => {
                 let rendition = RenditionId::parse(file.strip_suffix(".m3u8")?)?;
                 (Target::Media(rendition), None)
+            }
+            (false, &[folder, file]) => {
+                let (from, to) = folder.strip_prefix("clip-")?.split_once('-')?;
+                let cut = Cut::at(Ticks(number(from)?), Ticks(number(to)?));
+                let rendition = RenditionId::parse(file.strip_suffix(".m3u8")?)?;
+                (Target::Clip { rendition, cut }, None)
             }
             (true, &[rendition, period, file]) => {
                 let rendition = RenditionId::parse(rendition)?;
@@ -146,6 +153,7 @@ mod tests {
         assert_eq!(entry.label(), "entry");
         let cases = [
             (format!("/vod/v1/bbb/p.{DIGITS}/audio-1.m3u8"), "media_playlist"),
+            (format!("/vod/v1/bbb/p.{DIGITS}/clip-0-540000/audio-1.m3u8"), "media_playlist"),
             (format!("/vod/v1/bbb/s.{DIGITS}/video-2/0/init.mp4"), "init"),
             (format!("/vod/v1/bbb/s.{DIGITS}/video-2/10/540000.m4s"), "segment"),
             (format!("/vod/v1/bbb/s.{DIGITS}/av-1/0/0.ts"), "segment"),
@@ -177,6 +185,12 @@ mod tests {
             format!("/vod/v1/{}/dash/index.mpd", "a".repeat(129)),
             format!("/vod/v1/bbb/p.{digits}/video-1/0/init.mp4"),
             format!("/vod/v1/bbb/s.{digits}/video-1.m3u8"),
+            format!("/vod/v1/bbb/s.{digits}/clip-0-1/video-1.m3u8"),
+            format!("/vod/v1/bbb/p.{digits}/clip-0/video-1.m3u8"),
+            format!("/vod/v1/bbb/p.{digits}/clip-0-01/video-1.m3u8"),
+            format!("/vod/v1/bbb/p.{digits}/clip--1-1/video-1.m3u8"),
+            format!("/vod/v1/bbb/p.{digits}/clip-0-1-2/video-1.m3u8"),
+            format!("/vod/v1/bbb/p.{digits}/part-0-1/video-1.m3u8"),
             format!("/vod/v1/bbb/s.{upper}/video-1/0/init.mp4"),
             format!("/vod/v1/bbb/s.{digits}/video-1/00/init.mp4"),
             format!("/vod/v1/bbb/s.{digits}/video-1/0/-1.m4s"),

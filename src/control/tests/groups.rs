@@ -69,7 +69,7 @@ async fn a_configuration_takes_its_defaults() {
         "streamSelection": {
             "order": "ORIGINAL", "minVideoBitsPerSecond": 0, "maxVideoBitsPerSecond": 2147483647,
         },
-        "encryption": null, "onSourceError": "fail", "audioLayout": "SEPARATE",
+        "filter": null, "encryption": null, "onSourceError": "fail", "audioLayout": "SEPARATE",
         "dashSubtitles": "WVTT",
     });
     assert_eq!(body, expected);
@@ -85,6 +85,7 @@ async fn a_configuration_is_replaced_as_a_whole() {
             "order": "VIDEO_BITRATE_DESCENDING",
             "minVideoBitsPerSecond": 5, "maxVideoBitsPerSecond": 5,
         },
+        "filter": "Video_Height:240-720; audio_codec:AACL",
         "encryption": null, "onSourceError": "heal",
     });
     let replaced = api.put(DASH, full.clone()).await.expect_status(200);
@@ -98,6 +99,7 @@ async fn a_configuration_is_replaced_as_a_whole() {
     assert_eq!(replaced.body["streamSelection"]["minVideoBitsPerSecond"], 0);
     assert_eq!(replaced.body["description"], "");
     assert_eq!(replaced.body["onSourceError"], "fail");
+    assert_eq!(replaced.body["filter"], json!(null));
     assert_eq!(replaced.body["audioLayout"], "AS_SOURCE");
     let separate = json!({"packageType": "HLS", "audioLayout": "SEPARATE"});
     let replaced = api.put(DASH, separate).await.expect_status(200);
@@ -144,6 +146,10 @@ async fn a_configuration_is_refused_with_reasons() {
         ("description", json!(7), "description"),
         ("onSourceError", json!("skip"), "onSourceError"),
         ("onSourceError", json!(true), "onSourceError"),
+        ("filter", json!("donut_type:rhododendron"), "filter"),
+        ("filter", json!("video_height:2-1"), "filter"),
+        ("filter", json!(""), "filter"),
+        ("filter", json!(720), "filter"),
         ("audioLayout", json!("MUXED"), "audioLayout"),
         ("audioLayout", json!(1), "audioLayout"),
         ("dashSubtitles", json!("TTML"), "dashSubtitles"),

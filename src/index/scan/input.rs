@@ -10,29 +10,97 @@ pub(super) fn place(object: u32, offset: u64) -> u64 {
     u64::from(object) << 40 | offset & ((1 << 40) - 1)
 }
 
-/// What framers hand back with what begins in a packet: its place, and what [`PesReader::left`]
-/// says before it.
-pub(super) fn tag(place: u64, pes_left: Option<usize>) -> u128 {
-    let left = pes_left.and_then(|left| u64::try_from(left).ok()).map_or(0, |left| left + 1);
-    u128::from(left) << 64 | u128::from(place)
+/// Where something begins in the source. As a number it goes through framers as their tag.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::index) struct Origin {
+    /// The packet that reading must begin with: the one in which the PES packet begins, where its
+    /// header ends in the packet with the bytes.
+    place: u64,
+    detail: OriginDetail,
 }
 
-/// The two sides of [`tag`].
-pub(super) fn from_tag(tag: u128) -> (u64, Option<u32>) {
-    let left = ((tag >> 64) as u64).checked_sub(1);
-    (tag as u64, left.and_then(|left| u32::try_from(left).ok()))
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum OriginDetail {
+    /// No more is known.
+    #[default]
+    Bare,
+    /// In the middle of a PES packet, of which so much payload is left.
+    Inside { pes_left: u32 },
+    /// Behind a header that runs over several packets; the last of them is here.
+    Behind { header_end: u64 },
+}
+
+/// Marks [`OriginDetail::Behind`] in a tag. Places have no such bit: that would be the segment
+/// 2^23.
+const IS_BEHIND: u64 = 1 << 63;
+
+impl Origin {
+    /// In the packet at `place`, where [`PesReader::left`] says `pes_left` before it.
+    pub(super) fn inside(place: u64, pes_left: Option<usize>) -> Self {
+        let left = pes_left.and_then(|left| u32::try_from(left).ok());
+        let detail = left.map_or(OriginDetail::Bare, |pes_left| OriginDetail::Inside { pes_left });
+        Self { place, detail }
+    }
+
+    /// Behind a header that begins in the packet at `place` and ends in the one at `header_end`.
+    fn behind(place: u64, header_end: u64) -> Self {
+        let detail = match header_end == place {
+            true => OriginDetail::Bare,
+            false => OriginDetail::Behind { header_end },
+        };
+        Self { place, detail }
+    }
+
+    pub(super) fn to_tag(self) -> u128 {
+        let high = match self.detail {
+            OriginDetail::Bare => 0,
+            OriginDetail::Inside { pes_left } => u64::from(pes_left) + 1,
+            OriginDetail::Behind { header_end } => header_end | IS_BEHIND,
+        };
+        u128::from(high) << 64 | u128::from(self.place)
+    }
+
+    /// The other side of [`Origin::to_tag`].
+    pub fn from_tag(tag: u128) -> Self {
+        let high = (tag >> 64) as u64;
+        let detail = match high {
+            0 => OriginDetail::Bare,
+            high if high & IS_BEHIND != 0 => OriginDetail::Behind { header_end: high & !IS_BEHIND },
+            high => OriginDetail::Inside { pes_left: (high - 1) as u32 },
+        };
+        Self { place: tag as u64, detail }
+    }
+
+    /// Where reading must begin.
+    pub fn start(self) -> SourcePosition {
+        position(self.place)
+    }
+
+    /// Payload that is to come of the PES packet that it begins in the middle of, if it says.
+    pub fn pes_left(self) -> Option<u32> {
+        match self.detail {
+            OriginDetail::Inside { pes_left } => Some(pes_left),
+            OriginDetail::Bare | OriginDetail::Behind { .. } => None,
+        }
+    }
+
+    /// Behind the last packet with bytes of what precedes it: `skip` bytes in its own packet do.
+    pub fn end_before(self, skip: u8) -> SourcePosition {
+        if skip == 0 {
+            return self.start();
+        }
+        let last = match self.detail {
+            OriginDetail::Behind { header_end } => header_end,
+            OriginDetail::Bare | OriginDetail::Inside { .. } => self.place,
+        };
+        let last = position(last);
+        SourcePosition { offset: last.offset + PACKET_BYTES as u64, ..last }
+    }
 }
 
 /// The position behind [`place`].
 pub(in crate::index) fn position(place: u64) -> SourcePosition {
     SourcePosition { object: (place >> 40) as u32, offset: place & ((1 << 40) - 1) }
-}
-
-/// Behind the last packet before something that begins `skip` bytes into the packet at `place`.
-pub(in crate::index) fn end_before(place: u64, skip: u8) -> SourcePosition {
-    let position = position(place);
-    let inside = if skip > 0 { PACKET_BYTES as u64 } else { 0 };
-    SourcePosition { offset: position.offset + inside, ..position }
 }
 
 /// Follows one PID.
@@ -59,11 +127,52 @@ impl TrackInput {
         }
         let left = self.pes.left();
         let part = self.pes.push(packet)?;
-        // Where a header runs over two packets, reading must begin with the first of them.
-        let tag = match part.begins {
-            Some(_) => tag(self.packet_start, None),
-            None => tag(place, left),
+        let origin = match part.begins {
+            Some(_) => Origin::behind(self.packet_start, place),
+            None => Origin::inside(place, left),
         };
-        Some((part, tag))
+        Some((part, origin.to_tag()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A packet with stuffing in front of its payload.
+    fn packet(start: bool, counter: u8, payload: &[u8]) -> [u8; PACKET_BYTES] {
+        let mut bytes = [0xFF; PACKET_BYTES];
+        let stuffing = PACKET_BYTES - 4 - payload.len();
+        let flag = if start { 0x40 } else { 0 };
+        bytes[..6].copy_from_slice(&[0x47, flag, 0x20, 0x30 | counter, stuffing as u8 - 1, 0]);
+        bytes[4 + stuffing..].copy_from_slice(payload);
+        bytes
+    }
+
+    /// The packet with the end of the header also holds the end of what was before.
+    #[test]
+    fn headers_in_two_packets_are_read_with_both() {
+        let header = [0, 0, 1, 0xC0, 0, 0, 0x80, 0x80, 5, 0x21, 0, 1, 0, 1];
+        let first = packet(true, 0, &header[..10]);
+        let second = packet(false, 1, &[&header[10..], &[7; 40]].concat());
+        let third = packet(false, 2, &[7; 40]);
+        let mut input = TrackInput::new(0x20);
+        let mut push = |bytes: &[u8; PACKET_BYTES], number: u64| {
+            let packet = Packet::parse(bytes).unwrap();
+            // Packets of other tracks lie between, and a border of segments.
+            let (part, tag) = input.part(&packet, place(number as u32, 1_880 * number))?;
+            Some((part.payload.len(), Origin::from_tag(tag)))
+        };
+        assert_eq!(push(&first, 1), None);
+        let at = |object, offset| SourcePosition { object, offset };
+        let (bytes, origin) = push(&second, 2).unwrap();
+        assert_eq!((bytes, origin.start(), origin.pes_left()), (40, at(1, 1_880), None));
+        assert_eq!(origin.end_before(0), at(1, 1_880));
+        assert_eq!(origin.end_before(9), at(2, 3_760 + 188));
+        let (bytes, origin) = push(&third, 3).unwrap();
+        assert_eq!((bytes, origin.start()), (40, at(3, 5_640)));
+        assert_eq!(origin.end_before(9), at(3, 5_640 + 188));
+        let inside = Origin::inside(place(3, 5), Some(77));
+        assert_eq!(Origin::from_tag(inside.to_tag()).pes_left(), Some(77));
     }
 }

@@ -24,8 +24,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use xxhash_rust::xxh3::Xxh3Default;
 
 pub(super) use self::damage::Damage;
-use self::input::{TrackInput, place};
-pub(super) use self::input::{end_before, position};
+#[cfg(test)]
+pub(super) use self::input::Origin;
+use self::input::{TrackInput, place, position};
 use self::pictures::PictureTrack;
 pub(super) use self::pictures::{Begin, PictureCounts, RawGroup, RawPicture, VideoSection};
 use self::sound::SoundTrack;

@@ -11,7 +11,7 @@
 
 use std::borrow::Cow;
 
-use super::input::{TrackInput, end_before, from_tag, position};
+use super::input::{Origin, TrackInput};
 use crate::cenc::subsample::{self, SliceSyntax};
 use crate::codec::picture::{Framer, SliceHeaders};
 use crate::codec::timing::{
@@ -68,6 +68,8 @@ pub(in crate::index) struct RawGroup {
     pub time: Ticks,
     pub samples: u32,
     pub left_out: u32,
+    /// Pictures behind them that are left out.
+    pub undecodable: u32,
     pub access: RandomAccess,
     pub payload_bytes: u32,
     pub uniform_duration: Option<u32>,
@@ -131,6 +133,8 @@ struct ScannedPicture {
 /// A group that ended, and waits for the time of the next.
 struct Waiting {
     pictures: Vec<ScannedPicture>,
+    /// Pictures that were dropped behind them.
+    undecodable: u32,
     end: SourcePosition,
     time: Ticks,
     is_first: bool,
@@ -156,6 +160,8 @@ pub(super) struct PictureTrack {
     /// The latest decoding time; `None` before the first timestamp.
     now: Option<Ticks>,
     collected: Vec<ScannedPicture>,
+    /// Pictures that were dropped behind the last that was kept.
+    dropped: u32,
     waiting: Option<Waiting>,
     /// Pictures at the end of what is collected whose timestamps are out of line.
     doubted_in_a_row: usize,
@@ -181,6 +187,7 @@ impl PictureTrack {
             clock: TrackClock::unset(),
             now: None,
             collected: Vec::new(),
+            dropped: 0,
             waiting: None,
             doubted_in_a_row: 0,
             is_broken: false,
@@ -239,7 +246,7 @@ impl PictureTrack {
         let mut placed = self.place(unit.timestamps);
         self.counts.undated += u64::from(unit.timestamps.is_none());
         if self.begins_group(&unit, placed.at()) {
-            let position = end_before(from_tag(unit.tag).0, unit.skip);
+            let position = Origin::from_tag(unit.tag).end_before(unit.skip);
             if let Some(to) = self.jump(placed, other) {
                 let latest = self.collected.iter().map(|picture| picture.at.presentation).max();
                 let from = latest.unwrap_or(to.presentation).plus(Ticks(self.step));
@@ -262,12 +269,12 @@ impl PictureTrack {
             self.is_broken = false;
             self.doubted_in_a_row = 0;
         } else if self.is_broken || self.collected.is_empty() {
-            self.counts.undecodable += 1;
+            self.drop_pictures(1);
             return Ok(());
         } else if unit.config != self.config {
             // Its decoder configuration begins nowhere where decoding could.
             self.is_broken = true;
-            self.counts.undecodable += 1;
+            self.drop_pictures(1);
             return Ok(());
         }
         let at = placed.at();
@@ -285,11 +292,17 @@ impl PictureTrack {
         }
         if self.doubted_in_a_row >= DOUBTED_IN_A_ROW {
             let kept = self.collected.len() - DOUBTED_IN_A_ROW.min(self.collected.len());
-            self.collected.truncate(kept);
-            self.counts.undecodable += DOUBTED_IN_A_ROW as u64;
+            let dropped = self.collected.split_off(kept);
+            self.drop_pictures(dropped.len() as u32);
             self.is_broken = true;
         }
         Ok(())
+    }
+
+    /// Pictures are left out behind those that are collected.
+    fn drop_pictures(&mut self, count: u32) {
+        self.counts.undecodable += u64::from(count);
+        self.dropped = self.dropped.saturating_add(count);
     }
 
     /// Places a picture. The first that has timestamps says when those before it were shown.
@@ -354,7 +367,15 @@ impl PictureTrack {
     /// The collected pictures are a group, which ends before `end`.
     fn end_group(&mut self, end: SourcePosition) -> Result<(), String> {
         let pictures = std::mem::take(&mut self.collected);
-        let Some(first) = pictures.first() else { return Ok(()) };
+        let undecodable = std::mem::take(&mut self.dropped);
+        let Some(first) = pictures.first() else {
+            // Nothing is left of a group: it lies behind the one before.
+            if let Some(waiting) = &mut self.waiting {
+                waiting.undecodable = waiting.undecodable.saturating_add(undecodable);
+                waiting.end = end;
+            }
+            return Ok(());
+        };
         let is_first = self.groups.is_empty() && self.waiting.is_none();
         let kept = pictures
             .iter()
@@ -365,7 +386,7 @@ impl PictureTrack {
             time = time.max(waiting.time.plus(Ticks(waiting.pictures.len() as i64)));
             self.measure(waiting, time)?;
         }
-        self.waiting = Some(Waiting { pictures, end, time, is_first });
+        self.waiting = Some(Waiting { pictures, undecodable, end, time, is_first });
         Ok(())
     }
 
@@ -396,7 +417,7 @@ impl PictureTrack {
 
     /// Measures a group, which lasts until `end` on the source's clock.
     fn measure(&mut self, group: Waiting, end: Ticks) -> Result<(), String> {
-        let Waiting { pictures, end: position_end, time, is_first } = group;
+        let Waiting { pictures, undecodable, end: position_end, time, is_first } = group;
         let Some(first) = pictures.first() else { return Ok(()) };
         let (first_unit, first) = (first.unit, first.at);
         let units: Vec<AccessUnit> = pictures.iter().map(|picture| picture.unit).collect();
@@ -427,16 +448,17 @@ impl PictureTrack {
         let payload_bytes: u64 = samples.iter().map(|sample| u64::from(sample.size)).sum();
         let payload_bytes = u32::try_from(payload_bytes)
             .map_err(|_| "a group of pictures is larger than 4 GiB".to_owned())?;
-        let (place, pes_left) = from_tag(first_unit.tag);
+        let origin = Origin::from_tag(first_unit.tag);
         self.groups.push(RawGroup {
-            start: position(place),
-            pes_left,
+            start: origin.start(),
+            pes_left: origin.pes_left(),
             end: position_end,
             skip: first_unit.skip,
             first,
             time,
             samples: samples.len() as u32,
             left_out: left_out as u32,
+            undecodable,
             access: first_unit.access,
             payload_bytes,
             uniform_duration: uniform_duration(&samples),

@@ -9,7 +9,7 @@
 use sha2::{Digest, Sha256};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::input::{TrackInput, end_before, from_tag, tag};
+use super::input::{Origin, TrackInput};
 use super::pictures::{Begin, LONGEST_GAP, LONGEST_OVERLAP};
 use crate::codec::Timestamps;
 use crate::codec::aac::replication::Presence;
@@ -64,13 +64,12 @@ impl AudioSection {
 /// One audio frame.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::index) struct RawFrame {
-    pub place: u64,
+    pub origin: Origin,
     pub hash: u64,
-    pub pes_left: Option<u32>,
     pub size: u32,
     pub skip: u8,
     /// Frames behind it that are left out.
-    pub left_out: u8,
+    pub left_out: u16,
 }
 
 /// What was noticed about sound, counted.
@@ -186,7 +185,7 @@ impl SoundTrack {
     /// first frame.
     pub fn push_packed(&mut self, bytes: &[u8], place: u64, begins: Option<Timestamps>) {
         self.framer.begin_packet(begins);
-        self.framer.push(bytes, tag(place, None));
+        self.framer.push(bytes, Origin::inside(place, None).to_tag());
         self.take_frames(None);
     }
 
@@ -195,11 +194,11 @@ impl SoundTrack {
         self.framer.drain(|unit, bytes| units.push((*unit, xxh3_64(bytes))));
         for (unit, hash) in units {
             let Some((format, timescale)) = self.format(unit.config) else { continue };
-            let (place, pes_left) = from_tag(unit.tag);
+            let origin = Origin::from_tag(unit.tag);
             let size = u32::try_from(unit.size).unwrap_or(u32::MAX);
-            let frame = RawFrame { place, hash, pes_left, size, skip: unit.skip, left_out: 0 };
+            let frame = RawFrame { origin, hash, size, skip: unit.skip, left_out: 0 };
             if unit.config != self.open.config {
-                self.end_section(end_before(place, unit.skip), Begin::Configuration);
+                self.end_section(origin.end_before(unit.skip), Begin::Configuration);
                 self.open.config = unit.config;
             }
             if let Some(timestamps) = unit.timestamps {
@@ -223,15 +222,19 @@ impl SoundTrack {
     fn take_frame(&mut self, frame: RawFrame) {
         if self.open.anchors.is_empty() {
             self.counts.undated += 1;
-        } else if self.dropping > 0 {
+            return;
+        }
+        if self.dropping > 0
+            && let Some(last) = self.open.frames.last_mut()
+            && let Some(left_out) = last.left_out.checked_add(1)
+        {
+            // What is not counted here cannot be left out when it is packaged.
+            last.left_out = left_out;
             self.dropping -= 1;
             self.counts.repeated += 1;
-            if let Some(last) = self.open.frames.last_mut() {
-                last.left_out = last.left_out.saturating_add(1);
-            }
-        } else {
-            self.open.frames.push(frame);
+            return;
         }
+        self.open.frames.push(frame);
     }
 
     /// The next frame has a timestamp: compares it with the grid.
@@ -309,7 +312,7 @@ impl SoundTrack {
     fn jump(&mut self, doubt: Doubt, grid: Ticks, next: &RawFrame) {
         let moved = self.open.frames.split_off(doubt.frame.min(self.open.frames.len()));
         let first = moved.first().unwrap_or(next);
-        let end = end_before(first.place, first.skip);
+        let end = first.origin.end_before(first.skip);
         self.end_section(end, Begin::ClockJump { from: grid, to: doubt.at });
         self.open.frames = moved;
         self.open.anchors.push((0, doubt.at));
