@@ -235,10 +235,14 @@ def run_text_players(report, list_of_samples):
             duration = presentation.load(sample.urls[configuration]).duration
             jobs += texts.player_jobs(player, f"{sample.name} {configuration}", sample.urls[configuration], expected, duration)
     results = play(jobs, "texts") if jobs else []
+    # As with all that players play, what fails is asked again: dash.js may give cues to the text that was chosen before.
+    failed = [j for j, r in zip(jobs, results or []) if not all(c["ok"] for c in r["checks"])]
+    name = lambda r: (r["subject"], r["player"], r["name"])
+    again = {name(r): r for r in play(failed, "texts") or []} if failed else {}
     if results is None:
         report.add("players", "texts", "ran", False, "texts.mjs left no results")
     for result in results or []:
-        for check in result["checks"]:
+        for check in again.get(name(result), result)["checks"]:
             report.add("players", f"{result['subject']} {result['player']} {result['name']}", check["name"], check["ok"], check["detail"])
 
 

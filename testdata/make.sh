@@ -261,7 +261,7 @@ make_subtitles() {
 M
   # Segments of other lengths than the pictures', whose own clock begins at an hour.
   local head=$'WEBVTT\nX-TIMESTAMP-MAP=LOCAL:01:00:00.000,MPEGTS:133200\n\nSTYLE\n::cue(.yellow) { color: yellow }\n\nREGION\nid:top\nwidth:80%\nregionanchor:50%,0%\nviewportanchor:50%,0%\n'
-  local across=$'\nacross\n01:00:04.500 --> 01:00:09.000 align:start line:0\n<c.yellow>Shown across three segments\n'
+  local across=$'\nacross\n01:00:04.500 --> 01:00:09.000 align:start line:0\n<c.yellow>Shown across three segments</c>\n'
   printf '%s\n01:00:01.000 --> 01:00:03.500\n<v Ann>Good morning!</v>\nIs it <i>four</i> yet?\n%s' "$head" "$across" > subtitles/en/0.vtt
   printf '%s%s\n01:00:06.000 --> 01:00:07.000\nOver the other one\n' "$head" "$across" > subtitles/en/1.vtt
   printf '%s\n01:00:10.040 --> 01:00:11.960 region:top\nÄ, ß, 字 &amp; 🎬\n' "$head" > subtitles/en/2.vtt

@@ -98,6 +98,8 @@ const adapters = {
       // hls.js 1.7.4 loses count of the first fragment of separate sound that waits for the pictures' clock: it says that
       // nothing was buffered in the moment before it says what was. So it does with any TS sound of its own.
       if (e.details === "bufferAppendNoProgress" && !e.fatal && e.frag?.type === "audio") return;
+      // Of text that nobody wants any more.
+      if (e.details === "aborted" && !e.fatal && e.frag?.type === "subtitle") return;
       fail(`hls.js: ${e.type} ${e.details} ${e.fatal ? "fatal " : ""}${e.error?.message ?? ""} ${e.frag ? `${e.frag.type} fragment ${e.frag.sn}` : ""}`);
     });
     hls.loadSource(url);

@@ -289,3 +289,7 @@ fn map(
 
 /// The unit of all times of text.
 pub(super) const TIMESCALE: Timescale = Timescale::MPEG;
+
+#[cfg(test)]
+#[path = "text_tests.rs"]
+mod tests;
