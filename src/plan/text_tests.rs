@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
+use super::super::Target;
 use super::*;
 use crate::model::codec::{AvcConfig, CodecConfig, PictureFormat, StreamSyntax};
 use crate::model::policy::{Configuration, Name, OnSourceError, SegmentDuration, StreamSelection};
@@ -159,7 +160,12 @@ fn each_form_has_its_own_names_and_no_other() {
     let whole = beside.whole_text(ID, 1).unwrap();
     assert!(whole.key().ends_with("/text-1/1/period.vtt"), "{}", whole.key());
     assert_eq!((whole.origin(), whole.map), (whole.time, None));
-    assert_eq!(beside.targets().len(), dash.targets().len() - 2 * (2 + 2 + 1 + 1));
+    let count = |packaging: &Packaging, is_meant: fn(&Target) -> bool| {
+        packaging.targets().iter().filter(|target| is_meant(target)).count()
+    };
+    // Two texts, each with three and two segments, or one file for each of two periods.
+    assert_eq!(count(&dash, |target| matches!(target, Target::Text { .. })), 10);
+    assert_eq!(count(&beside, |target| matches!(target, Target::PeriodText { .. })), 4);
     // What decides the bytes decides the names, and nothing else does.
     assert_eq!(hls.segments(), dash.segments());
     assert_ne!(dash.playlists(), beside.playlists());
