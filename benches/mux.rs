@@ -36,7 +36,7 @@ fn mux(criterion: &mut Criterion) {
                 packets_before: 0,
                 encrypted: false,
             };
-            write_segment(&mut out, 1, Some(video), Some(audio));
+            write_segment(&mut out, 1, Some(video), Some(audio), None);
             // Both are handed back, so that freeing them is not in the numbers either.
             (out, payload)
         };

@@ -291,7 +291,7 @@ def judge_boxes(report, subject, out, recovery=False):
     """`recovery`: the source has recovery points instead of IDR pictures."""
     with report.judge("boxes", subject) as judge:
         seen = set()
-        for rendition in out.renditions:
+        for rendition in out.renditions + out.tricks:
             judge.check("is CMAF", rendition.cmaf, rendition.name)
             for part in rendition.parts:
                 if (part.init_url, part.init_range, len(part.segments), part.segments[0].url) not in seen:

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import tempfile
+from fractions import Fraction
 
 _decoded = {}
 
@@ -24,11 +25,17 @@ def _format(suffix):
 
 
 def _hashes(data, suffix, select):
-    key = hashlib.sha256(data).digest(), select
+    rows, complaint = _rows(data, suffix, select)
+    return [row[5].strip() for row in rows], complaint
+
+
+def _rows(data, suffix, select, options=(), timed=False):
+    """The lines of framemd5, and what ffmpeg complained about; with `timed`, the time base of the first stream too."""
+    key = hashlib.sha256(data).digest(), select, timed
     if key not in _decoded:
         path = _file(data, suffix)
         try:
-            done = subprocess.run(["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "2", *_format(suffix), "-i", path,
+            done = subprocess.run(["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "2", *options, *_format(suffix), "-i", path,
                                    "-map", select, "-fps_mode", "passthrough", "-f", "framemd5", "-"],
                                   capture_output=True, text=True, timeout=300)
         finally:
@@ -37,8 +44,20 @@ def _hashes(data, suffix, select):
             done.stderr, done.returncode = "", 0
         rows = [line.split(",") for line in done.stdout.splitlines() if line and not line.startswith("#")]
         complaint = done.stderr.strip() or ("" if done.returncode == 0 else f"exit code {done.returncode}")
-        _decoded[key] = [row[5].strip() for row in rows], complaint
+        _decoded[key] = (rows, complaint, time_base(done.stdout)) if timed else (rows, complaint)
     return _decoded[key]
+
+
+def time_base(text):
+    """Of stream 0 in framemd5."""
+    line = next((line for line in text.splitlines() if line.startswith("#tb 0:")), "#tb 0: 1/1")
+    return Fraction(line.rpartition(" ")[2])
+
+
+def timed_hashes(data, suffix):
+    """(time in seconds on the file's own clock, hash) of all video frames in the order of presentation, and the complaint."""
+    rows, complaint, base = _rows(data, suffix, "0:v:0", ("-copyts",), True)
+    return [(int(row[2]) * base, row[5].strip()) for row in rows], complaint
 
 
 def frame_hashes(data, suffix):
@@ -77,4 +96,5 @@ def probe_warnings(data, suffix):
     lines = done.stderr.replace(path, "FILE").strip().splitlines()
     if len(data) < 20 * 188:        # too few packets for ffprobe to be sure of their size
         lines = [line for line in lines if "Could not detect TS packet size" not in line]
-    return "\n".join(lines)
+    # ID3 tags (98313): ffprobe names the stream and has no decoder for it.
+    return "\n".join(line for line in lines if "Unsupported codec with id 98313" not in line)

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC, CTR
 
 import presentation
+import trick as trick_module
 from keys import Keys
 from report import Report
 from walkers import bmff, cenc, dolby, h264, hevcslices, mpegts, slices
@@ -436,6 +437,32 @@ def judge_clear(judge, rendition, clear):
         judge.check("clear renditions are the clear ones", same and cenc.read_protection(part.init.entries[0]) is None, rendition.name)
 
 
+def judge_tricks(judge, encrypted, clear, keys, key_at, ivs, key_of):
+    """I-frames decrypt to the clear ones, all of them, and are the samples of the ordinary segments: same key, IV and bytes."""
+    judge.equal("trick play", [r.name for r in encrypted.tricks], [r.name for r in clear.tricks])
+    mains = [r for r in encrypted.renditions if r.kind in ("video", "muxed")]
+    for trick, plain in zip(encrypted.tricks, clear.tricks):
+        main = next(r for r in mains if trick_module.stream_of(r.parts[0].segments[0].url) == trick_module.stream_of(trick.parts[0].segments[0].url))
+        if key_of and key_of(main) is False:
+            judge_clear(judge, trick, plain)
+        elif trick.cmaf:
+            judge_cmaf(judge, trick, plain, keys, Counters(), 0)
+            for part in trick.parts:
+                whole = next(p for p in main.parts if p.period == part.period)
+                inside = {bytes(s.data) for s in whole.samples()}
+                # In a clear lead only what is ordinary is clear.
+                originals = next(p for p in plain.parts if p.period == part.period).samples()
+                judge.check("I-frames are the samples of ordinary segments", all(bytes(s.data) in inside or bytes(o.data) in inside for s, o in zip(part.samples(), originals)),
+                            f"{trick.name} period {part.period}")
+        else:
+            judge_ts(judge, trick, plain, key_at, 0, ivs)
+            used = [iv_of(s, s.keys[0]) for r in mains for p in r.parts for s in p.segments if s.keys]
+            constant = len(set(used)) == 1
+            own = [iv_of(s, s.keys[0]) for p in trick.parts for s in p.segments if s.keys]
+            judge.check("numbered IVs of I-frames are no other segment's", constant or "IV" not in trick.parts[0].segments[0].keys[0]
+                        or not set(own) & set(used) and len(set(own)) == len(own), trick.name)
+
+
 def judge_decrypt(report, subject, encrypted, clear, keys, key_at=None, counters=None, lead=0, key_of=None, lacking=()):
     """`key_at`: attributes of an EXT-X-KEY → key and, where the tag does not say it, IV, for transport streams. `counters`: shared by titles with the same keys.
     `key_of`: rendition → False where it is to stay clear. `lacking`: "audio" where SAMPLE-AES has no word for the clear one's sound.
@@ -452,6 +479,7 @@ def judge_decrypt(report, subject, encrypted, clear, keys, key_at=None, counters
                 judge_cmaf(judge, rendition, plain, keys, counters, lead)
             else:
                 judge_ts(judge, rendition, plain, key_at, lead, ivs, lacking)
+        judge_tricks(judge, encrypted, clear, keys, key_at, ivs, key_of)
 
 
 def kid_in(text):

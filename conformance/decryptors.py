@@ -104,7 +104,7 @@ def compare(judge, name, found, complaint, wanted, where, leave_out=0):
 def judge_cmaf(judge, encrypted, clear, keys):
     with tempfile.TemporaryDirectory(prefix="packorigin-decryptors-") as folder:
         path, plain = os.path.join(folder, "encrypted.mp4"), os.path.join(folder, "clear.mp4")
-        for rendition, other in zip(encrypted.renditions, clear.renditions):
+        for rendition, other in zip(encrypted.renditions + encrypted.tricks, clear.renditions + clear.tricks):
             kind = "audio" if rendition.kind == "audio" else "video"
             for part, reference in zip(rendition.parts, other.parts):
                 where = f"{rendition.name} period {part.period}"
@@ -136,8 +136,9 @@ def judge_playlists(judge, encrypted, clear, lacking=()):
 
     Its reader of SAMPLE-AES spoils the picture that is decoded last, and pictures of several slices: those are left out.
     """
-    for rendition, other in zip(encrypted.renditions, clear.renditions):
-        for kind in ["video", "audio"] if rendition.kind == "muxed" else [rendition.kind]:
+    pairs = [p for p in zip(encrypted.tricks, clear.tricks) if p[0].playlist.segments[-1].keys[0]["METHOD"] == "AES-128"]
+    for rendition, other in [*zip(encrypted.renditions, clear.renditions), *pairs]:
+        for kind in {"muxed": ["video", "audio"], "trick": ["video"]}.get(rendition.kind, [rendition.kind]):
             if kind in lacking:
                 continue
             wanted, complaint = hashes(other.playlist.url, kind)

@@ -24,6 +24,7 @@ import parsers
 import presentation
 import quirks
 import signalling
+import trick
 from keys import Key, Keys, raw_key
 from licences import Licences
 from origin import Origin, Problem, free_port
@@ -248,6 +249,7 @@ def judge_title(title, titles, taken, keys, expected):
         if c.package_type == "HLS" and title in FEW:
             judge_clip(report, subject, titles.urls[title], c, keys)
         signalling.judge_signalling(report, subject, encrypted, signalling.Asked(c.encryption, c.key_of, keys))
+        trick.judge_trick(report, subject, encrypted, encrypted=True)
         if c.package_type != "HLS" and title in FEW:
             boxes.judge_boxes(report, subject, encrypted)
         if title in FEW and title in titles.masters and c.encryption.get("method") != "AES_128":

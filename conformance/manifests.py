@@ -399,7 +399,7 @@ def judge_manifests(report, subject, out, source=None, seconds=None, shared=True
 
 def segment_urls(out):
     """All URLs of media, to compare presentations that should share them."""
-    return {u for r in out.renditions for p in r.parts for u in [p.init_url] + [s.url for s in p.segments]}
+    return {u for r in out.renditions + out.tricks for p in r.parts for u in [p.init_url] + [s.url for s in p.segments]}
 
 
 def main(args):

@@ -35,6 +35,7 @@ class Segment:
     byterange: tuple | None = None
     keys: tuple = ()            # HLS: attributes of each EXT-X-KEY that holds here
     sequence: int = 0           # HLS: media sequence number
+    gap: bool = False           # HLS: EXT-X-GAP
 
     @property
     def data(self):
@@ -72,7 +73,7 @@ class Part:
 
 @dataclass
 class Rendition:
-    kind: str                   # video, audio or muxed
+    kind: str                   # video, audio, muxed or trick
     name: str
     attributes: dict
     parts: list
@@ -88,6 +89,7 @@ class Presentation:
     url: str
     format: str                 # HLS, HLS_CMAF or DASH
     renditions: list = field(default_factory=list)
+    tricks: list = field(default_factory=list)      # renditions of single I-frames
     master: object = None       # m3u8.Playlist
     mpd: object = None
     period_bounds: list = field(default_factory=list)   # DASH: (start, duration)
@@ -111,7 +113,7 @@ def _hls_rendition(kind, name, attributes, url):
         if first and "BYTERANGE" in first:
             length, _, offset = first["BYTERANGE"].partition("@")
             byterange = (int(length), int(offset or 0))
-        parts.append(Part(number, [Segment(s.uri, s.duration, byterange=s.byterange, keys=s.keys, sequence=s.sequence) for s in segments],
+        parts.append(Part(number, [Segment(s.uri, s.duration, byterange=s.byterange, keys=s.keys, sequence=s.sequence, gap=s.gap) for s in segments],
                           first["uri"] if first else None, byterange))
     return Rendition(kind, name, attributes, parts, playlist)
 
@@ -132,6 +134,12 @@ def _load_hls(url):
         if m["uri"] not in seen:
             seen.add(m["uri"])
             out.renditions.append(_hls_rendition("audio", f"a{number}", m, m["uri"]))
+    for v in master.iframes:
+        trick = _hls_rendition("trick", v["uri"].rsplit("/", 1)[-1].split(".")[0], v, v["uri"])
+        for part in trick.parts:        # a period without such pictures is a gap
+            part.segments = [s for s in part.segments if not s.gap]
+        trick.parts = [p for p in trick.parts if p.segments]
+        out.tricks.append(trick)
     if any(p.init_url for r in out.renditions for p in r.parts):
         out.format = "HLS_CMAF"
         for r in out.renditions:    # video alone without any audio group, or sound alone
@@ -140,23 +148,30 @@ def _load_hls(url):
     return out
 
 
+def _dash_part(renditions, kind, name, period, r):
+    rendition = next((x for x in renditions if x.name == name), None)
+    if rendition is None:
+        rendition = Rendition(kind, name, r.attributes, [])
+        renditions.append(rendition)
+    rendition.parts.append(Part(period, [Segment(s.url, Fraction(s.duration, r.timescale), s.time, s.duration) for s in r.segments],
+                                r.init, None, r.offset, r.timescale, r))
+
+
 def _load_dash(url):
     manifest = mpd.read(fetch(url), url)
     out = Presentation(url, "DASH", mpd=manifest, period_bounds=[(p.start, p.duration) for p in manifest.periods])
     for number, period in enumerate(manifest.periods):
         counts = {}
+        for group in period.tricks:
+            for r in group.representations:
+                _dash_part(out.tricks, "trick", r.id, number, r)
         for group in period.sets:
             if group.content_type == "text":       # `texts.py` reads it from the MPD
                 continue
             for r in group.representations:
                 index = counts[group.content_type] = counts.get(group.content_type, -1) + 1
                 name = f"{group.content_type[0]}{index}"
-                rendition = next((x for x in out.renditions if x.name == name), None)
-                if rendition is None:
-                    rendition = Rendition(group.content_type, name, r.attributes, [])
-                    out.renditions.append(rendition)
-                rendition.parts.append(Part(number, [Segment(s.url, Fraction(s.duration, r.timescale), s.time, s.duration)
-                                                     for s in r.segments], r.init, None, r.offset, r.timescale, r))
+                _dash_part(out.renditions, group.content_type, name, number, r)
     return out
 
 

@@ -18,6 +18,7 @@ expected.json, by folder:
   lost       {"pictures": n, "sound": n, "why": …}: frames that may be missing, or be others; times are not compared then
   omitted    package types that cannot carry the title's only rendition
   recovery   there are recovery points instead of IDR pictures
+  refresh    pictures are refreshed little by little, so none can be decoded alone
   shared     false: renditions do not share boundaries
   stretches  how many of the source's segments each Period is to have, where the clock or the codecs change unannounced
   uneven     by how many seconds a track may begin or end away from its Period; its cuts are not compared with pictures then
@@ -33,6 +34,7 @@ import frames
 import ingest
 import manifests
 import presentation
+import trick
 import ts
 
 CONFIGURATIONS = {"quirk-hls": ("HLS", 2), "quirk-dash": ("DASH", 2), "quirk-cmaf": ("HLS_CMAF", 2)}
@@ -137,6 +139,7 @@ def judge_one(report, subject, out, package_type, source, expected, left):
     if not lost and whole:
         frames.judge_frames(report, subject, out, source)
     manifests.judge_manifests(report, subject, out, shared=expected.get("shared", True), recovery=recovery, uneven=expected.get("uneven"))
+    trick.judge_trick(report, subject, out, source if whole and not lost else None, every=not expected.get("refresh"))
     if package_type == "HLS":
         ts.judge_ts(report, subject, out, recovery, gaps=bool(expected.get("uneven")))
     else:

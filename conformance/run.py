@@ -4,7 +4,7 @@
 usage: conformance/run.sh [--only JUDGE,...] [--assets NAME,...] [--keep] [BINARY]
 
 BINARY defaults to target/release/packorigin, then target/debug/packorigin. Judges: ingest, sharing, frames, boxes,
-manifests, ts, texts, delivery, selecting, selftest, quirks, parsers, media, players, drm, drmplayers. `--keep` leaves the origin running and prints the URLs, for one judge alone
+manifests, ts, texts, trick, delivery, selecting, selftest, quirks, parsers, media, players, drm, drmplayers. `--keep` leaves the origin running and prints the URLs, for one judge alone
 (`python3 conformance/boxes.py URL`). Assets come from testdata/ and, where it exists, from a folder of real-world
 media: PACKORIGIN_TEST_MEDIA, or ../shared/media beside the project.
 
@@ -32,6 +32,7 @@ import quirks
 import selecting
 import selftest
 import texts
+import trick
 import ts
 from origin import Origin
 from report import Report
@@ -40,7 +41,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 TESTDATA = os.path.join(ROOT, "testdata")
 OUT = os.path.join(HERE, "out")
-JUDGES = ["ingest", "sharing", "frames", "boxes", "manifests", "ts", "texts", "delivery", "selecting", "selftest", "quirks", "parsers", "media", "players", "drm", "drmplayers"]
+JUDGES = ["ingest", "sharing", "frames", "boxes", "manifests", "ts", "texts", "trick", "delivery", "selecting", "selftest", "quirks", "parsers", "media", "players", "drm", "drmplayers"]
 
 CONFIGURATIONS = {
     "hls-6": ("HLS", 6), "dash-6": ("DASH", 6), "cmaf-6": ("HLS_CMAF", 6),
@@ -174,6 +175,8 @@ def judge_one(report, subject, configuration, out, sample, asked):
     if "texts" in asked and sample.name in SUBTITLED:
         with open(os.path.join(TESTDATA, sample.name, "expected.json")) as f:
             texts.judge_texts(report, subject, out, json.load(f), words=sample.name == "subtitles")
+    if "trick" in asked and seconds == 6:       # segment durations change nothing about it
+        trick.judge_trick(report, subject, out, sample.original)
     if "delivery" in asked:
         delivery.judge_delivery(report, subject, out, thorough=sample.name in ("ladder", "camera") and seconds == 6)
 

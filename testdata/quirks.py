@@ -10,6 +10,8 @@ import os
 import shutil
 import sys
 
+import quirk_captions  # noqa: F401  registers its cases
+import quirk_metadata  # noqa: F401  registers its cases
 import quirk_streams  # noqa: F401  registers its cases
 import tsclip
 from quirk_case import AAC, CASES, Folder, case

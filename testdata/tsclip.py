@@ -210,7 +210,7 @@ class Writer:
         self.bounded = {"video": True, "audio": True}
         self.pcr_pid, self.pcr, self.version = VIDEO_PID, lambda dts: dts - 18000, 0
         self.sound_per_pes, self.tables, self.repeat, self.first = 8, True, None, None
-        self.aligned = True
+        self.aligned, self.program_info = True, b""
         self.__dict__.update(options)
 
     def packets(self, pid, data, pcr=None, random_access=False, first=None):
@@ -241,7 +241,7 @@ class Writer:
         return self.packets(PAT_PID, (b"\0" + section(0, 1, b"\0\1" + (0xE000 | PMT_PID).to_bytes(2, "big"))).ljust(184, b"\xff"))
 
     def pmt(self, tracks):
-        body = (0xE000 | self.pcr_pid).to_bytes(2, "big") + b"\xf0\0"
+        body = (0xE000 | self.pcr_pid).to_bytes(2, "big") + (0xF000 | len(self.program_info)).to_bytes(2, "big") + self.program_info
         for t in tracks:
             body += bytes([t.kind]) + (0xE000 | t.pid).to_bytes(2, "big") + (0xF000 | len(t.descriptors)).to_bytes(2, "big") + t.descriptors
         return self.packets(PMT_PID, (b"\0" + section(2, 1, body, self.version)).ljust(184, b"\xff"))
@@ -252,7 +252,7 @@ class Writer:
         out = self.pat() + self.pmt(tracks) if self.tables else []
         jobs = []
         for t in clip.tracks:
-            units = t.units if t.video else joined(t.units, self.sound_per_pes)
+            units = t.units if t.video or t.kind == 0x15 else joined(t.units, self.sound_per_pes)
             jobs += [(u.order, not t.video, n, t, u) for n, u in enumerate(units)]
         due = since = None
         for order, _, _, t, unit in sorted(jobs, key=lambda j: j[:3]):

@@ -25,7 +25,7 @@ use packorigin::index::{self, IngestLimits};
 use packorigin::model::codec::{AvcConfig, CodecConfig, StreamSyntax};
 use packorigin::model::encryption::{Encryption, KeyProvider};
 use packorigin::model::policy::{
-    Configuration, Name, OnSourceError, PackageType, SegmentDuration, StreamSelection,
+    Configuration, Name, OnSourceError, PackageType, SegmentDuration, StreamSelection, TrickPlay,
 };
 use packorigin::model::presentation::{Group, Medium, Presentation, SourcePosition, Track};
 use packorigin::model::protection::{
@@ -90,6 +90,7 @@ pub fn configuration(package_type: PackageType) -> Configuration {
         stream_selection: StreamSelection::default(),
         encryption: None,
         on_source_error: OnSourceError::default(),
+        trick_play: TrickPlay::default(),
         filter: None,
         audio_layout: Default::default(),
     }

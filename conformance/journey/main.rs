@@ -6,12 +6,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod captions;
 mod commands;
 mod decryption;
 mod demo;
 mod healing;
 mod ingesting;
 mod media;
+mod metadata;
 mod origin;
 mod playing;
 mod protecting;

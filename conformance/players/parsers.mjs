@@ -47,8 +47,10 @@ function withMpdParser(job) {
   const eventHandler = e => e.type === 'warn' && complaints.push(e.message);
   const manifest = mpdParser.parse(job.text, { manifestUri: job.url, eventHandler });
   const lists = Object.values(manifest.mediaGroups.AUDIO).flatMap(group => Object.values(group)).flatMap(label => label.playlists);
-  // Sound that goes with nothing is listed among the pictures, too.
-  return { complaints, found: { videos: manifest.playlists.filter(p => p.attributes.RESOLUTION).length, sounds: lists.length, seconds: manifest.duration } };
+  // Sound that goes with nothing is listed among the pictures, too, and so is trick play: it does not look at
+  // EssentialProperty.
+  const isVideo = p => p.attributes.RESOLUTION && !p.attributes.NAME.startsWith('trick-');
+  return { complaints, found: { videos: manifest.playlists.filter(isVideo).length, sounds: lists.length, seconds: manifest.duration } };
 }
 
 const READERS = { 'm3u8-parser': withVideoJs, 'hls-parser': withHlsParser, 'mpd-parser': withMpdParser };

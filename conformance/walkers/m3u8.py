@@ -28,6 +28,7 @@ class Segment:
     uri: str
     duration: Fraction
     discontinuity: bool = False
+    gap: bool = False
     map: dict | None = None
     keys: tuple = ()                    # attributes of every EXT-X-KEY that holds here, one for each KEYFORMAT
     sequence: int = 0                   # media sequence number
@@ -40,6 +41,7 @@ class Playlist:
     url: str
     tags: dict = field(default_factory=dict)        # name → [value]
     variants: list = field(default_factory=list)    # attribute dicts with "uri" resolved
+    iframes: list = field(default_factory=list)     # attributes of each EXT-X-I-FRAME-STREAM-INF, "uri" resolved
     media: list = field(default_factory=list)
     segments: list = field(default_factory=list)
     uris: list = field(default_factory=list)        # as written
@@ -91,7 +93,7 @@ def read(text, url):
     lines = text.split("\n")
     if lines[0] != "#EXTM3U":
         faults.append("does not begin with #EXTM3U")
-    pending, discontinuity, current_map, keys, byterange, duration, end = None, False, None, {}, None, None, {}
+    pending, discontinuity, gap, current_map, keys, byterange, duration, end = None, False, False, None, {}, None, None, {}
     for number, line in enumerate(lines, 1):
         where = f"line {number}"
         if line != line.strip():
@@ -113,6 +115,8 @@ def read(text, url):
                 duration = Fraction(match.group(1) if match else re.match(r"[\d.]*", value).group() or "0")
             elif name == "EXT-X-DISCONTINUITY":
                 discontinuity = True
+            elif name == "EXT-X-GAP":
+                gap = True
             elif name == "EXT-X-BYTERANGE":
                 length, _, offset = value.partition("@")
                 start = int(offset) if offset else None
@@ -132,6 +136,10 @@ def read(text, url):
                     out.uris.append(media["URI"])
                     media["uri"] = urljoin(url, media["URI"])
                 out.media.append(media)
+            elif name == "EXT-X-I-FRAME-STREAM-INF":
+                iframe = attributes(value, faults, where)
+                out.uris.append(iframe.get("URI", ""))
+                out.iframes.append(iframe | {"uri": urljoin(url, iframe.get("URI", ""))})
             elif name == "EXT-X-STREAM-INF":
                 pending = attributes(value, faults, where)
         elif line.startswith("#"):
@@ -148,9 +156,9 @@ def read(text, url):
             if byterange:
                 byterange = (byterange[0], end.get(target, 0) if byterange[1] is None else byterange[1])
                 end[target] = sum(byterange)
-            out.segments.append(Segment(target, duration or Fraction(0), discontinuity, current_map, tuple(keys.values()),
+            out.segments.append(Segment(target, duration or Fraction(0), discontinuity, gap, current_map, tuple(keys.values()),
                                         out.number("EXT-X-MEDIA-SEQUENCE", 0) + len(out.segments), byterange, number))
-            duration, discontinuity, byterange = None, False, None
+            duration, discontinuity, gap, byterange = None, False, False, None
     if pending is not None:
         faults.append("EXT-X-STREAM-INF without a URI after it")
     for name in ("EXTM3U", "EXT-X-VERSION", "EXT-X-TARGETDURATION", "EXT-X-MEDIA-SEQUENCE", "EXT-X-ENDLIST",

@@ -9,6 +9,7 @@ from fractions import Fraction
 from urllib.parse import urljoin
 
 NS = "{urn:mpeg:dash:schema:mpd:2011}"
+TRICK = "http://dashif.org/guidelines/trickmode"
 DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
 
 
@@ -43,6 +44,11 @@ class AdaptationSet:
     element: ET.Element | None = None
 
     @property
+    def trick_of(self):
+        """The id of the set of pictures that this one is trick play of; None where it is none."""
+        return next((e.get("value") for e in self.element.findall(NS + "EssentialProperty") if e.get("schemeIdUri") == TRICK), None)
+
+    @property
     def key_id(self):
         """cenc:default_KID; None where the set is clear."""
         kids = [e.get("{urn:mpeg:cenc:2013}default_KID") for e in self.element.findall(NS + "ContentProtection")]
@@ -55,6 +61,7 @@ class Period:
     start: Fraction
     duration: Fraction | None
     sets: list = field(default_factory=list)
+    tricks: list = field(default_factory=list)      # sets of trick play, which are in no other list
 
 
 @dataclass
@@ -140,7 +147,7 @@ def read(text, url):
                 init = urljoin(rep_base, fill(template.get("initialization", ""), Number=0, Time=0, **values))
                 group.representations.append(Representation(r.get("id"), attributes, int(template.get("timescale", 1)),
                                                             int(template.get("presentationTimeOffset", 0)), init, segments, group, r))
-            period.sets.append(group)
+            (period.tricks if group.trick_of else period.sets).append(group)
         out.periods.append(period)
     if out.periods and out.periods[-1].duration is None and out.duration is not None:
         out.periods[-1].duration = out.duration - out.periods[-1].start

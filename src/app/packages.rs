@@ -8,7 +8,7 @@ use crate::model::ingest::{LeftOut, PackageReport};
 use crate::model::manifest::{Manifest, ManifestRendition};
 use crate::model::policy::{
     AudioLayout, Configuration, DashSubtitles, Name, OnSourceError, PackageType, SegmentDuration,
-    StreamSelection,
+    StreamSelection, TrickPlay,
 };
 use crate::model::presentation::Presentation;
 use crate::plan::Packaging;
@@ -54,6 +54,7 @@ fn packaging(presentation: &Arc<Presentation>, package_type: PackageType) -> Res
         stream_selection: StreamSelection::default(),
         encryption: None,
         on_source_error: OnSourceError::default(),
+        trick_play: TrickPlay::default(),
         filter: None,
         audio_layout: AudioLayout::default(),
         dash_subtitles: DashSubtitles::default(),
@@ -65,6 +66,8 @@ fn packaging(presentation: &Arc<Presentation>, package_type: PackageType) -> Res
 fn offered(manifest: &Manifest) -> Vec<String> {
     let mut seen = Vec::new();
     let sets = manifest.periods.iter().flat_map(|period| &period.sets);
+    // Trick play shows nothing else.
+    let sets = sets.filter(|set| set.trick_of.is_none());
     sets.flat_map(|set| &set.renditions)
         .filter_map(|rendition| {
             let is_new = !seen.contains(&rendition.id);

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::model::encryption::Encryption;
 use crate::model::policy::{
     AudioLayout, Configuration, DashSubtitles, Name, OnSourceError, PackageType, SegmentDuration,
-    StreamOrder, StreamSelection,
+    StreamOrder, StreamSelection, TrickPlay,
 };
 use crate::plan::filter;
 
@@ -54,6 +54,8 @@ pub fn settings_to_text(configuration: &Configuration) -> Result<String> {
         encryption: configuration.encryption.clone(),
         on_source_error: (configuration.on_source_error != OnSourceError::default())
             .then_some(configuration.on_source_error),
+        trick_play: Some(configuration.trick_play.clone())
+            .filter(|trick_play| *trick_play != TrickPlay::default()),
         audio_layout: (configuration.audio_layout != AudioLayout::default())
             .then_some(configuration.audio_layout),
         dash_subtitles: (configuration.dash_subtitles != DashSubtitles::default())
@@ -85,6 +87,7 @@ pub fn settings_from_text(name: Name, text: &str) -> Result<Configuration> {
         filter,
         encryption: stored.encryption,
         on_source_error: stored.on_source_error.unwrap_or_default(),
+        trick_play: stored.trick_play.unwrap_or_default(),
         audio_layout: stored.audio_layout.unwrap_or_default(),
         dash_subtitles: stored.dash_subtitles.unwrap_or_default(),
     })
@@ -110,6 +113,8 @@ struct StoredSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     on_source_error: Option<OnSourceError>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    trick_play: Option<TrickPlay>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     audio_layout: Option<AudioLayout>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     dash_subtitles: Option<DashSubtitles>,
@@ -133,6 +138,7 @@ mod tests {
             filter: Some(filter::parse("Video_Height:0-720").unwrap()),
             encryption: None,
             on_source_error: OnSourceError::Heal,
+            trick_play: TrickPlay::Streams(vec![0, 2]),
             audio_layout: AudioLayout::Separate,
             dash_subtitles: DashSubtitles::Sidecar,
         }
@@ -145,10 +151,14 @@ mod tests {
     }
 
     #[test]
-    fn settings_without_a_word_on_source_errors_fail_and_are_written_so() {
-        let fail = Configuration { on_source_error: OnSourceError::Fail, ..sample() };
+    fn settings_that_are_the_default_are_left_out() {
+        let fail = Configuration {
+            on_source_error: OnSourceError::Fail,
+            trick_play: TrickPlay::All,
+            ..sample()
+        };
         let text = settings_to_text(&fail).unwrap();
-        assert!(!text.contains("onSourceError"), "{text}");
+        assert!(!text.contains("onSourceError") && !text.contains("trickPlay"), "{text}");
         assert_eq!(settings_from_text(fail.name.clone(), &text).unwrap(), fail);
         let healing = settings_to_text(&sample()).unwrap();
         assert!(healing.contains(r#""onSourceError":"heal""#), "{healing}");

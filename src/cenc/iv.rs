@@ -16,6 +16,13 @@
 //! constant modulo 2⁶⁴ maps different numbers to different numbers. It does not matter which of the
 //! tracks share a key.
 //!
+//! **A sample that is put out twice has the same IV twice, and that gives nothing away.** A picture of
+//! trick play is a segment of its own and part of an ordinary one. Its ordinal counts the samples
+//! before it in the track, whichever segment it is put into; its bytes, its subsamples and its key
+//! are those of the same track. So both are the same message under the same key stream, and the
+//! same ciphertext. Where one of them is clear (a clear lead), the other tells the key stream of
+//! this IV, under which nothing else is encrypted.
+//!
 //! **No counter runs into another's.** Each sample counts in the low 64 bits alone, from 0. A sample
 //! has less than 2³² bytes, which is less than 2²⁸ blocks, so the count never carries into the IV, and
 //! counter blocks of samples with different IVs differ in their upper half. It also makes no difference
@@ -115,6 +122,34 @@ mod tests {
                 }
                 earlier += samples;
             }
+        }
+
+        /// Ordinary segments have all samples, trick play the first of each group.
+        #[test]
+        fn one_iv_stands_for_one_sample_in_whatever_segment(
+            base: u64,
+            groups in proptest::collection::vec(1_u64..60, 1..40),
+            groups_in_segment in 1_usize..5,
+        ) {
+            let base = IvBase(base);
+            let mut samples_of = std::collections::HashMap::new();
+            let mut note = |first: u64, count: u64| {
+                for sample in 0..count {
+                    // A segment knows its first sample's ordinal and counts on.
+                    let known = samples_of.entry(base.iv(first + sample)).or_insert(first + sample);
+                    prop_assert_eq!(*known, first + sample);
+                }
+                Ok(())
+            };
+            let mut before = 0;
+            for segment in groups.chunks(groups_in_segment) {
+                note(before, segment.iter().sum())?;
+                for samples in segment {
+                    note(before, 1)?;
+                    before += samples;
+                }
+            }
+            prop_assert_eq!(samples_of.len() as u64, before);
         }
 
         #[test]

@@ -16,7 +16,7 @@ use crate::error::{Error, Kind, Result};
 use crate::keys::Vault;
 use crate::model::policy::{
     AudioLayout, Configuration, ContentId, DashSubtitles, Name, OnSourceError, PackageType,
-    SegmentDuration, StreamSelection,
+    SegmentDuration, StreamSelection, TrickPlay,
 };
 
 /// The sample; `testdata/README.md` tells how it was made.
@@ -112,6 +112,7 @@ pub(super) fn configuration(text: &str, package_type: PackageType) -> Result<Con
         stream_selection: StreamSelection::default(),
         encryption: None,
         on_source_error: OnSourceError::default(),
+        trick_play: TrickPlay::default(),
         filter: None,
         audio_layout: AudioLayout::default(),
         dash_subtitles: DashSubtitles::default(),

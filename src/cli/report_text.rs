@@ -146,6 +146,16 @@ fn tracks(streams: &[StreamReport]) -> String {
                 audio.frames.to_string(),
             ]);
         }
+        for caption in &stream.captions {
+            let language = caption.language.as_deref().unwrap_or("und");
+            table.row([
+                (index + 1).to_string(),
+                "captions".to_owned(),
+                caption.channel.clone(),
+                format!("{language} {}", caption.name.as_deref().unwrap_or_default()),
+                String::new(),
+            ]);
+        }
     }
     table.text(3)
 }

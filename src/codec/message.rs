@@ -2,7 +2,8 @@
 //! 7.3.2.4, annex D), as much of it as framing and configurations take.
 //!
 //! Both standards frame messages alike and share their numbers. Nothing is decoded but recovery
-//! points, the mastering display, the content light level and the preferred transfer function.
+//! points, the mastering display, the content light level and the preferred transfer function; captions
+//! are `caption`'s.
 
 use super::bits::{BitReader, unescape};
 use crate::model::codec::{Colour, DisplayMetadata};
@@ -28,14 +29,8 @@ impl Messages {
     /// recovery point: pictures in H.264, picture order in HEVC, where it may lie behind.
     pub fn read(&mut self, body: &[u8], is_signed: bool) -> Option<u32> {
         let rbsp = unescape(body.get(..MOST_BYTES).unwrap_or(body));
-        let mut rest = &rbsp[..];
         let mut recovery = None;
-        // The stop bit is all that is left behind the last message.
-        while rest.len() > 2 {
-            let (kind, behind) = number(rest)?;
-            let (size, behind) = number(behind)?;
-            let (payload, behind) = behind.split_at_checked(size as usize)?;
-            rest = behind;
+        for (kind, payload) in messages(&rbsp) {
             match kind {
                 RECOVERY_POINT => {
                     let mut bits = BitReader::new(payload);
@@ -73,6 +68,23 @@ impl Messages {
         let preferred = self.transfer.filter(|&transfer| transfer != NONE);
         described.map(|colour| Colour { transfer: preferred.unwrap_or(colour.transfer), ..colour })
     }
+}
+
+/// Types and payloads of the messages in a NAL unit without emulation prevention, behind its header;
+/// ends where one is cut.
+pub(super) fn messages(rbsp: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+    let mut rest = rbsp;
+    std::iter::from_fn(move || {
+        // The stop bit is all that is left behind the last message.
+        if rest.len() <= 2 {
+            return None;
+        }
+        let (kind, behind) = number(rest)?;
+        let (size, behind) = number(behind)?;
+        let (payload, behind) = behind.split_at_checked(size as usize)?;
+        rest = behind;
+        Some((kind, payload))
+    })
 }
 
 /// `payloadType` or `payloadSize`: bytes of 255 go on.

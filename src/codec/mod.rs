@@ -11,6 +11,7 @@
 pub mod aac;
 pub mod bits;
 mod byte_stream;
+pub mod caption;
 pub mod dolby;
 pub mod h264;
 pub mod h265;

@@ -14,6 +14,7 @@ use super::encryption::{self, EncryptionBody};
 use super::groups::GROUP;
 use super::path::Segments;
 use super::query::{ListParameters, Listing, NoQuery, PageBody, Parameters};
+use super::trick_play::TrickPlayBody;
 use super::{ControlState, check, path};
 use crate::catalog::timestamp;
 use crate::catalog::{ConfigurationRecord, NewConfiguration};
@@ -54,6 +55,8 @@ pub(super) struct ConfigurationBody {
     /// What players get where source segments are missing or unreadable.
     #[schema(value_type = OnSourceErrorSchema)]
     on_source_error: OnSourceError,
+    /// Of which renditions I-frames are offered to wind and scrub through.
+    trick_play: TrickPlayBody,
     /// Where players find sound.
     #[schema(value_type = AudioLayoutSchema)]
     audio_layout: AudioLayout,
@@ -79,6 +82,7 @@ impl From<ConfigurationRecord> for ConfigurationBody {
             filter,
             encryption,
             on_source_error,
+            trick_play,
             audio_layout,
             dash_subtitles,
         } = record.configuration;
@@ -97,6 +101,7 @@ impl From<ConfigurationRecord> for ConfigurationBody {
             filter: filter.map(|filter| filter.as_str().to_owned()),
             encryption: encryption.as_ref().map(EncryptionBody::from),
             on_source_error,
+            trick_play: TrickPlayBody::from(&trick_play),
             audio_layout: match package_type.container() {
                 Container::MpegTs => audio_layout,
                 Container::Cmaf => AudioLayout::Separate,
@@ -157,6 +162,8 @@ pub(super) struct SetConfiguration {
     /// What players get where source segments are missing or unreadable; `fail` if absent.
     #[schema(value_type = Option<OnSourceErrorSchema>)]
     on_source_error: Option<String>,
+    /// Of which renditions I-frames are offered to wind and scrub through; of all if absent.
+    trick_play: Option<TrickPlayBody>,
     /// Where players find sound. If absent, `AS_SOURCE` for HLS; DASH and HLS_CMAF know `SEPARATE`
     /// alone.
     #[schema(value_type = Option<AudioLayoutSchema>)]
@@ -275,6 +282,7 @@ impl SetConfiguration {
             None => OnSourceError::default(),
             Some(text) => check::word("onSourceError", text, "fail, heal")?,
         };
+        let trick_play = self.trick_play.map(TrickPlayBody::checked).transpose()?;
         let audio_layout = match &self.audio_layout {
             None => AudioLayout::default(),
             Some(text) => check::word("audioLayout", text, "AS_SOURCE, SEPARATE")?,
@@ -302,6 +310,7 @@ impl SetConfiguration {
                 filter,
                 encryption,
                 on_source_error,
+                trick_play: trick_play.unwrap_or_default(),
                 // Fragments know one layout: nothing to keep.
                 audio_layout: match package_type.container() {
                     Container::MpegTs => audio_layout,

@@ -27,6 +27,7 @@ mod probes;
 mod problem;
 mod query;
 mod report;
+mod trick_play;
 
 use std::collections::BTreeSet;
 use std::fmt;

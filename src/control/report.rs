@@ -139,6 +139,8 @@ pub(super) struct StreamReportSchema {
     /// The sound.
     #[schema(required = true)]
     audio: Option<AudioReportSchema>,
+    /// The captions that the pictures carry.
+    captions: Vec<CaptionSchema>,
     /// How sound and pictures go together, where there are both.
     #[schema(required = true)]
     offsets: Option<OffsetsSchema>,
@@ -241,6 +243,23 @@ pub(super) struct AudioReportSchema {
     layout: String,
     /// Audio frames in all periods.
     frames: u64,
+}
+
+/// Captions that the pictures of a stream carry.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CaptionReport)]
+pub(super) struct CaptionSchema {
+    /// `CC1` to `CC4` (CTA-608), `SERVICE1` to `SERVICE63` (CTA-708).
+    #[schema(example = "CC1")]
+    channel: String,
+    /// The name that the master playlist gives it.
+    #[schema(required = true)]
+    name: Option<String>,
+    /// The language that the master playlist says it is in.
+    #[schema(required = true, example = "en")]
+    language: Option<String>,
+    /// Whether the master playlist declares it for the stream.
+    declared: bool,
 }
 
 /// How far sound and pictures are apart. Positive where sound is later.

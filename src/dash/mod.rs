@@ -7,6 +7,7 @@
 //!
 //! XML is quick-xml's work. Decides nothing.
 
+mod captions;
 mod protection;
 mod purpose;
 mod text;
@@ -20,11 +21,13 @@ use quick_xml::writer::ElementWriter;
 use self::protection::{NAMESPACES, is_protected, write_protection};
 use self::purpose::write_purpose;
 use self::text::write_text_set;
+use crate::model::caption::OfferedCaptions;
 use crate::model::codec::{CodecConfig, Eac3Config, VideoRange};
 use crate::model::manifest::{
     AdaptationSet, Healing, Manifest, ManifestPeriod, ManifestRendition, ManifestSegment,
     RenditionKind, SILENCE_DIRECTORY,
 };
+use crate::model::timed_metadata::{ID3_SCHEME, ID3_VALUE};
 use crate::time::{Ticks, Timescale};
 
 const NAMESPACE: &str = "urn:mpeg:dash:schema:mpd:2011";
@@ -34,6 +37,8 @@ const DOLBY_CHANNEL_SCHEME: &str = "tag:dolby.com,2014:dash:audio_channel_config
 const CHANNEL_SCHEME: &str = "urn:mpeg:mpegB:cicp:ChannelConfiguration";
 const CONTINUITY_SCHEME: &str = "urn:mpeg:dash:period-continuity:2015";
 const SWITCHING_SCHEME: &str = "urn:mpeg:dash:adaptation-set-switching:2016";
+/// DASH-IF IOP 4.3, 3.2.9.
+const TRICK_SCHEME: &str = "http://dashif.org/guidelines/trickmode";
 
 /// The MPD.
 pub fn mpd(manifest: &Manifest) -> io::Result<String> {
@@ -52,7 +57,7 @@ pub fn mpd(manifest: &Manifest) -> io::Result<String> {
         .with_attribute(("minBufferTime", iso_duration(manifest.longest_segment).as_str()))
         .write_inner_content(|writer| {
             for (index, period) in manifest.periods.iter().enumerate() {
-                write_period(writer, index, period)?;
+                write_period(writer, index, period, &manifest.captions)?;
             }
             Ok(())
         })?;
@@ -65,6 +70,7 @@ fn write_period(
     writer: &mut Writer<Vec<u8>>,
     index: usize,
     period: &ManifestPeriod,
+    captions: &OfferedCaptions,
 ) -> io::Result<()> {
     writer
         .create_element("Period")
@@ -73,8 +79,9 @@ fn write_period(
         .with_attribute(("duration", iso_duration(period.duration).as_str()))
         .write_inner_content(|writer| {
             let sets = period.sets.iter().enumerate();
-            for (set_index, set) in sets.filter(|(_, set)| !set.renditions.is_empty()) {
-                write_set(writer, index, set_index, set)?;
+            let is_shown = |set: &AdaptationSet| !set.is_hidden && !set.renditions.is_empty();
+            for (set_index, set) in sets.filter(|(_, set)| is_shown(set)) {
+                write_set(writer, index, set_index, set, captions)?;
             }
             Ok(())
         })?;
@@ -86,11 +93,14 @@ fn write_set(
     period: usize,
     index: usize,
     set: &AdaptationSet,
+    captions: &OfferedCaptions,
 ) -> io::Result<()> {
     let (content_type, mime_type) = match set.kind {
         RenditionKind::Text => return write_text_set(writer, period, index, set),
         RenditionKind::Audio => ("audio", "audio/mp4"),
-        RenditionKind::Video | RenditionKind::Muxed => ("video", "video/mp4"),
+        RenditionKind::Video | RenditionKind::Muxed | RenditionKind::Trick => {
+            ("video", "video/mp4")
+        }
     };
     let access_type =
         set.renditions.iter().map(|rendition| rendition.access_type).max().unwrap_or(1);
@@ -120,6 +130,10 @@ fn write_set(
         if let Some(protection) = protection {
             write_protection(writer, protection)?;
         }
+        if let Some(main) = set.trick_of {
+            let id = (main + 1).to_string();
+            write_descriptor(writer, "EssentialProperty", TRICK_SCHEME, &id)?;
+        }
         if !set.switchable_with.is_empty() {
             let ids = set.switchable_with.iter().map(|other| (other + 1).to_string());
             let ids = ids.collect::<Vec<_>>().join(",");
@@ -133,7 +147,15 @@ fn write_set(
                 &(period - 1).to_string(),
             )?;
         }
-        write_purpose(writer, description)?;
+        if set.renditions.iter().any(|rendition| rendition.has_tags) {
+            write_descriptor(writer, "InbandEventStream", ID3_SCHEME, ID3_VALUE)?;
+        }
+        if set.trick_of.is_none() {
+            for (scheme, value) in captions::of_set(captions, set) {
+                write_descriptor(writer, "Accessibility", scheme, &value)?;
+            }
+            write_purpose(writer, description)?;
+        }
         if let Some(first) = shared {
             write_template(writer, first)?;
         }
@@ -187,6 +209,12 @@ fn write_representation(
         .with_attribute(("id", rendition.id.to_string().as_str()))
         .with_attribute(("codecs", codecs.join(",").as_str()))
         .with_attribute(("bandwidth", rendition.peak_bandwidth.to_string().as_str()));
+    if let Some(rate) = rendition.max_playout_rate {
+        // Every picture stands alone.
+        element = element
+            .with_attribute(("codingDependency", "false"))
+            .with_attribute(("maxPlayoutRate", rate.to_string().as_str()));
+    }
     let lead = rendition.codecs.first();
     let properties = properties(lead);
     if let Some(picture) = lead.and_then(CodecConfig::picture) {
@@ -314,11 +342,12 @@ fn write_template(writer: &mut Writer<Vec<u8>>, rendition: &ManifestRendition) -
     Ok(())
 }
 
-/// `S` elements; runs of equal durations are folded into one.
+/// `S` elements, none for gaps; runs of equal durations are folded into one.
 fn write_timeline(writer: &mut Writer<Vec<u8>>, segments: &[ManifestSegment]) -> io::Result<()> {
     let mut expected = None;
-    for run in
-        segments.chunk_by(|a, b| a.duration == b.duration && a.time.plus(a.duration) == b.time)
+    let there: Vec<ManifestSegment> =
+        segments.iter().filter(|segment| segment.healing != Healing::Gap).copied().collect();
+    for run in there.chunk_by(|a, b| a.duration == b.duration && a.time.plus(a.duration) == b.time)
     {
         let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
         let mut element = writer.create_element("S");
@@ -377,7 +406,8 @@ mod tests {
             healing: Healing::None,
         };
         let mut writer = Writer::new(Vec::new());
-        let segments = [segment(5, 10), segment(15, 10), segment(25, 7), segment(40, 7)];
+        let gap = ManifestSegment { healing: Healing::Gap, ..segment(32, 8) };
+        let segments = [segment(5, 10), segment(15, 10), segment(25, 7), gap, segment(40, 7)];
         write_timeline(&mut writer, &segments).unwrap();
         assert_eq!(
             String::from_utf8(writer.into_inner()).unwrap(),

@@ -115,6 +115,7 @@ mod tests {
             clear_segments,
             has_clear_entry: clear_segments > 0,
             first_number: 9,
+            iv_space: 0,
         }
     }
 
@@ -146,5 +147,16 @@ mod tests {
         let line =
             |number: u8| format!("#EXT-X-KEY:METHOD=SAMPLE-AES,{URI},IV=0x{:032x}{REST}", number);
         assert_eq!(out, line(9) + &line(10));
+    }
+
+    /// Players would take the number of the I-frame for the IV.
+    #[test]
+    fn an_iv_in_a_space_of_its_own_is_said_each_time() {
+        let aes = protection(ProtectionScheme::HlsAes128, 0);
+        let aes = RenditionProtection { iv_space: 3, ..aes };
+        let mut out = String::new();
+        KeyLines::default().before(&mut out, Some(&aes), 1);
+        let iv = "0x0000000000000003000000000000000a";
+        assert_eq!(out, format!("#EXT-X-KEY:METHOD=AES-128,{URI},IV={iv}{REST}"));
     }
 }

@@ -3,6 +3,8 @@
 //! Reading keeps what ingest needs and names the line that is wrong. Printing turns a resolved
 //! [`crate::model::manifest::Manifest`] into text and decides nothing.
 
+mod captions;
 mod key;
 pub mod read;
+mod trick;
 pub mod write;

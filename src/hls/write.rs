@@ -6,7 +6,9 @@
 
 use std::fmt::Write as _;
 
+use super::captions;
 use super::key::{KeyLines, has_keys, session_keys};
+use super::trick;
 use crate::model::codec::CodecConfig;
 use crate::model::description::Description;
 use crate::model::manifest::{
@@ -18,7 +20,8 @@ use crate::time::{Ticks, Timescale};
 /// The master playlist.
 pub fn master_playlist(manifest: &Manifest) -> String {
     let mut out = String::from("#EXTM3U\n");
-    let _ = writeln!(out, "#EXT-X-VERSION:{}", version(manifest));
+    let needed = if captions::need_services(&captions::of(manifest)) { 7 } else { 0 };
+    let _ = writeln!(out, "#EXT-X-VERSION:{}", version(manifest).max(needed));
     if is_independent(manifest, None) {
         out.push_str(INDEPENDENT);
     }
@@ -35,9 +38,11 @@ pub fn master_playlist(manifest: &Manifest) -> String {
     for text in &manifest.texts {
         write_text(&mut out, manifest, *text);
     }
+    captions::write_renditions(&mut out, &captions::of(manifest));
     for offer in &manifest.offers {
         write_variant(&mut out, manifest, offer);
     }
+    trick::write_variants(&mut out, manifest);
     out
 }
 
@@ -46,13 +51,14 @@ pub fn master_playlist(manifest: &Manifest) -> String {
 pub fn media_playlist(manifest: &Manifest, id: RenditionId) -> Option<String> {
     let first = manifest.first_rendition(id)?;
     let mut out = String::from("#EXTM3U\n");
-    let _ = writeln!(out, "#EXT-X-VERSION:{}", version(manifest));
+    let _ = writeln!(out, "#EXT-X-VERSION:{}", trick::version(version(manifest), id));
     // The target duration bounds EXTINF rounded to the nearest second (RFC 8216 4.3.3.1).
     let target = longest_segment(manifest, id).seconds(Timescale::MPEG, 0);
     let _ = writeln!(out, "#EXT-X-TARGETDURATION:{target}");
     let first_number = manifest.clip.as_ref().and_then(|clip| clip.first_numbers.get(&id));
     let _ = writeln!(out, "#EXT-X-MEDIA-SEQUENCE:{}", first_number.copied().unwrap_or(0));
     out.push_str("#EXT-X-PLAYLIST-TYPE:VOD\n");
+    out.push_str(trick::playlist_tags(id));
     if is_independent(manifest, Some(id)) {
         out.push_str(INDEPENDENT);
     }
@@ -171,7 +177,7 @@ fn write_text(out: &mut String, manifest: &Manifest, id: RenditionId) {
 }
 
 /// The attributes that people are told a rendition by.
-fn write_description(out: &mut String, words: &Description) {
+pub(super) fn write_description(out: &mut String, words: &Description) {
     let _ = write!(out, ",NAME={}", quoted(&words.name));
     if let Some(language) = &words.language {
         let _ = write!(out, ",LANGUAGE={}", quoted(language));
@@ -227,5 +233,6 @@ fn write_variant(out: &mut String, manifest: &Manifest, offer: &Offer) {
     if !manifest.texts.is_empty() {
         let _ = write!(out, ",SUBTITLES=\"{TEXT_GROUP}\"");
     }
+    out.push_str(&captions::attribute(&captions::of(manifest), offer.main.stream));
     let _ = writeln!(out, "\n{}/{}.m3u8", manifest.playlist_directory, offer.main);
 }

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::periods::{self, Stretch};
 use super::scan::{AudioSection, Begin, RawFrame, RawGroup, RawPicture, StreamScan, VideoSection};
-use super::{findings, report};
+use super::{captions, findings, report, tags};
 use crate::codec::AccessUnit;
 use crate::codec::aac::replication::Presence;
 use crate::codec::timing::place_frames;
@@ -110,12 +110,18 @@ pub(super) fn presentation(
         streams.into_iter().zip(&aligned.streams).zip(built)
     {
         findings::find_damage(&read, &mut found);
+        let (metadata, unplaced) = tags::place(&read.scan.tags, &periods_of_stream);
+        let place = Place::stream(&read.declared.uri);
+        let words = "their times are not those of pictures or sound around them";
+        found.add_many(FindingCode::MetadataLeftOut, place, unplaced, words);
         let stream = Stream {
             source_identity: read.scan.identity,
             audio_identity: audio_identity(stretches, &periods_of_stream),
             uri: read.declared.uri.clone(),
             role: read.role,
             declared_bandwidth: read.declared.bandwidth,
+            captions: captions::of_stream(&read.scan.captions, &read.declared.captions),
+            metadata,
             objects: read.objects,
             periods: periods_of_stream,
         };
@@ -314,6 +320,10 @@ fn place_video(video: &VideoSection, clock_offset: Ticks) -> Track {
     let mut groups: Vec<Group> =
         video.groups.iter().map(|raw| place_group(raw, clock_offset)).collect();
     prefer_better_access(&mut groups, end);
+    for (group, raw) in groups.iter_mut().zip(&video.groups) {
+        let is_alone = matches!(group.access, RandomAccess::Instant | RandomAccess::Recovery);
+        group.still = is_alone.then_some(raw.still);
+    }
     let mut pictures = &video.pictures[..];
     for group in &mut groups {
         let count = (group.samples as usize).min(pictures.len());
@@ -657,6 +667,7 @@ mod tests {
             uniform_duration: None,
             ts_clock_packets: 0,
             subsamples: SubsampleCounts::default(),
+            still: crate::model::presentation::StillPicture::default(),
         };
         let group = place_group(&raw, Ticks(400));
         assert_eq!((group.time, group.lead, group.access_type()), (Ticks(649), -49, 1));

@@ -137,6 +137,9 @@ const fn damage_words(code: FindingCode) -> &'static str {
         FindingCode::DecodeTimesRepaired => {
             "groups of pictures have decoding times that do not grow; they are spread evenly"
         }
+        FindingCode::MetadataLeftOut => {
+            "PES packets with timed metadata hold no whole ID3 tag with a time, or too much of it"
+        }
         FindingCode::AudioGaps => "times sound is missing for more than half a frame",
         FindingCode::AudioOverlaps => "frames that repeat what was heard are left out",
         _ => "found",

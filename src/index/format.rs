@@ -14,17 +14,18 @@ use sha2::{Digest, Sha256};
 
 use crate::model::codec::StreamSyntax;
 use crate::model::presentation::{
-    Group, Period, Presentation, SourceObject, SourcePosition, Stream, StreamPeriod,
+    Group, Period, Presentation, SourceObject, SourcePosition, StillPicture, Stream, StreamPeriod,
     SubsampleCounts, Track,
 };
 use crate::model::sample::RandomAccess;
 use crate::model::source_key::{KeyPlace, SourceEncryption};
+use crate::model::timed_metadata::TimedMetadata;
 use crate::time::{Ticks, Timescale};
 
 const MAGIC: &[u8; 7] = b"PKORIDX";
 /// Changes whenever the body's layout does. An index of another version is refused, and its asset
 /// has to be ingested again.
-const VERSION: u8 = 5;
+const VERSION: u8 = 6;
 const HASH_BYTES: usize = 32;
 /// A presentation of ten streams over ten hours has about 200,000 groups of 40 bytes.
 const MAX_BODY_BYTES: usize = 256 << 20;
@@ -95,11 +96,12 @@ fn body_bound(compressed: &[u8]) -> usize {
 }
 
 /// The fields of a group as the format orders them; each is a column of its own.
-const GROUP_COLUMNS: usize = 19;
+const GROUP_COLUMNS: usize = 26;
 
 /// A group as numbers, each as the difference to what `before` lets one expect.
 fn group_columns(group: &Group, before: &Group, step: i64) -> [i64; GROUP_COLUMNS] {
     let distance = |a: u64, b: u64| a.wrapping_sub(b) as i64;
+    let still = group.still.unwrap_or(StillPicture { end: group.start, ..StillPicture::default() });
     [
         i64::from(group.start.object) - i64::from(before.end.object),
         distance(group.start.offset, before.end.offset),
@@ -121,6 +123,14 @@ fn group_columns(group: &Group, before: &Group, step: i64) -> [i64; GROUP_COLUMN
         access_code(group.access),
         // One column: hardly any group has either.
         i64::from(group.left_out) | i64::from(group.undecodable) << 32,
+        group.still.map_or(0, |still| i64::from(still.bytes) + 1),
+        i64::from(still.end.object) - i64::from(group.start.object),
+        // Little but other tracks' packets lies between.
+        distance(still.end.offset, group.start.offset).wrapping_sub(i64::from(still.bytes)),
+        i64::from(still.last),
+        i64::from(still.subsamples.cenc),
+        i64::from(still.subsamples.cbcs) - i64::from(still.subsamples.cenc),
+        i64::from(still.subsamples.most),
     ]
 }
 
@@ -222,6 +232,12 @@ impl Body {
         });
         self.string(&stream.source_identity);
         self.option(stream.audio_identity, |body, identity| body.string(&identity));
+        self.packed(&stream.captions);
+        self.list(&stream.metadata, |body, tag| {
+            body.unsigned(u64::from(tag.period));
+            body.signed(tag.time.0);
+            body.string(&tag.payload);
+        });
         self.list(&stream.periods, |body, period| {
             body.option(period.video.as_ref(), Self::track);
             body.option(period.audio.as_ref(), Self::track);
@@ -376,6 +392,14 @@ impl<'a> Reader<'a> {
                 let bytes = reader.string(field)?;
                 <[u8; 32]>::try_from(bytes).map_err(|_| FormatError::Field { field })
             })?,
+            captions: self.packed("captions")?,
+            metadata: self.list("metadata", |reader| {
+                Ok(TimedMetadata {
+                    period: reader.number("metadata")?,
+                    time: Ticks(reader.signed("metadata")?),
+                    payload: reader.string("metadata")?.to_vec(),
+                })
+            })?,
             periods: self.list("stream periods", |reader| {
                 Ok(StreamPeriod {
                     video: reader.option("video", Self::track)?,
@@ -472,6 +496,13 @@ fn group_from(row: [i64; GROUP_COLUMNS], before: &Group, step: i64) -> Read<Grou
         lead,
         access,
         left_out,
+        still_bytes,
+        still_object,
+        still_offset,
+        still_last,
+        still_cenc,
+        still_cbcs,
+        still_most,
     ] = row;
     let number = |base: u32, value: i64| {
         u32::try_from(i64::from(base).wrapping_add(value))
@@ -487,13 +518,36 @@ fn group_from(row: [i64; GROUP_COLUMNS], before: &Group, step: i64) -> Read<Grou
     };
     let samples = number(before.samples, samples)?;
     let cenc = number(samples, cenc_subsamples)?;
+    let byte = |value: i64, field| u8::try_from(value).map_err(|_| FormatError::Field { field });
+    let most =
+        |value: i64| u16::try_from(value).map_err(|_| FormatError::Field { field: "subsamples" });
+    let still = match optional(still_bytes)? {
+        None => None,
+        Some(bytes) => {
+            let cenc = number(0, still_cenc)?;
+            let length = still_offset.wrapping_add(i64::from(bytes));
+            Some(StillPicture {
+                end: SourcePosition {
+                    object: number(start.object, still_object)?,
+                    offset: start.offset.wrapping_add(length as u64),
+                },
+                last: byte(still_last, "still")?,
+                bytes,
+                subsamples: SubsampleCounts {
+                    cenc,
+                    cbcs: number(cenc, still_cbcs)?,
+                    most: most(still_most)?,
+                },
+            })
+        }
+    };
     Ok(Group {
         start,
         end: SourcePosition {
             object: number(start.object, end_object)?,
             offset: start.offset.wrapping_add(end_offset as u64),
         },
-        skip: u8::try_from(skip).map_err(|_| FormatError::Field { field: "skip" })?,
+        skip: byte(skip, "skip")?,
         pes_left: optional(pes_left)?,
         time: before.time.plus(Ticks(time.wrapping_add(step))),
         decode_delay: number(before.decode_delay, decode_delay)?,
@@ -505,19 +559,20 @@ fn group_from(row: [i64; GROUP_COLUMNS], before: &Group, step: i64) -> Read<Grou
         subsamples: SubsampleCounts {
             cenc,
             cbcs: number(cenc, cbcs_subsamples)?,
-            most: u16::try_from(most_subsamples)
-                .map_err(|_| FormatError::Field { field: "subsamples" })?,
+            most: most(most_subsamples)?,
         },
         lead,
         access: access_from(access)?,
         left_out: left_out as u32,
         undecodable: number(0, left_out >> 32)?,
+        still,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::caption::{Caption, CaptionService};
     use crate::model::codec::{AacConfig, AacExtension, AvcConfig, CodecConfig, PictureFormat};
     use crate::model::description::Description;
     use crate::model::presentation::{SoundRole, StreamRole};
@@ -530,9 +585,17 @@ mod tests {
         let numbers = (any::<u8>(), -1_000_000_i64..1 << 40, 0_u32..1 << 20);
         let counts = (any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>());
         let optional = proptest::option::of(0_u32..1 << 20);
-        (position.clone(), position, numbers, counts, optional.clone(), optional).prop_map(
-            |(start, end, (skip, time, decode_delay), counts, pes_left, uniform_duration)| Group {
-                pes_left,
+        let still = (position.clone(), any::<u8>(), 0_u32..u32::MAX, any::<(u32, u32, u16)>());
+        let still = still.prop_map(|(end, last, bytes, (cenc, cbcs, most))| StillPicture {
+            end,
+            last,
+            bytes,
+            subsamples: SubsampleCounts { cenc, cbcs, most },
+        });
+        let pictures = (optional.clone(), optional, proptest::option::of(still));
+        (position.clone(), position, numbers, counts, pictures).prop_map(
+            |(start, end, (skip, time, decode_delay), counts, pictures)| Group {
+                pes_left: pictures.0,
                 start,
                 end,
                 skip,
@@ -540,7 +603,7 @@ mod tests {
                 decode_delay,
                 samples: counts.0,
                 payload_bytes: counts.1,
-                uniform_duration,
+                uniform_duration: pictures.1,
                 ts_payload_packets: counts.2,
                 ts_clock_packets: counts.3,
                 subsamples: SubsampleCounts { cenc: counts.1, cbcs: counts.3, most: 77 },
@@ -548,6 +611,7 @@ mod tests {
                 access: RandomAccess::Recovery,
                 left_out: counts.0 & 0xF,
                 undecodable: counts.1 >> 1,
+                still: pictures.2,
             },
         )
     }
@@ -632,6 +696,18 @@ mod tests {
                 .to_vec(),
                 source_identity: [3; 16],
                 audio_identity: Some([7; 32]),
+                captions: vec![
+                    Caption { service: CaptionService::Cea608(4), description: None },
+                    Caption {
+                        service: CaptionService::Cea708(63),
+                        description: Some(Description::default()),
+                    },
+                ],
+                metadata: vec![TimedMetadata {
+                    period: 3,
+                    time: Ticks(-9),
+                    payload: b"ID3".to_vec(),
+                }],
                 periods: vec![
                     StreamPeriod {
                         video: Some(track(CodecConfig::Avc(avc), 90_000)),
@@ -679,6 +755,16 @@ mod tests {
                 payload_bytes: 1_200_000 + index * 7919 % 65_536,
                 uniform_duration: Some(3_000),
                 ts_payload_packets: 6_600 + index * 31 % 512,
+                still: Some(StillPicture {
+                    end: SourcePosition {
+                        object: index / 5,
+                        offset: u64::from(index % 5) * 1_253_904
+                            + 188 * (80_000 + u64::from(index) * 5147 % 32_768).div_ceil(170),
+                    },
+                    last: (index * 71 % 184) as u8,
+                    bytes: 80_000 + index * 5147 % 32_768,
+                    subsamples: SubsampleCounts { cenc: 1, cbcs: 1, most: 1 },
+                }),
                 ..Group::default()
             })
             .collect();

@@ -18,6 +18,7 @@ pub mod format;
 pub mod store;
 
 mod build;
+mod captions;
 mod choice;
 mod findings;
 mod ingest;
@@ -26,6 +27,7 @@ mod notes;
 mod periods;
 mod report;
 mod scan;
+mod tags;
 mod text;
 
 pub use ingest::{IngestLimits, Ingested, ingest};

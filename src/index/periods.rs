@@ -348,7 +348,7 @@ mod tests {
     use crate::index::scan::{Origin, RawFrame, RawGroup, RawPicture};
     use crate::model::codec::{AacConfig, AacExtension, AvcConfig, CodecConfig, PictureFormat};
     use crate::model::codec::{SoundFormat, StreamSyntax};
-    use crate::model::presentation::{SourcePosition, SubsampleCounts};
+    use crate::model::presentation::{SourcePosition, StillPicture, SubsampleCounts};
     use crate::model::sample::RandomAccess;
 
     const SECOND: i64 = 90_000;
@@ -373,6 +373,7 @@ mod tests {
                 uniform_duration: None,
                 ts_clock_packets: 0,
                 subsamples: SubsampleCounts::default(),
+                still: StillPicture::default(),
             }
         };
         VideoSection {

@@ -5,8 +5,8 @@
 //! [`Findings`].
 
 use super::build::group_times;
-use super::findings;
 use super::scan::Begin;
+use super::{captions, findings};
 use crate::hls::read::StreamEntry;
 use crate::model::codec::CodecConfig;
 use crate::model::ingest::{
@@ -95,6 +95,7 @@ pub(super) fn of_streams(
             let truth = Truth::of(report, sounds.map(|(_, sound)| sound));
             find_claims(report, &truth, declared, findings);
         }
+        captions::find(stream, &declared.captions, findings);
         find_distances(report, findings);
         find_wraps(stream, findings);
     }
@@ -160,6 +161,7 @@ fn of_stream(
         codecs,
         video: of_video(stream),
         audio: of_audio(stream),
+        captions: captions::report(stream, &declared.captions),
         offsets: offsets(stream, with_pictures.unwrap_or(stream)),
         damage: Vec::new(),
         clocks: Vec::new(),
@@ -647,11 +649,8 @@ mod tests {
         Stream {
             role: StreamRole::variant(),
             uri: uri.to_owned(),
-            declared_bandwidth: 0,
-            objects: Vec::new(),
-            source_identity: [0; 16],
-            audio_identity: None,
             periods: vec![StreamPeriod { video: Some(video), audio }],
+            ..Stream::default()
         }
     }
 

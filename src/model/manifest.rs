@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use super::caption::OfferedCaptions;
 use super::codec::CodecConfig;
 use super::description::Description;
 use super::protection::{KeyId, ProtectionScheme, SystemSignalling};
@@ -22,10 +23,14 @@ pub struct Manifest {
     pub periods: Vec<ManifestPeriod>,
     /// What can be played together, in the order of the configuration.
     pub offers: Vec<Offer>,
+    /// What can be fast-forwarded through, in the order of the configuration.
+    pub trick_offers: Vec<Offer>,
     /// Sound that offers name by its place here.
     pub audio_groups: Vec<AudioGroup>,
     /// Subtitles, which go with all offers.
     pub texts: Vec<RenditionId>,
+    /// Captions that travel inside the pictures.
+    pub captions: OfferedCaptions,
     /// Where media playlists are found, relative to the entry manifest.
     pub playlist_directory: String,
     /// What is to be said of a manifest that shows a part of the title; `None` of a whole one.
@@ -76,7 +81,7 @@ pub struct ManifestPeriod {
     pub start: Ticks,
     /// [`Timescale::MPEG`] ticks.
     pub duration: Ticks,
-    /// Renditions that players may switch between, video before audio.
+    /// Renditions that players may switch between: video, then audio, then trick play.
     pub sets: Vec<AdaptationSet>,
 }
 
@@ -103,6 +108,11 @@ pub struct AdaptationSet {
     /// Places, in the period, of the other sets that players may switch to: those that differ in
     /// the key alone.
     pub switchable_with: Vec<usize>,
+    /// For trick play: the place of the set of pictures that it is taken from.
+    pub trick_of: Option<usize>,
+    /// Whether manifests do not name it, though it answers: other configurations that share its
+    /// URLs may.
+    pub is_hidden: bool,
 }
 
 /// One rendition during one period.
@@ -116,6 +126,9 @@ pub struct ManifestRendition {
     pub codecs: Vec<CodecConfig>,
     /// Pictures per second as a fraction in lowest terms.
     pub frame_rate: Option<(u32, u32)>,
+    /// For trick play: how many times as fast as usual it may be played until it has as many
+    /// pictures a second as the rendition that it is taken from.
+    pub max_playout_rate: Option<u32>,
     /// Highest bit rate of any segment, container included, bits per second.
     pub peak_bandwidth: u64,
     /// Bit rate over the period, container included, bits per second.
@@ -134,6 +147,8 @@ pub struct ManifestRendition {
     pub segments: Arc<[ManifestSegment]>,
     /// How it is encrypted; `None` where it is clear.
     pub protection: Option<Arc<RenditionProtection>>,
+    /// Whether its segments carry ID3 tags, in any period.
+    pub has_tags: bool,
     /// The worst type of stream access point (ISO/IEC 14496-12:2022 annex I) that a segment begins
     /// with: 1 and 2 need nothing of what comes before.
     pub access_type: u8,
@@ -158,16 +173,27 @@ pub struct RenditionProtection {
     pub has_clear_entry: bool,
     /// The media sequence number of the period's first segment.
     pub first_number: u64,
+    /// The upper half of IVs that are taken from sequence numbers: 0 where players may do that by
+    /// themselves, and otherwise what no other playlist under the key has.
+    pub iv_space: u64,
 }
 
 impl RenditionProtection {
+    /// The IV of a segment of the period, where its key has none: its media sequence number,
+    /// big-endian (RFC 8216 5.2), below [`RenditionProtection::iv_space`].
+    pub fn numbered_iv(&self, segment: usize) -> [u8; 16] {
+        let number = self.first_number + segment as u64;
+        (u128::from(self.iv_space) << 64 | u128::from(number)).to_be_bytes()
+    }
+
     /// The IV that a playlist names for a segment of the period.
     pub fn iv_of(&self, segment: usize) -> Option<[u8; 16]> {
-        let number = self.first_number + segment as u64;
-        let iv = self.constant_iv.unwrap_or_else(|| u128::from(number).to_be_bytes());
+        let iv = self.constant_iv.unwrap_or_else(|| self.numbered_iv(segment));
         // RFC 8216 4.3.2.4: without the attribute the sequence number is the IV of AES-128. For
         // SAMPLE-AES players want it said.
-        let is_said = self.constant_iv.is_some() || self.scheme == ProtectionScheme::HlsSampleAes;
+        let is_said = self.constant_iv.is_some()
+            || self.scheme == ProtectionScheme::HlsSampleAes
+            || self.iv_space > 0;
         (self.shows_iv && is_said).then_some(iv)
     }
 }
@@ -253,10 +279,12 @@ pub enum RenditionKind {
     Muxed,
     /// Subtitles.
     Text,
+    /// For trick play: of the pictures those that can be decoded alone, each a segment of its own.
+    Trick,
 }
 
-/// A rendition's name in URLs: `video-1`, `audio-1`, `av-1`; the number counts the streams of the
-/// source's master playlist. In `text-1` it counts its subtitles.
+/// A rendition's name in URLs: `video-1`, `audio-1`, `av-1`, `trick-1`; the number counts the streams
+/// of the source's master playlist. In `text-1` it counts its subtitles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RenditionId {
     /// What it holds.
@@ -274,6 +302,7 @@ impl RenditionId {
             "audio" => RenditionKind::Audio,
             "av" => RenditionKind::Muxed,
             "text" => RenditionKind::Text,
+            "trick" => RenditionKind::Trick,
             _ => return None,
         };
         let id = Self { kind, stream: number.parse::<usize>().ok()?.checked_sub(1)? };
@@ -288,6 +317,7 @@ impl fmt::Display for RenditionId {
             RenditionKind::Audio => "audio",
             RenditionKind::Muxed => "av",
             RenditionKind::Text => "text",
+            RenditionKind::Trick => "trick",
         };
         write!(f, "{kind}-{}", self.stream + 1)
     }

@@ -2,11 +2,13 @@
 //!
 //! Nothing here parses, reads or writes: rooms above fill these types and read them.
 
+pub mod caption;
 pub mod codec;
 pub mod description;
 pub mod encryption;
 pub mod filter;
 pub mod ingest;
+pub mod language;
 pub mod manifest;
 pub mod policy;
 pub mod presentation;
@@ -14,3 +16,4 @@ pub mod protection;
 pub mod sample;
 pub mod source_key;
 pub mod text;
+pub mod timed_metadata;

@@ -199,6 +199,33 @@ impl OnSourceError {
     }
 }
 
+/// Of which streams players are offered I-frames to fast-forward through.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum TrickPlay {
+    /// Of all that have pictures.
+    #[default]
+    #[serde(rename = "ALL")]
+    All,
+    /// Of none.
+    #[serde(rename = "NONE")]
+    None,
+    /// Of these, by their places in the source's master playlist, from 0; in order, each once. What
+    /// an asset does not have is passed over.
+    #[serde(rename = "STREAMS")]
+    Streams(Vec<usize>),
+}
+
+impl TrickPlay {
+    /// Whether the I-frames of a stream are offered.
+    pub fn offers(&self, stream: usize) -> bool {
+        match self {
+            Self::All => true,
+            Self::None => false,
+            Self::Streams(streams) => streams.contains(&stream),
+        }
+    }
+}
+
 /// Where HLS players find sound in transport streams. Fragments hold one track each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -240,6 +267,8 @@ pub struct Configuration {
     pub encryption: Option<Encryption>,
     /// What becomes of segments that cannot be made.
     pub on_source_error: OnSourceError,
+    /// Of which streams I-frames are offered.
+    pub trick_play: TrickPlay,
     /// Where sound is, of package types with transport streams.
     pub audio_layout: AudioLayout,
     /// How subtitles are wrapped, of DASH.

@@ -16,11 +16,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::caption::Caption;
 use super::codec::{CodecConfig, StreamSyntax};
 use super::description::Description;
 use super::sample::RandomAccess;
 use super::source_key::SourceEncryption;
 use super::text::TextStream;
+use super::timed_metadata::TimedMetadata;
 use crate::time::{Ticks, Timescale};
 
 /// An ingested title. Immutable; shared in an `Arc`.
@@ -76,7 +78,7 @@ pub struct Period {
 }
 
 /// One media playlist of the source and what its segments hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stream {
     /// The URI as the master playlist writes it.
     pub uri: String,
@@ -90,6 +92,10 @@ pub struct Stream {
     pub source_identity: [u8; 16],
     /// SHA-256 over all audio frames and their times; equal means interchangeable.
     pub audio_identity: Option<[u8; 32]>,
+    /// The captions that its pictures carry, in order of their services.
+    pub captions: Vec<Caption>,
+    /// Its ID3 tags, in order of period and time.
+    pub metadata: Vec<TimedMetadata>,
     /// One entry for each period of the presentation.
     pub periods: Vec<StreamPeriod>,
 }
@@ -270,6 +276,21 @@ pub struct Group {
     /// Pictures of the source behind all of these that are left out because nothing precedes them
     /// that they could be decoded with.
     pub undecodable: u32,
+    /// Its first picture, where that can be decoded by itself.
+    pub still: Option<StillPicture>,
+}
+
+/// The picture that a group begins with, as far as it differs from the group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StillPicture {
+    /// Behind the source packet in which it ends.
+    pub end: SourcePosition,
+    /// Elementary stream bytes of that packet that belong to it, from the first on; 0 where all do.
+    pub last: u8,
+    /// Bytes as CMAF stores it.
+    pub bytes: u32,
+    /// Stretches of clear and encrypted bytes.
+    pub subsamples: SubsampleCounts,
 }
 
 impl Group {

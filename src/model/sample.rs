@@ -225,6 +225,13 @@ pub mod transport {
         (pes_bytes + field_bytes).div_ceil(PAYLOAD_BYTES)
     }
 
+    /// Packets with payload that a picture of `size` bytes takes: with the bytes of parameter sets,
+    /// start codes included, that stand in front of it; with two timestamps or one.
+    pub const fn picture_packets(parameter_sets: u64, size: u32, has_decode_time: bool) -> u64 {
+        let header = PES_HEADER_BYTES[has_decode_time as usize];
+        packets(header + DELIMITER_BYTES + parameter_sets + size as u64, CLOCK_FIELD_BYTES)
+    }
+
     /// Clock-only packets that follow a picture that is decoded for `duration` 90 kHz ticks.
     pub const fn clock_packets(duration: i64) -> u64 {
         if duration <= CLOCK_INTERVAL { 0 } else { ((duration - 1) / CLOCK_INTERVAL) as u64 }

@@ -11,6 +11,7 @@
 //! segment, no edit lists, no index boxes.
 
 mod entry;
+pub mod event;
 pub mod fragment;
 pub mod init;
 pub mod protection;

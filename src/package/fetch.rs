@@ -2,7 +2,8 @@
 //!
 //! Source segments are read in blocks of whole transport packets, so that the audio and the video
 //! of one time span, and renditions of several configurations, read the same bytes. The blocks of a
-//! segment are fetched in parallel. Who builds the reader decides where blocks come from and
+//! segment are fetched in parallel. Of pictures that are segments of their own nothing but their
+//! bytes is read: they are a small part of what lies around them. Who builds the reader decides where blocks come from and
 //! whether they are kept.
 
 use std::ops::Range;
@@ -65,7 +66,15 @@ impl SourceReader {
                 .ok_or_else(|| Error::internal("the index names a segment that is not there"))?;
             let first = span.bytes.start / BLOCK_BYTES;
             let last = span.bytes.end.saturating_sub(1) / BLOCK_BYTES;
-            reads.extend((first..=last).map(|index| self.read_block(object, span.clone(), index)));
+            let blocks = (first..=last).map(|index| {
+                let start = index * BLOCK_BYTES;
+                let block = start..(start + BLOCK_BYTES).min(object.size);
+                match plan.still {
+                    None => block,
+                    Some(_) => span.bytes.start.max(block.start)..span.bytes.end.min(block.end),
+                }
+            });
+            reads.extend(blocks.map(|block| self.read_block(object, span.clone(), block)));
         }
         try_join_all(reads).await
     }
@@ -75,10 +84,9 @@ impl SourceReader {
         &self,
         object: &SourceObject,
         span: SourceSpan,
-        index: u64,
+        block: Range<u64>,
     ) -> Result<Block> {
-        let start = index * BLOCK_BYTES;
-        let end = (start + BLOCK_BYTES).min(object.size);
+        let Range { start, end } = block;
         let request = BlockRequest { object: object.clone(), bytes: start..end };
         let bytes = (self.fetch)(request).await?;
         let from = span.bytes.start.max(start);

@@ -4,7 +4,7 @@ use super::{Block, source_changed};
 use crate::codec::timing::{ContinuousTimestamps, date_pictures, place_frames, place_pictures};
 use crate::codec::{AccessUnit, picture, sound};
 use crate::error::{Error, Result};
-use crate::model::presentation::{Group, Medium, Track};
+use crate::model::presentation::{Group, Medium, SourcePosition, Track};
 use crate::model::sample::{RandomAccess, Sample};
 use crate::plan::{SegmentPlan, TrackPart};
 use crate::time::Ticks;
@@ -64,7 +64,12 @@ pub(super) fn gather(
     if let Some(last) = units.last() {
         buffer.truncate(last.offset + last.size);
     }
-    let samples = place(track, part, groups, &units);
+    let mut samples = place(track, part, groups, &units);
+    // Nothing is shown before a still, but its segment may begin earlier.
+    if let (Some(_), Some(still), Some(group)) = (&plan.still, samples.first_mut(), groups.first())
+    {
+        still.composition_offset = i32::try_from(group.lead).unwrap_or(0);
+    }
     Ok((buffer, samples))
 }
 
@@ -85,53 +90,71 @@ fn for_each_part(
     let objects = plan.presentation.streams.get(plan.rendition.stream);
     let objects = objects.map_or(&[][..], |stream| &stream.objects);
     let first = groups.first().copied().unwrap_or_default();
-    let mut skip = usize::from(first.skip);
-    let mut pes = PesReader::inside(first.pes_left.map(|left| left as usize));
-    let mut continuity = Continuity::default();
+    // Other pictures of the group go on in the packet in which a still ends.
+    let still = first.still.filter(|still| plan.still.is_some() && still.last > 0);
+    let mut parts = Parts {
+        pid,
+        object: 0,
+        skip: usize::from(first.skip),
+        last: still.map(|still| (still.end, usize::from(still.last))),
+        pes: PesReader::inside(first.pes_left.map(|left| left as usize)),
+        continuity: Continuity::default(),
+    };
     let mut reader = PacketReader::default();
     let (mut object, mut distance) = (None, PACKET_BYTES as u8);
     for block in blocks {
         let is_next = object.replace(block.object) != Some(block.object);
         if is_next {
-            reader.finish_object(|_, bytes| {
-                push_packet(bytes, pid, &mut continuity, &mut pes, &mut skip, &mut take);
-            });
+            reader.finish_object(|offset, bytes| parts.push(offset, bytes, &mut take));
+            parts.object = block.object;
             let object = objects.get(block.object as usize);
             distance = object.map_or(PACKET_BYTES as u8, |object| object.packet_bytes);
             reader.begin_object(block.offset, distance.max(PACKET_BYTES as u8));
-            continuity.reset();
+            parts.continuity.reset();
         }
         if distance == 0 {
-            let payload = block.bytes.get(std::mem::take(&mut skip)..).unwrap_or_default();
+            let payload = block.bytes.get(std::mem::take(&mut parts.skip)..).unwrap_or_default();
             take(PesPart { begins: None, payload });
             continue;
         }
-        reader.push(&block.bytes, |_, bytes| {
-            push_packet(bytes, pid, &mut continuity, &mut pes, &mut skip, &mut take);
-        });
+        reader.push(&block.bytes, |offset, bytes| parts.push(offset, bytes, &mut take));
     }
-    reader.finish_object(|_, bytes| {
-        push_packet(bytes, pid, &mut continuity, &mut pes, &mut skip, &mut take);
-    });
+    reader.finish_object(|offset, bytes| parts.push(offset, bytes, &mut take));
 }
 
-fn push_packet(
-    bytes: &[u8; PACKET_BYTES],
+/// Packets of one PID → elementary stream bytes.
+struct Parts {
     pid: u16,
-    continuity: &mut Continuity,
-    pes: &mut PesReader,
-    skip: &mut usize,
-    take: &mut impl FnMut(PesPart<'_>),
-) {
-    let Ok(packet) = Packet::parse(bytes) else { return };
-    let is_readable = !packet.transport_error && !packet.scrambled;
-    if packet.pid != pid || !is_readable || !continuity.admits(&packet) {
-        return;
+    /// The source segment that is being read.
+    object: u32,
+    /// Bytes to come that belong to the sample before.
+    skip: usize,
+    /// Behind which packet reading ends inside a packet, and how many bytes of that are wanted.
+    last: Option<(SourcePosition, usize)>,
+    pes: PesReader,
+    continuity: Continuity,
+}
+
+impl Parts {
+    fn push(
+        &mut self,
+        offset: u64,
+        bytes: &[u8; PACKET_BYTES],
+        take: &mut impl FnMut(PesPart<'_>),
+    ) {
+        let Ok(packet) = Packet::parse(bytes) else { return };
+        let is_readable = !packet.transport_error && !packet.scrambled;
+        if packet.pid != self.pid || !is_readable || !self.continuity.admits(&packet) {
+            return;
+        }
+        let Some(mut part) = self.pes.push(&packet) else { return };
+        let behind = SourcePosition { object: self.object, offset: offset + PACKET_BYTES as u64 };
+        if let Some((_, wanted)) = self.last.filter(|(end, _)| *end == behind) {
+            part.payload = part.payload.get(..wanted).unwrap_or(part.payload);
+        }
+        part.payload = part.payload.get(std::mem::take(&mut self.skip)..).unwrap_or_default();
+        take(part);
     }
-    let Some(mut part) = pes.push(&packet) else { return };
-    // The bytes before the first sample belong to the sample before.
-    part.payload = part.payload.get(std::mem::take(skip)..).unwrap_or_default();
-    take(part);
 }
 
 /// Takes the units out that ingest left out, and their bytes.

@@ -35,6 +35,7 @@ use crate::model::manifest::RenditionProtection;
 use crate::model::policy::Container;
 use crate::model::presentation::{Medium, Track};
 use crate::model::sample::SampleProtections;
+use crate::mp4::event::{with_events, write_events};
 use crate::mp4::fragment::FragmentHeader;
 use crate::mp4::init::init_segment;
 use crate::mp4::protection::InitProtection;
@@ -92,7 +93,10 @@ type FetchedPart<'a> = (&'a TrackPart, Vec<Block>);
 fn fragment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<Vec<u8>> {
     let (part, blocks) = parts.first().ok_or_else(|| no_parts(plan))?;
     let track = plan.track(part).ok_or_else(|| no_parts(plan))?;
-    let header_bytes = part.layout.header_bytes() as usize;
+    let mut events = Vec::new();
+    let first_event = u32::try_from(plan.tags.start).unwrap_or(u32::MAX);
+    write_events(&mut events, plan.tags(), first_event);
+    let header_bytes = part.layout.header_bytes() as usize + events.len();
     let mut buffer = Vec::with_capacity(plan.bytes as usize + gather::SLACK_BYTES);
     buffer.resize(header_bytes, 0);
     let (mut buffer, samples) = gather(plan, part, blocks, buffer)?;
@@ -106,7 +110,7 @@ fn fragment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<Vec<u8>> {
         base_decode_time: samples.first().map_or(plan.time, |sample| sample.decode_time),
         payload_bytes: (buffer.len() - header_bytes) as u32,
     };
-    let header = header.to_bytes(&samples, &protections);
+    let header = with_events(header.to_bytes(&samples, &protections), &events);
     match buffer.get_mut(..header_bytes) {
         Some(room) if room.len() == header.len() => room.copy_from_slice(&header),
         // Slices that are measured otherwise than at ingest come from other parameter sets.

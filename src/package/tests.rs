@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use zeroize::Zeroizing;
 
@@ -13,14 +14,15 @@ use crate::config::{Config, MissingVariants, Overrides};
 use crate::index::{IngestLimits, Ingested, ingest};
 use crate::model::encryption::{Encryption, KeyProvider};
 use crate::model::ingest::{FailureCode, FindingCode, IngestFailure};
+use crate::model::manifest::{RenditionId, RenditionKind};
 use crate::model::policy::{
     AudioLayout, Configuration, DashSubtitles, Name, PackageType, SegmentDuration, StreamSelection,
 };
-use crate::model::presentation::Medium;
+use crate::model::presentation::{Medium, Presentation};
 use crate::model::protection::{
     ContentKey, DrmSystem, KeyId, KeyRule, KeySet, ProtectionScheme, RuleKey, TrackType,
 };
-use crate::plan::{Packaging, Target};
+use crate::plan::{Packaging, SegmentPlan, Target};
 use crate::source::{Root, SourcePath, Sources};
 use crate::telemetry::Metrics;
 use crate::time::{Ticks, Timescale};
@@ -110,6 +112,7 @@ impl Title {
                 stream_selection: StreamSelection::default(),
                 encryption: scheme.map(encryption),
                 on_source_error: Default::default(),
+                trick_play: Default::default(),
                 filter: None,
                 audio_layout,
                 dash_subtitles: Default::default(),
@@ -120,16 +123,49 @@ impl Title {
                 Err(error) if error.kind() == crate::error::Kind::UnsupportedCodec => continue,
                 packaging => packaging.unwrap(),
             };
+            let mut made = BTreeMap::new();
             for target in packaging.targets() {
                 let Target::Segment { rendition, period, time } = target else { continue };
                 let plan = packaging.segment(rendition, period, time).unwrap();
-                if let Err(error) = super::segment(&reader, &plan).await {
-                    panic!("{what}: {rendition} at {}: {}", time.0, error.chain());
-                }
+                let rendered = match super::segment(&reader, &plan).await {
+                    Ok(rendered) => rendered,
+                    Err(error) => panic!("{what}: {rendition} at {}: {}", time.0, error.chain()),
+                };
                 segments += 1;
+                made.insert((rendition, period, time), (plan, rendered.bytes));
+            }
+            if package_type != PackageType::Hls {
+                compare_stills(&presentation, &made, what);
             }
         }
         segments
+    }
+}
+
+/// The segments of a packaging, by rendition, period and time.
+type Made = BTreeMap<(RenditionId, usize, Ticks), (SegmentPlan, Bytes)>;
+
+/// Each still is the first sample of its group, with the same bytes where both are encrypted.
+fn compare_stills(presentation: &Presentation, made: &Made, what: &str) {
+    let payload = |plan: &SegmentPlan, bytes: &Bytes| {
+        bytes.slice(plan.parts[0].layout.header_bytes() as usize..)
+    };
+    let stills = |id: &RenditionId| id.kind == RenditionKind::Trick;
+    for ((id, period, _), (plan, bytes)) in made.iter().filter(|((id, ..), _)| stills(id)) {
+        let still = payload(plan, bytes);
+        let start = plan.groups(&plan.parts[0])[0].start;
+        let video = RenditionId { kind: RenditionKind::Video, ..*id };
+        let track = presentation.track(id.stream, *period, Medium::Video).unwrap();
+        let group = track.groups.iter().find(|group| group.start == start).unwrap();
+        assert_eq!(still.len(), group.still.unwrap().bytes as usize, "{what}: {id}");
+        // Where its group begins a segment, that can be seen.
+        let Some((ordinary, bytes)) = made.get(&(video, *period, group.time)) else { continue };
+        if ordinary.protection.is_some() == plan.protection.is_some() {
+            let first = payload(ordinary, bytes).slice(..still.len());
+            assert_eq!(first, still, "{what}: {id} at {}", plan.time.0);
+        } else {
+            assert!(ordinary.protection.is_none(), "{what}: a clear still of an encrypted picture");
+        }
     }
 }
 
@@ -418,6 +454,7 @@ async fn a_rendition_that_begins_later_has_no_clear_lead() {
         stream_selection: StreamSelection::default(),
         encryption: Some(encryption(scheme)),
         on_source_error: Default::default(),
+        trick_play: Default::default(),
         filter: None,
         audio_layout: Default::default(),
         dash_subtitles: Default::default(),
@@ -434,6 +471,17 @@ async fn a_rendition_that_begins_later_has_no_clear_lead() {
         })
         .collect();
     assert_eq!(clear, ["video-1 of period 0"]);
+}
+
+#[tokio::test]
+async fn segments_with_tags_have_the_planned_size_in_every_scheme() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/quirks/id3");
+    let segments: Vec<Vec<u8>> =
+        (0..3).map(|n| std::fs::read(folder.join(format!("{n:03}.ts"))).unwrap()).collect();
+    let title = Title::new(&segments);
+    let metadata = title.ingest().await.unwrap().presentation.streams[0].metadata.len();
+    assert_eq!(metadata, 13);
+    assert!(title.package("tags").await > 40);
 }
 
 /// Each stretch of text has the planned size, files hold the cues of the index, and what cannot be
@@ -468,6 +516,7 @@ async fn subtitles_are_packaged_in_every_form() {
             on_source_error: Default::default(),
             audio_layout: Default::default(),
             dash_subtitles,
+            trick_play: Default::default(),
         };
         let packaging = Packaging::new(presentation.clone(), "1", &configuration, None).unwrap();
         let mut cues = BTreeMap::<usize, BTreeSet<String>>::new();

@@ -10,7 +10,7 @@ use crate::model::codec::CodecConfig;
 use crate::model::presentation::Medium;
 use crate::model::sample::Sample;
 use crate::plan::{SegmentPlan, SegmentProtection, TrackPart};
-use crate::ts::mux::{self, AudioInput, EncryptedPictures, VideoInput};
+use crate::ts::mux::{self, AudioInput, EncryptedPictures, TagInput, VideoInput};
 
 /// The bytes of the segment that `plan` describes.
 pub(super) fn segment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<Vec<u8>> {
@@ -25,6 +25,10 @@ pub(super) fn segment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<V
     for (part, blocks) in parts {
         let track = plan.track(part).ok_or_else(|| no_parts(plan))?;
         let (mut payload, mut samples) = gather(plan, part, blocks, Vec::new())?;
+        if plan.still.is_some() {
+            // It stays as long as players like, and nothing else is there that needs the clock.
+            samples.iter_mut().for_each(|sample| sample.duration = 0);
+        }
         if let Some(cipher) = &cipher {
             match &track.codec {
                 CodecConfig::Avc(config) => {
@@ -70,7 +74,10 @@ pub(super) fn segment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<V
         })
     });
     let mut out = Vec::with_capacity(plan.bytes as usize);
-    mux::write_segment(&mut out, plan.number, video, audio);
+    let tags = Some(plan.all_tags()).filter(|all| !all.is_empty());
+    let tags =
+        tags.map(|_| TagInput { tags: plan.tags(), packets_before: plan.tag_packets_before() });
+    mux::write_segment(&mut out, plan.number, video, audio, tags);
     Ok(match &plan.protection {
         Some(SegmentProtection::Aes128 { key, iv }) => encrypt_segment(key.expose(), iv, out),
         _ => out,

@@ -19,7 +19,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::remeasure::{longest_segment, measure_rendition, offer_what_is_left};
-use super::{Packaging, TextForm};
+use super::{Packaging, TextForm, trick};
 use crate::model::manifest::{
     AdaptationSet, Clip, Manifest, ManifestPeriod, ManifestRendition, RenditionId, RenditionKind,
     RenditionProtection,
@@ -158,7 +158,7 @@ fn leads(period: &ManifestPeriod, with_pictures: bool) -> impl Iterator<Item = &
     let sets = period.sets.iter().filter(move |set| match set.kind {
         RenditionKind::Video | RenditionKind::Muxed => true,
         RenditionKind::Audio => !with_pictures,
-        RenditionKind::Text => false,
+        RenditionKind::Trick | RenditionKind::Text => false,
     });
     sets.flat_map(|set| &set.renditions)
 }
@@ -258,6 +258,7 @@ fn cut_out(manifest: &Manifest, cut: &Cut, origin: Ticks, container: Container) 
                 && before.is_some_and(|before| ids(&before.renditions).eq(ids(&renditions)));
             sets.push(AdaptationSet { continues, renditions, ..set.clone() });
         }
+        trick::keep_beside_pictures(&mut sets);
         let is_there: Vec<bool> = sets.iter().map(|set| !set.renditions.is_empty()).collect();
         for set in &mut sets {
             set.switchable_with.retain(|place| is_there.get(*place) == Some(&true));

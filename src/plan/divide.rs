@@ -15,9 +15,13 @@
 //! both are back. Where nothing follows, the presentation ends earlier.
 //!
 //! Sets keep their places, so that they keep their `@id`.
+//!
+//! Trick play divides nothing. A rendition of it is where the pictures are that it is taken from,
+//! and has then all that the period shows.
 
 use std::sync::Arc;
 
+use super::trick;
 use crate::model::manifest::{
     AdaptationSet, Healing, ManifestPeriod, ManifestRendition, ManifestSegment, RenditionId,
     RenditionKind,
@@ -44,6 +48,7 @@ pub(super) fn divided(periods: &[ManifestPeriod], origin: Ticks) -> Vec<Manifest
             let window = Window { starts, from, to, is_first, is_last };
             let mut sets: Vec<AdaptationSet> =
                 period.sets.iter().map(|set| window.set(set)).collect();
+            trick::keep_beside_pictures(&mut sets);
             if has(&period.sets) != has(&sets) {
                 empty_from = Some(starts);
                 continue;
@@ -78,8 +83,9 @@ fn ids(set: &AdaptationSet) -> impl Iterator<Item = RenditionId> {
 fn bounds(period: &ManifestPeriod, start: Ticks, end: Ticks) -> Vec<Ticks> {
     let mut bounds = vec![start, end];
     let is_sound = |set: &&AdaptationSet| set.kind == RenditionKind::Audio;
-    let is_text = |set: &&AdaptationSet| set.kind == RenditionKind::Text;
-    let pictures = || period.sets.iter().filter(|set| !is_sound(set) && !is_text(set));
+    let is_beside =
+        |set: &&AdaptationSet| matches!(set.kind, RenditionKind::Trick | RenditionKind::Text);
+    let pictures = || period.sets.iter().filter(|set| !is_sound(set) && !is_beside(set));
     let cuts: Vec<Ticks> = pictures()
         .flat_map(|set| &set.renditions)
         .flat_map(|rendition| {
@@ -115,7 +121,7 @@ fn bounds(period: &ManifestPeriod, start: Ticks, end: Ticks) -> Vec<Ticks> {
 fn has(sets: &[AdaptationSet]) -> [bool; 2] {
     [false, true].map(|is_sound| {
         sets.iter()
-            .filter(|set| set.kind != RenditionKind::Text)
+            .filter(|set| !matches!(set.kind, RenditionKind::Trick | RenditionKind::Text))
             .any(|set| (set.kind == RenditionKind::Audio) == is_sound && !set.renditions.is_empty())
     })
 }
@@ -141,7 +147,10 @@ impl Window {
         let segments = rendition.segments.iter().copied();
         let mut segments: Vec<ManifestSegment> =
             segments.filter(|segment| self.holds(segment, rendition.timescale)).collect();
-        let has = |wanted| segments.iter().any(|segment| segment.healing == wanted);
+        if rendition.id.kind == RenditionKind::Trick {
+            segments.retain(|segment| segment.healing != Healing::Gap);
+        }
+        let has = |wanted: Healing| segments.iter().any(|segment| segment.healing == wanted);
         if segments.is_empty() || has(Healing::Gap) {
             return None;
         }
@@ -194,6 +203,7 @@ mod tests {
             id: RenditionId { kind, stream },
             codecs: Vec::new(),
             frame_rate: None,
+            max_playout_rate: None,
             peak_bandwidth: 1,
             average_bandwidth: 1,
             timescale: Timescale::MPEG,
@@ -203,6 +213,7 @@ mod tests {
             extension: "m4s",
             segments: segments.collect(),
             protection: None,
+            has_tags: false,
         }
     }
 
@@ -216,6 +227,8 @@ mod tests {
                 .map(|(index, letters)| rendition(kind, index, letters))
                 .collect(),
             switchable_with: Vec::new(),
+            trick_of: None,
+            is_hidden: false,
         }
     }
 
@@ -255,6 +268,23 @@ mod tests {
         let continues: Vec<_> =
             periods.iter().map(|p| [p.sets[0].continues, p.sets[1].continues]).collect();
         assert_eq!(continues, [[false, false], [false, true], [false, true]]);
+    }
+
+    /// An I-frame can be there though the segment that it is taken from is not.
+    #[test]
+    fn trick_play_is_where_its_pictures_are() {
+        let mut one = period(&["..g.", "...."], "....");
+        let trick = set(RenditionKind::Trick, &["....", "...g"]);
+        one.sets.push(AdaptationSet { trick_of: Some(0), ..trick });
+        let periods = divided(&[one], Ticks::ZERO);
+        let shown: Vec<Vec<(usize, usize)>> = periods
+            .iter()
+            .map(|period| {
+                let renditions = period.sets[2].renditions.iter();
+                renditions.map(|r| (r.id.stream, r.segments.len())).collect()
+            })
+            .collect();
+        assert_eq!(shown, [vec![(0, 2), (1, 2)], vec![(1, 1)], vec![(0, 1)]]);
     }
 
     #[test]

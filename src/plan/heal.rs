@@ -6,7 +6,8 @@
 //! silent only if its init segment describes clear samples too, and is a gap otherwise.
 //!
 //! Names and bytes of segments do not change: the plan of a segment does not know of this. Playlists
-//! show gaps and silence where they are (RFC 8216bis 4.4.4.7); in MPDs no representation may have a
+//! show gaps and silence where they are (RFC 8216bis 4.4.4.7), and pictures of trick play that are
+//! missing are gaps of their own; in MPDs no representation may have a
 //! gap (DASH-IF restricted timing model 9), so `divide` makes periods without them.
 
 use std::collections::BTreeMap;
@@ -15,13 +16,13 @@ use std::sync::Arc;
 
 use super::divide::divided;
 use super::segment::media_of;
-use super::{Packaging, SegmentPlan};
+use super::{Packaging, SegmentPlan, trick};
 use crate::codec::silence::silent_frame;
 use crate::model::manifest::{
     Healing, Manifest, ManifestRendition, ManifestSegment, RenditionId, RenditionKind,
 };
 use crate::model::policy::{Container, PackageType};
-use crate::model::presentation::{Medium, Track, spans_between};
+use crate::model::presentation::{Medium, SourcePosition, Track, spans_between};
 use crate::time::Ticks;
 
 /// The source objects of a presentation that are missing, or shorter than they were at ingest.
@@ -95,6 +96,10 @@ impl Packaging {
         for (index, period) in manifest.periods.iter_mut().enumerate() {
             for rendition in period.sets.iter_mut().flat_map(|set| &mut set.renditions) {
                 rendition.segments = self.with_healing(rendition, index, missing);
+                // What is missing of trick play is missing of its pictures, too.
+                if rendition.id.kind == RenditionKind::Trick {
+                    continue;
+                }
                 let count = |wanted| {
                     rendition.segments.iter().filter(|segment| segment.healing == wanted).count()
                 };
@@ -130,8 +135,23 @@ impl Packaging {
             Some(_) => Healing::Silence,
             None => Healing::Gap,
         };
+        let id = rendition.id;
+        let stills = match id.kind {
+            RenditionKind::Trick => self.presentation.track(stream, period, Medium::Video),
+            _ => None,
+        };
+        let stills = stills.map(trick::sources);
         let segments = rendition.segments.iter().map(|segment| {
-            let is_whole = !self.lacks_source(rendition.id, period, segment.time, missing);
+            let lacks = match &stills {
+                Some(stills) => stills
+                    .binary_search_by_key(&segment.time, |(time, ..)| *time)
+                    .ok()
+                    .and_then(|place| stills.get(place))
+                    // What is no picture is a gap already.
+                    .is_none_or(|&(_, start, end)| self.lacks(stream, start, end, missing)),
+                None => self.lacks_source(id, period, segment.time, missing),
+            };
+            let is_whole = !lacks;
             ManifestSegment { healing: if is_whole { Healing::None } else { instead }, ..*segment }
         });
         segments.collect()
@@ -147,8 +167,7 @@ impl Packaging {
     ) -> bool {
         let track = |medium: &Medium| self.presentation.track(id.stream, period, *medium);
         let tracks: Vec<&Track> = media_of(id.kind).iter().filter_map(track).collect();
-        let objects = self.presentation.streams.get(id.stream).map(|stream| &stream.objects);
-        let (Some(lead), Some(objects)) = (tracks.first(), objects) else { return false };
+        let Some(lead) = tracks.first() else { return false };
         let Ok(group) = lead.groups.binary_search_by_key(&time, |group| group.time) else {
             return false;
         };
@@ -156,11 +175,23 @@ impl Packaging {
         tracks.iter().any(|track| {
             let range = self.segmentation.group_range(track, period, id.stream, segment);
             let groups = track.groups.get(range).unwrap_or_default();
-            let (Some(first), Some(last)) = (groups.first(), groups.last()) else { return false };
-            spans_between(objects, first.start, last.end)
-                .iter()
-                .any(|span| missing.lacks(id.stream, span.object, &span.bytes))
+            let ends = groups.first().zip(groups.last());
+            ends.is_some_and(|(first, last)| self.lacks(id.stream, first.start, last.end, missing))
         })
+    }
+
+    /// Whether some bytes between two places of a stream are missing.
+    fn lacks(
+        &self,
+        stream: usize,
+        start: SourcePosition,
+        end: SourcePosition,
+        missing: &MissingObjects,
+    ) -> bool {
+        let objects = self.presentation.streams.get(stream).map(|stream| &stream.objects);
+        spans_between(objects.map_or(&[][..], |objects| objects), start, end)
+            .iter()
+            .any(|span| missing.lacks(stream, span.object, &span.bytes))
     }
 
     /// What the samples of silent segments of a rendition hold; `None` where there are none.

@@ -9,7 +9,7 @@ use super::remeasure::longest_segment;
 use super::segmentation::Segmentation;
 use super::sound::Offering;
 use super::text::{self, TextForm};
-use super::{Fingerprint, INIT_NAME};
+use super::{Fingerprint, INIT_NAME, captions, metadata, trick};
 use crate::cenc::aes128;
 use crate::model::codec::CodecConfig;
 use crate::model::description::Description;
@@ -17,7 +17,7 @@ use crate::model::manifest::{
     AdaptationSet, Healing, Manifest, ManifestPeriod, ManifestRendition, ManifestSegment, Offer,
     RenditionId, RenditionKind, RenditionProtection,
 };
-use crate::model::policy::Container;
+use crate::model::policy::{Container, TrickPlay};
 use crate::model::presentation::{Group, Medium, Presentation, Track};
 use crate::model::protection::ProtectionScheme;
 use crate::model::sample::{FragmentLayout, transport};
@@ -51,6 +51,7 @@ pub(super) struct Resolver<'a> {
     pub protection: Option<&'a Protection>,
     pub segments: &'a Fingerprint,
     pub playlists: &'a Fingerprint,
+    pub trick_play: &'a TrickPlay,
 }
 
 impl Resolver<'_> {
@@ -70,13 +71,21 @@ impl Resolver<'_> {
             longest_segment: longest_segment(&periods),
             periods,
             offers: Vec::new(),
+            trick_offers: Vec::new(),
             audio_groups: self.offering.groups.clone(),
             texts: self.texts().collect(),
+            captions: captions::offered(self.presentation, &self.shown()),
             playlist_directory: format!("../{}", self.playlists),
             clip: None,
         };
         manifest.offers = self.offers(&manifest);
+        manifest.trick_offers = trick::offers(&manifest, self.trick_play);
         manifest
+    }
+
+    /// The streams that offers show.
+    fn shown(&self) -> Vec<usize> {
+        self.offering.offers.iter().map(|(main, _)| main.stream).collect()
     }
 
     fn sets(&self, period: usize, earlier: &[ManifestPeriod]) -> Vec<AdaptationSet> {
@@ -101,14 +110,19 @@ impl Resolver<'_> {
                     continues: false,
                     renditions: vec![rendition],
                     switchable_with: Vec::new(),
+                    trick_of: None,
+                    is_hidden: false,
                 }),
             }
         }
         let links: Vec<Vec<usize>> = sets.iter().map(|set| linked(set, &sets)).collect();
-        for ((index, set), switchable_with) in sets.iter_mut().enumerate().zip(links) {
+        for (set, switchable_with) in sets.iter_mut().zip(links) {
+            set.switchable_with = switchable_with;
+        }
+        sets.extend(trick::sets(self, &sets, period, earlier));
+        for (index, set) in sets.iter_mut().enumerate() {
             let other = earlier.last().and_then(|before| before.sets.get(index));
             set.continues = other.is_some_and(|other| continues(other, set));
-            set.switchable_with = switchable_with;
         }
         sets
     }
@@ -128,6 +142,7 @@ impl Resolver<'_> {
             RenditionKind::Audio => (None, track(Medium::Audio)),
             RenditionKind::Muxed => (track(Medium::Video), track(Medium::Audio)),
             RenditionKind::Text => (None, None),
+            RenditionKind::Trick => return trick::rendition(self, id, period, earlier),
         };
         let lead = video.or(audio)?;
         let counts = || earlier.iter().map(|period| period.segments_of(id));
@@ -137,9 +152,9 @@ impl Resolver<'_> {
             protection.of_rendition(lead, counts().sum::<Option<usize>>(), first_number)
         });
         let segments = match self.container {
-            Container::Cmaf => self.fragments(lead, id.stream, period, protection.as_deref()),
+            Container::Cmaf => self.fragments(lead, id, period, protection.as_deref()),
             Container::MpegTs => {
-                self.transport_segments(lead, audio, id.stream, period, protection.as_deref())
+                self.transport_segments(lead, audio, id, period, protection.as_deref())
             }
         };
         let mut rates = Rates::default();
@@ -151,6 +166,7 @@ impl Resolver<'_> {
             description: self.description(id),
             codecs: [video, audio].into_iter().flatten().map(|track| track.codec.clone()).collect(),
             frame_rate: video.map(frame_rate),
+            max_playout_rate: None,
             peak_bandwidth: rates.peak(),
             average_bandwidth: rates.average(),
             timescale: lead.timescale,
@@ -160,6 +176,7 @@ impl Resolver<'_> {
             extension: if is_cmaf { "m4s" } else { "ts" },
             segments: segments.into(),
             protection,
+            has_tags: !metadata::carried(self.presentation, id).is_empty(),
             access_type: self.access_type(lead, id.stream, period),
         })
     }
@@ -195,6 +212,8 @@ impl Resolver<'_> {
             segments: segments.into(),
             protection: None,
             access_type: 1,
+            has_tags: false,
+            max_playout_rate: None,
         })
     }
 
@@ -209,18 +228,19 @@ impl Resolver<'_> {
     fn fragments(
         &self,
         track: &Track,
-        stream: usize,
+        id: RenditionId,
         period: usize,
         protection: Option<&RenditionProtection>,
     ) -> Vec<ManifestSegment> {
-        let ranges = self.segmentation.group_ranges(track, period, stream);
+        let ranges = self.segmentation.group_ranges(track, period, id.stream);
         let ranges = ranges.into_iter().filter(|range| !range.is_empty());
         ranges
             .enumerate()
             .filter_map(|(index, range)| {
                 let groups = track.groups.get(range.clone())?;
                 let layout = fragment_layout(track, groups, protection, index);
-                let bytes = layout.header_bytes() + payload_bytes(groups);
+                let tags = self.tag_bytes(id, period, track, &range);
+                let bytes = layout.header_bytes() + tags + payload_bytes(groups);
                 manifest_segment(track, range, bytes)
             })
             .collect()
@@ -230,14 +250,14 @@ impl Resolver<'_> {
         &self,
         lead: &Track,
         audio: Option<&Track>,
-        stream: usize,
+        id: RenditionId,
         period: usize,
         protection: Option<&RenditionProtection>,
     ) -> Vec<ManifestSegment> {
-        let leads = self.segmentation.group_ranges(lead, period, stream);
+        let leads = self.segmentation.group_ranges(lead, period, id.stream);
         let others = audio.filter(|audio| !std::ptr::eq(*audio, lead));
         let mut sounds = others
-            .map(|audio| self.segmentation.group_ranges(audio, period, stream))
+            .map(|audio| self.segmentation.group_ranges(audio, period, id.stream))
             .unwrap_or_default()
             .into_iter();
         leads
@@ -248,7 +268,8 @@ impl Resolver<'_> {
             .filter_map(|(index, (range, sound))| {
                 let groups = lead.groups.get(range.clone())?;
                 let sound_groups = others.zip(sound).and_then(|(audio, r)| audio.groups.get(r));
-                let clear = transport_bytes(groups, sound_groups.unwrap_or_default());
+                let clear = transport_bytes(groups, sound_groups.unwrap_or_default())
+                    + self.tag_bytes(id, period, lead, &range);
                 let bytes = match protection.filter(|p| index >= p.clear_segments) {
                     Some(protection) => encrypted_transport_bytes(protection.scheme, clear),
                     None => clear,
@@ -256,6 +277,19 @@ impl Resolver<'_> {
                 manifest_segment(lead, range, bytes)
             })
             .collect()
+    }
+
+    /// What the ID3 tags of a segment add to it.
+    fn tag_bytes(
+        &self,
+        id: RenditionId,
+        period: usize,
+        lead: &Track,
+        groups: &Range<usize>,
+    ) -> u64 {
+        let tags = metadata::carried(self.presentation, id);
+        let range = metadata::of_segment(tags, period, lead, groups);
+        metadata::bytes(tags.get(range).unwrap_or_default(), self.container)
     }
 
     /// What people are told of sound with segments of its own.
@@ -421,6 +455,7 @@ fn switchable(a: &ManifestRendition, b: &ManifestRendition) -> bool {
 /// (ISO/IEC 23009-1:2022 5.3.2.4: same initialization segments).
 fn continues(before: &AdaptationSet, set: &AdaptationSet) -> bool {
     before.kind == set.kind
+        && before.trick_of == set.trick_of
         && before.renditions.len() == set.renditions.len()
         && before.renditions.iter().zip(&set.renditions).all(|(before, after)| {
             before.id == after.id
@@ -442,11 +477,13 @@ fn frame_rate(track: &Track) -> (u32, u32) {
         let candidate = u128::from(frames) * u128::from(span);
         measured.abs_diff(candidate) * u128::from(FRAME_RATE_TOLERANCE_PARTS) <= candidate
     });
-    usual.unwrap_or_else(|| {
-        let step = track.sample_duration.max(1);
-        let divisor = greatest_common_divisor(track.timescale.hertz(), step);
-        (track.timescale.hertz() / divisor, step / divisor)
-    })
+    usual.unwrap_or_else(|| fraction(track.timescale.hertz(), track.sample_duration.max(1)))
+}
+
+/// A fraction in lowest terms.
+pub(super) fn fraction(a: u32, b: u32) -> (u32, u32) {
+    let divisor = greatest_common_divisor(a, b).max(1);
+    (a / divisor, b / divisor)
 }
 
 fn greatest_common_divisor(a: u32, b: u32) -> u32 {

@@ -11,6 +11,7 @@
 //!   │ ├ filter     the manifest again, with those renditions alone that somebody wants
 //!   │ └ clip       the manifest again, from one moment to another
 //!   ├ segment      SegmentPlan: which groups, where in the source, exact size, ETag
+//!   ├ trick        pictures that are segments of their own
 //!   └ heal         the manifest again, knowing which source objects are missing
 //!     └ divide     periods that have no gaps, for MPDs
 //! ```
@@ -19,6 +20,7 @@
 //! any node, which is what makes every URL answer the same bytes.
 
 mod bandwidth;
+mod captions;
 mod carriage;
 mod clip;
 mod divide;
@@ -26,12 +28,14 @@ pub mod filter;
 mod fingerprint;
 mod heal;
 mod manifest;
+mod metadata;
 mod protection;
 mod remeasure;
 mod segment;
 mod segmentation;
 mod sound;
 mod text;
+mod trick;
 
 use std::sync::Arc;
 
@@ -50,7 +54,7 @@ use self::sound::Offering;
 use crate::error::{Error, Kind, Result};
 use crate::model::ingest::LeftOut;
 use crate::model::manifest::{
-    Manifest, ManifestSegment, RenditionId, RenditionKind, RenditionProtection,
+    Healing, Manifest, ManifestSegment, RenditionId, RenditionKind, RenditionProtection,
 };
 use crate::model::policy::{
     AudioLayout, Configuration, Container, OnSourceError, PackageType, StreamOrder, StreamSelection,
@@ -221,6 +225,7 @@ impl Packaging {
             protection: protection.as_ref(),
             segments: &segments,
             playlists: &playlists,
+            trick_play: &configuration.trick_play,
         }
         .manifest();
         let mut packaging = Self {
@@ -308,7 +313,7 @@ impl Packaging {
         period: usize,
     ) -> Option<(&Track, Option<&RenditionProtection>)> {
         let medium = match (self.package_type.container(), rendition.kind) {
-            (Container::Cmaf, RenditionKind::Video) => Medium::Video,
+            (Container::Cmaf, RenditionKind::Video | RenditionKind::Trick) => Medium::Video,
             (Container::Cmaf, RenditionKind::Audio) => Medium::Audio,
             _ => return None,
         };
@@ -337,6 +342,7 @@ impl Packaging {
                     targets.push(Target::Init { rendition: id, period });
                 }
                 let segments = rendition.segments.iter();
+                let segments = segments.filter(|segment| segment.healing != Healing::Gap);
                 let is_text = id.kind == RenditionKind::Text;
                 targets.extend(segments.map(
                     |&ManifestSegment { time, .. }| match self.text_form {

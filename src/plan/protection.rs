@@ -6,10 +6,14 @@
 //! ```
 //!
 //! A transport stream holds pictures and sound under one key: that of its pictures.
+//!
+//! Where a key has no IV, transport streams take theirs from media sequence numbers. Ordinary
+//! playlists all count from 0, and players may do without being told. I-frame playlists count other
+//! segments by the same numbers: under one key and IV, CBC shows where two of them begin alike. So
+//! each has the number of its stream in the upper half of its IVs, and says them.
 
 use std::sync::Arc;
 
-use crate::cenc::aes128;
 use crate::cenc::iv::IvBase;
 use crate::model::encryption::Encryption;
 use crate::model::manifest::RenditionProtection;
@@ -171,21 +175,21 @@ impl Protection {
             clear_segments,
             has_clear_entry: self.clear_lead_segments > 0,
             first_number,
+            iv_space: 0,
         }))
     }
 
-    /// How the segment is encrypted that begins with `group` and is number `media_sequence` of its
-    /// playlist; `None` where the scheme needs an IV that the key does not have.
+    /// How the segment is encrypted that begins with `group`; `numbered_iv` is its IV where it has
+    /// to have one and the key has none. `None` where the scheme needs an IV that the key does not have.
     pub fn of_segment(
         &self,
         key: &Arc<ContentKey>,
         (stream, period, medium): (usize, usize, Medium),
         track: &Track,
         group: usize,
-        media_sequence: u64,
+        numbered_iv: [u8; 16],
     ) -> Option<SegmentProtection> {
         let key = key.clone();
-        let sequence_iv = aes128::sequence_iv(media_sequence);
         Some(match self.scheme() {
             ProtectionScheme::Cenc => {
                 let of_tracks = self.samples_before.get(stream)?.get(period)?;
@@ -197,10 +201,10 @@ impl Protection {
             }
             ProtectionScheme::Cbcs => SegmentProtection::Cbcs { iv: key.iv?, key },
             ProtectionScheme::HlsSampleAes => {
-                SegmentProtection::SampleAes { iv: key.iv.unwrap_or(sequence_iv), key }
+                SegmentProtection::SampleAes { iv: key.iv.unwrap_or(numbered_iv), key }
             }
             ProtectionScheme::HlsAes128 => {
-                SegmentProtection::Aes128 { iv: key.iv.unwrap_or(sequence_iv), key }
+                SegmentProtection::Aes128 { iv: key.iv.unwrap_or(numbered_iv), key }
             }
         })
     }

@@ -2,13 +2,15 @@
 
 use super::bandwidth::Rates;
 use super::manifest::offer;
+use super::trick;
 use crate::model::manifest::{Manifest, ManifestPeriod, ManifestRendition, Offer};
 use crate::model::policy::Container;
 use crate::time::{Ticks, Timescale};
 
 /// The longest segment of all renditions, [`Timescale::MPEG`] ticks.
 pub(super) fn longest_segment(periods: &[ManifestPeriod]) -> Ticks {
-    let renditions = periods.iter().flat_map(|period| &period.sets).flat_map(|set| &set.renditions);
+    let sets = periods.iter().flat_map(|period| &period.sets).filter(|set| !set.is_hidden);
+    let renditions = sets.flat_map(|set| &set.renditions);
     let durations = renditions.flat_map(|rendition| {
         let segments = rendition.segments.iter();
         segments.map(|segment| segment.duration.rescale(rendition.timescale, Timescale::MPEG))
@@ -61,4 +63,5 @@ pub(super) fn offer_what_is_left(
         }
     }
     manifest.offers = offers;
+    manifest.trick_offers = trick::offers_left(manifest);
 }

@@ -7,12 +7,13 @@ use super::manifest::{
     encrypted_transport_bytes, fragment_layout, payload_bytes, payload_packets, transport_bytes,
 };
 use super::protection::SegmentProtection;
-use super::{Fingerprint, Packaging};
+use super::{Fingerprint, Packaging, metadata, trick};
 use crate::model::manifest::{RenditionId, RenditionKind};
 use crate::model::policy::Container;
 use crate::model::presentation::{Group, Medium, Presentation, SourceSpan, Track, spans_between};
 use crate::model::protection::ProtectionScheme;
 use crate::model::sample::FragmentLayout;
+use crate::model::timed_metadata::TimedMetadata;
 use crate::time::Ticks;
 
 /// Everything about a media segment but its payload. Pure data.
@@ -34,6 +35,10 @@ pub struct SegmentPlan {
     pub container: Container,
     /// Its tracks: the pictures first, if it has some.
     pub parts: Vec<TrackPart>,
+    /// For trick play: a track that has its one picture and nothing else.
+    pub still: Option<Arc<Track>>,
+    /// Its ID3 tags: places among those of the rendition, in order of time.
+    pub tags: Range<usize>,
     /// How it is encrypted; `None` where it is clear.
     pub protection: Option<SegmentProtection>,
     /// Exact size; with SAMPLE-AES, which grows where encrypted bytes look like start codes, what
@@ -44,7 +49,7 @@ pub struct SegmentPlan {
 /// The tracks that renditions of a kind have, the lead first where it is there.
 pub(super) const fn media_of(kind: RenditionKind) -> &'static [Medium] {
     match kind {
-        RenditionKind::Video => &[Medium::Video],
+        RenditionKind::Video | RenditionKind::Trick => &[Medium::Video],
         RenditionKind::Audio => &[Medium::Audio],
         RenditionKind::Muxed => &[Medium::Video, Medium::Audio],
         RenditionKind::Text => &[],
@@ -71,6 +76,9 @@ impl SegmentPlan {
         period: usize,
         time: Ticks,
     ) -> Option<Self> {
+        if rendition.kind == RenditionKind::Trick {
+            return trick::segment(packaging, rendition, period, time);
+        }
         let presentation = packaging.presentation.clone();
         let container = packaging.package_type.container();
         let entry = packaging.manifest.rendition(rendition, period)?;
@@ -102,6 +110,12 @@ impl SegmentPlan {
         for (medium, track) in tracks {
             parts.push(part(medium, track)?);
         }
+        let tags = metadata::of_segment(
+            metadata::carried(&presentation, rendition),
+            period,
+            lead,
+            &segmentation.group_range(lead, period, stream, segment),
+        );
         let segments_before: usize = (0..period)
             .filter_map(|period| packaging.manifest.rendition(rendition, period))
             .map(|rendition| rendition.segments.len())
@@ -110,9 +124,9 @@ impl SegmentPlan {
             Some(entry) if listed >= entry.clear_segments => {
                 let protection = packaging.protection.as_ref()?;
                 let key = &protection.key_for(lead)?.key;
-                let number = entry.first_number + listed as u64;
                 let track = (stream, period, lead_medium);
-                Some(protection.of_segment(key, track, lead, first_group, number)?)
+                let numbered = entry.numbered_iv(listed);
+                Some(protection.of_segment(key, track, lead, first_group, numbered)?)
             }
             _ => None,
         };
@@ -124,6 +138,8 @@ impl SegmentPlan {
             number: (segments_before + listed) as u64 + 1,
             container,
             parts,
+            still: None,
+            tags,
             protection,
             bytes: 0,
             presentation,
@@ -148,7 +164,8 @@ impl SegmentPlan {
 
     /// A part's track.
     pub fn track(&self, part: &TrackPart) -> Option<&Track> {
-        self.presentation.track(self.rendition.stream, self.period, part.medium)
+        let of_period = || self.presentation.track(self.rendition.stream, self.period, part.medium);
+        self.still.as_deref().or_else(of_period)
     }
 
     /// A part's groups.
@@ -171,13 +188,32 @@ impl SegmentPlan {
         stream.map_or_else(Vec::new, |stream| spans_between(&stream.objects, first.start, last.end))
     }
 
+    /// The segment's ID3 tags.
+    pub fn tags(&self) -> &[TimedMetadata] {
+        self.all_tags().get(self.tags.clone()).unwrap_or_default()
+    }
+
+    /// The tags of all segments of the rendition.
+    pub fn all_tags(&self) -> &[TimedMetadata] {
+        metadata::carried(&self.presentation, self.rendition)
+    }
+
+    /// Packets that the tags of all segments before take in a transport stream.
+    pub fn tag_packets_before(&self) -> u64 {
+        let before = self.all_tags().get(..self.tags.start).unwrap_or_default();
+        before.iter().map(TimedMetadata::transport_packets).sum()
+    }
+
     fn planned_bytes(&self) -> u64 {
+        let tags = metadata::bytes(self.tags(), self.container);
         let mut groups = self.parts.iter().map(|part| self.groups(part));
         let (lead, audio) = (groups.next().unwrap_or_default(), groups.next().unwrap_or_default());
         match (self.container, self.parts.first()) {
-            (Container::Cmaf, Some(part)) => part.layout.header_bytes() + payload_bytes(lead),
+            (Container::Cmaf, Some(part)) => {
+                part.layout.header_bytes() + tags + payload_bytes(lead)
+            }
             _ => {
-                let clear = transport_bytes(lead, audio);
+                let clear = transport_bytes(lead, audio) + tags;
                 match &self.protection {
                     Some(SegmentProtection::Aes128 { .. }) => {
                         encrypted_transport_bytes(ProtectionScheme::HlsAes128, clear)

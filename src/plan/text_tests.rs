@@ -71,6 +71,8 @@ fn presentation(periods: &[i64], cues: Vec<Cue>) -> Arc<Presentation> {
             objects: Vec::new(),
             source_identity: [0; 16],
             audio_identity: None,
+            captions: Default::default(),
+            metadata: Vec::new(),
             periods: stream_periods,
         }],
         texts: vec![text("one", true), text("two", true)],
@@ -93,6 +95,7 @@ fn packaging(
         on_source_error: OnSourceError::default(),
         audio_layout: Default::default(),
         dash_subtitles,
+        trick_play: Default::default(),
     };
     Packaging::new(presentation.clone(), "1", &configuration, None).unwrap()
 }

@@ -329,8 +329,7 @@ mod tests {
                 declared_bandwidth: 1,
                 objects: objects.collect(),
                 source_identity: [7; 16],
-                audio_identity: None,
-                periods: Vec::new(),
+                ..Stream::default()
             };
             let presentation = Arc::new(Presentation {
                 periods: Vec::new(),

@@ -39,6 +39,16 @@ const AAC: u8 = 0x7C;
 const EXTENSION: u8 = 0x7F;
 
 impl MapEntry {
+    /// Whether it may hold ID3 tags: timed metadata that no descriptor calls something else.
+    pub fn may_hold_tags(&self) -> bool {
+        let registration = self.registration();
+        match self.stream.stream_type {
+            stream_type::METADATA => registration.is_none_or(|format| format == *b"ID3 "),
+            0x06 => registration == Some(*b"ID3 "),
+            _ => false,
+        }
+    }
+
     /// What the stream holds.
     pub fn contents(&self) -> Contents {
         use StreamSyntax as Syntax;
@@ -164,6 +174,16 @@ mod tests {
         assert_eq!(contents(0x06, b"\x05\x04Opus\x7F\x02\x80\x02"), opus);
         assert_eq!(contents(0x06, &[0x7F, 200, 1]), Contents::Data { name: "private data" });
         assert_eq!(contents(0x06, &[]), Contents::Data { name: "private data" });
+    }
+
+    #[test]
+    fn tags_are_looked_for_where_nothing_else_is_said() {
+        let may = |stream_type, descriptors: &[u8]| {
+            let stream = ElementaryStream { stream_type, pid: 0x100 };
+            MapEntry { stream, descriptors: descriptors.to_vec() }.may_hold_tags()
+        };
+        assert!(may(0x15, b"") && may(0x15, b"\x05\x04ID3 ") && may(0x06, b"\x05\x04ID3 "));
+        assert!(!may(0x15, b"\x05\x04KLVA") && !may(0x06, b"") && !may(0x86, b""));
     }
 
     #[test]

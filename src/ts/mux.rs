@@ -19,13 +19,16 @@
 //! The rate is whatever the pictures need: no null packets, no decoder buffer model.
 
 use super::packet_writer::{ClockField, PacketWriter, clock, write_table};
-use super::psi::{ElementaryStream, MapEntry, association_section, map_section, stream_type};
+use super::psi::{
+    ElementaryStream, MapEntry, association_section, map_section, stream_type, tag_entry,
+};
 use super::sample_aes::SampleAesStream;
 use super::{PAT_PID, pes};
 use crate::codec::aac::adts_header;
 use crate::codec::h264::nal_type;
 use crate::model::codec::{AvcConfig, CodecConfig};
 use crate::model::sample::{Sample, transport};
+use crate::model::timed_metadata::TimedMetadata;
 use crate::time::{Ticks, Timescale};
 
 /// The PID of the program map table.
@@ -34,6 +37,8 @@ pub const PROGRAM_MAP_PID: u16 = 0x1000;
 pub const VIDEO_PID: u16 = 0x100;
 /// The PID of the audio track.
 pub const AUDIO_PID: u16 = 0x101;
+/// The PID of ID3 tags.
+pub const METADATA_PID: u16 = 0x102;
 
 /// How long the clock reference runs ahead of decoding: 0.7 s, which players buffer anyway.
 const CLOCK_LEAD: i64 = 63_000;
@@ -89,13 +94,19 @@ pub struct AudioInput<'a> {
     pub encrypted: bool,
 }
 
+/// The ID3 tags of a segment.
+pub struct TagInput<'a> {
+    /// In order of time; the map announces them though a segment may have none.
+    pub tags: &'a [TimedMetadata],
+    /// Packets with payload in all segments before.
+    pub packets_before: u64,
+}
+
 /// Packets with payload that a picture takes: with parameter sets if it is a random access point,
 /// whose `config` is given; with two timestamps or one.
 pub fn picture_packets(config: Option<&AvcConfig>, size: u32, has_decode_time: bool) -> u32 {
-    let header = transport::PES_HEADER_BYTES[usize::from(has_decode_time)];
-    let sets = config.map_or(0, parameter_set_bytes);
-    let pes_bytes = header + transport::DELIMITER_BYTES + sets + u64::from(size);
-    transport::packets(pes_bytes, transport::CLOCK_FIELD_BYTES) as u32
+    let sets = config.map_or(0, AvcConfig::byte_stream_bytes);
+    transport::picture_packets(sets, size, has_decode_time) as u32
 }
 
 /// Packets with payload that pictures take, not counting those that [`write_segment`] adds for the
@@ -130,9 +141,11 @@ pub fn write_segment(
     segment_number: u64,
     mut video: Option<VideoInput<'_>>,
     audio: Option<AudioInput<'_>>,
+    tags: Option<TagInput<'_>>,
 ) {
+    let entries = video.iter().map(video_entry).chain(audio.iter().map(audio_entry));
     let entries: Vec<MapEntry> =
-        video.iter().map(video_entry).chain(audio.iter().map(audio_entry)).collect();
+        entries.chain(tags.iter().map(|_| tag_entry(METADATA_PID))).collect();
     // Another version behind a clear lead, so that players do not pass over the new map.
     let version = u8::from(
         video.as_ref().is_some_and(|video| video.encrypted.is_some())
@@ -150,6 +163,16 @@ pub fn write_segment(
     let mut audio_packets = PacketWriter {
         pid: AUDIO_PID,
         counter: audio.as_ref().map_or(0, |audio| audio.packets_before),
+    };
+    let mut tag_packets = PacketWriter {
+        pid: METADATA_PID,
+        counter: tags.as_ref().map_or(0, |tags| tags.packets_before),
+    };
+    let mut tags = tags.map_or(&[][..], |tags| tags.tags).iter().peekable();
+    let mut write_tags = |out: &mut Vec<u8>, until: Option<Ticks>| {
+        while let Some(tag) = tags.next_if(|tag| until.is_none_or(|until| tag.time <= until)) {
+            write_tag(out, &mut tag_packets, tag);
+        }
     };
     let spread = video.as_ref().and_then(Spread::of);
     let parameter_sets = video.as_ref().map(|video| parameter_sets(video.config));
@@ -169,15 +192,24 @@ pub fn write_segment(
             }) {
                 write_audio(out, frames);
             }
+            if index > 0 {
+                write_tags(out, Some(sample.transport_decode_time));
+            }
             let sets = parameter_sets.as_deref().unwrap_or_default();
             let spread = spread.filter(|spread| spread.picture == index);
             let at_least = spread.map_or(0, |spread| spread.packets);
             write_picture(out, &mut video_packets, video.payload, sample, sets, at_least);
         }
     }
-    for frames in packages {
+    for (index, frames) in packages.enumerate() {
+        // Sound alone carries the clock, in the first packet behind the tables.
+        if with_clock && index > 0 {
+            let timescale = audio.as_ref().map_or(Timescale::MPEG, |audio| audio.timescale);
+            write_tags(out, Some(start_of(frames, timescale)));
+        }
         write_audio(out, frames);
     }
+    write_tags(out, None);
 }
 
 fn video_entry(video: &VideoInput<'_>) -> MapEntry {
@@ -258,10 +290,6 @@ fn has_decode_time(sample: &Sample) -> bool {
 
 fn presentation_time(sample: &Sample) -> Ticks {
     sample.decode_time.plus(Ticks(i64::from(sample.composition_offset)))
-}
-
-fn parameter_set_bytes(config: &AvcConfig) -> u64 {
-    config.parameter_sets().map(|set| (START_CODE.len() + set.len()) as u64).sum()
 }
 
 fn parameter_sets(config: &AvcConfig) -> Vec<u8> {
@@ -395,6 +423,16 @@ fn write_audio_package(
     let field = with_clock
         .then(|| ClockField { reference: start.minus(Ticks(CLOCK_LEAD)), random_access: true });
     packets.write(out, field, &[&bytes], 0);
+}
+
+/// Writes the PES packet of ID3 tags: aligned, with their time.
+fn write_tag(out: &mut Vec<u8>, packets: &mut PacketWriter, tag: &TimedMetadata) {
+    let mut header = vec![0, 0, 1, PRIVATE_STREAM_ID];
+    let length = u16::try_from(8 + tag.payload.len()).unwrap_or(u16::MAX);
+    header.extend_from_slice(&length.to_be_bytes());
+    header.extend_from_slice(&[0x84, 0x80, 5]);
+    pes::write_timestamp(&mut header, 0b0010, clock(tag.time));
+    packets.write(out, None, &[&header, &tag.payload], 0);
 }
 
 #[cfg(test)]

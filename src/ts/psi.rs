@@ -250,11 +250,29 @@ pub fn association_section(program_map_pid: u16) -> Vec<u8> {
     section(PAT_TABLE_ID, 0, &[0x00, 0x01, 0xE0 | high, low])
 }
 
+/// `metadata_pointer_descriptor` (2.6.58): ID3 tags, service 0, in program 1.
+const TAG_POINTER: [u8; 17] = *b"\x25\x0F\xFF\xFFID3 \xFFID3 \0\x1F\0\x01";
+/// `metadata_descriptor` (2.6.60): ID3 tags, service 0, without decoder configuration.
+const TAG_DESCRIPTOR: [u8; 15] = *b"\x26\x0D\xFF\xFFID3 \xFFID3 \0\x0F";
+
+/// The entry of a stream of ID3 tags. A map that has it points at it in front of all entries (Apple,
+/// "Timed Metadata for HTTP Live Streaming").
+pub fn tag_entry(pid: u16) -> MapEntry {
+    MapEntry {
+        stream: ElementaryStream { stream_type: stream_type::METADATA, pid },
+        descriptors: TAG_DESCRIPTOR.to_vec(),
+    }
+}
+
 /// A program map section. Players read a map anew where its `version` (5 bits) is another than that
 /// of the map before.
 pub fn map_section(clock_pid: u16, version: u8, entries: &[MapEntry]) -> Vec<u8> {
     let [high, low] = clock_pid.to_be_bytes();
-    let mut body = vec![0xE0 | high, low, 0xF0, 0x00]; // PCR_PID, program_info_length
+    let has_tags = entries.iter().any(|entry| entry.stream.stream_type == stream_type::METADATA);
+    let info = if has_tags { &TAG_POINTER[..] } else { &[] };
+    // PCR_PID, program_info_length
+    let mut body = vec![0xE0 | high, low, 0xF0, info.len() as u8];
+    body.extend_from_slice(info);
     for MapEntry { stream, descriptors } in entries {
         let [high, low] = stream.pid.to_be_bytes();
         body.extend_from_slice(&[stream.stream_type, 0xE0 | high, low]);

@@ -109,7 +109,7 @@ fn write_descriptor(out: &mut Vec<u8>, tag: u8, body: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ts::psi::{ElementaryStream, MapEntry, map_section};
+    use crate::ts::psi::{ElementaryStream, MapEntry, map_section, tag_entry};
 
     fn aac(extension: AacExtension) -> AacConfig {
         AacConfig {
@@ -178,7 +178,8 @@ mod tests {
     #[test]
     fn the_longest_program_map_fits_a_packet() {
         let sound = SampleAesStream::eac3(&[0; 36]).unwrap();
-        let section = map_section(0x100, 1, &[entry(&SampleAesStream::avc(), 1), entry(&sound, 2)]);
+        let (pictures, sound) = (entry(&SampleAesStream::avc(), 1), entry(&sound, 2));
+        let section = map_section(0x100, 1, &[pictures, sound, tag_entry(3)]);
         // behind the packet's header and pointer_field
         assert!(section.len() <= 188 - 5, "{} bytes", section.len());
     }

@@ -120,6 +120,7 @@ fn new_configuration(group: &str, configuration: &str, seconds: u32) -> NewConfi
             stream_selection: StreamSelection::default(),
             encryption: None,
             on_source_error: Default::default(),
+            trick_play: Default::default(),
             filter: None,
             audio_layout: Default::default(),
             dash_subtitles: Default::default(),

@@ -35,4 +35,6 @@ pub mod nal_type {
     pub const DELIMITER: u8 = 35;
     /// Supplemental enhancement information before the slices.
     pub const PREFIX_SEI: u8 = 39;
+    /// Supplemental enhancement information behind the slices.
+    pub const SUFFIX_SEI: u8 = 40;
 }

@@ -6,9 +6,9 @@ use super::*;
 use crate::catalog::AssetStatus;
 use crate::model::encryption::SpekeVersion;
 use crate::model::ingest::{
-    AudioReport, Colours, FailureCode, FindingCode, Findings, IngestFailure, LeftOut, Offsets,
-    PackageReport, PeriodCause, PeriodReport, Place, Progress, RandomAccessReport, ScanType,
-    StreamReport, VideoReport,
+    AudioReport, CaptionReport, Colours, FailureCode, FindingCode, Findings, IngestFailure,
+    LeftOut, Offsets, PackageReport, PeriodCause, PeriodReport, Place, Progress,
+    RandomAccessReport, ScanType, StreamReport, VideoReport,
 };
 use crate::model::policy::{PackageType, StreamOrder};
 use crate::model::protection::{ProtectionScheme, TrackType};
@@ -222,6 +222,12 @@ fn full_report() -> Report {
             layout: "stereo".to_owned(),
             frames: 1,
         }),
+        captions: vec![CaptionReport {
+            channel: "CC1".to_owned(),
+            name: Some("English".to_owned()),
+            language: Some("en".to_owned()),
+            declared: true,
+        }],
         offsets: Some(Offsets { drift_milliseconds: Some(1), ..Offsets::default() }),
         ..StreamReport::default()
     };

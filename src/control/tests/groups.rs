@@ -69,7 +69,8 @@ async fn a_configuration_takes_its_defaults() {
         "streamSelection": {
             "order": "ORIGINAL", "minVideoBitsPerSecond": 0, "maxVideoBitsPerSecond": 2147483647,
         },
-        "filter": null, "encryption": null, "onSourceError": "fail", "audioLayout": "SEPARATE",
+        "filter": null, "encryption": null, "onSourceError": "fail",
+        "trickPlay": {"renditions": "ALL"}, "audioLayout": "SEPARATE",
         "dashSubtitles": "WVTT",
     });
     assert_eq!(body, expected);
@@ -87,6 +88,7 @@ async fn a_configuration_is_replaced_as_a_whole() {
         },
         "filter": "Video_Height:240-720; audio_codec:AACL",
         "encryption": null, "onSourceError": "heal",
+        "trickPlay": {"renditions": ["video-2", "video-11"]},
     });
     let replaced = api.put(DASH, full.clone()).await.expect_status(200);
     for (field, value) in full.as_object().unwrap() {
@@ -99,6 +101,14 @@ async fn a_configuration_is_replaced_as_a_whole() {
     assert_eq!(replaced.body["streamSelection"]["minVideoBitsPerSecond"], 0);
     assert_eq!(replaced.body["description"], "");
     assert_eq!(replaced.body["onSourceError"], "fail");
+    assert_eq!(replaced.body["trickPlay"]["renditions"], "ALL");
+    let names = json!(["video-3", "video-1", "video-3"]);
+    let trick = json!({"packageType": "HLS", "trickPlay": {"renditions": names}});
+    let replaced = api.put(DASH, trick).await.expect_status(200);
+    assert_eq!(replaced.body["trickPlay"]["renditions"], json!(["video-1", "video-3"]));
+    let none = json!({"packageType": "HLS", "trickPlay": {"renditions": "NONE"}});
+    let replaced = api.put(DASH, none).await.expect_status(200);
+    assert_eq!(replaced.body["trickPlay"]["renditions"], "NONE");
     assert_eq!(replaced.body["filter"], json!(null));
     assert_eq!(replaced.body["audioLayout"], "AS_SOURCE");
     let separate = json!({"packageType": "HLS", "audioLayout": "SEPARATE"});
@@ -146,6 +156,12 @@ async fn a_configuration_is_refused_with_reasons() {
         ("description", json!(7), "description"),
         ("onSourceError", json!("skip"), "onSourceError"),
         ("onSourceError", json!(true), "onSourceError"),
+        ("trickPlay", json!({"renditions": "SOME"}), "trickPlay.renditions"),
+        ("trickPlay", json!({"renditions": []}), "trickPlay.renditions"),
+        ("trickPlay", json!({"renditions": ["audio-1"]}), "trickPlay.renditions"),
+        ("trickPlay", json!({"renditions": ["video-0"]}), "trickPlay.renditions"),
+        ("trickPlay", json!({"renditions": 1}), "trickPlay.renditions"),
+        ("trickPlay", json!("ALL"), "trickPlay"),
         ("filter", json!("donut_type:rhododendron"), "filter"),
         ("filter", json!("video_height:2-1"), "filter"),
         ("filter", json!(""), "filter"),

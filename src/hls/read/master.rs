@@ -1,6 +1,7 @@
 //! Master playlists (RFC 8216 4.3.4): what can be chosen.
 
 use super::attribute::Attributes;
+use super::caption::DeclaredCaptions;
 use super::error::ReadError;
 use super::line::{Content, Text, checked_uri};
 use super::note::{Note, NoteKind, Notes};
@@ -57,6 +58,8 @@ pub struct StreamEntry {
     pub subtitles: Option<String>,
     /// `CLOSED-CAPTIONS`: a group, or `NONE`.
     pub closed_captions: Option<String>,
+    /// The captions that it names by that.
+    pub captions: DeclaredCaptions,
 }
 
 /// Attributes in which copies of one stream may differ.
@@ -164,6 +167,7 @@ impl MasterReader<'_> {
             audio: self.scope.attribute(attributes, "AUDIO")?.map(Into::into),
             subtitles: self.scope.attribute(attributes, "SUBTITLES")?.map(Into::into),
             closed_captions: self.scope.attribute(attributes, "CLOSED-CAPTIONS")?.map(Into::into),
+            captions: DeclaredCaptions::default(),
         };
         let mut listed: Vec<(String, String)> = attributes
             .entries()
@@ -181,6 +185,9 @@ impl MasterReader<'_> {
         }
         if self.streams.is_empty() {
             return Err(ReadError::NoStreams);
+        }
+        for stream in &mut self.streams {
+            stream.entry.captions = DeclaredCaptions::of(&stream.entry, &self.renditions);
         }
         Ok(MasterPlaylist {
             streams: self.streams,

@@ -17,6 +17,7 @@
 //! media agree is not looked at here.
 
 mod attribute;
+mod caption;
 mod date_time;
 mod error;
 mod key;
@@ -30,6 +31,7 @@ mod rendition;
 mod tests;
 mod variable;
 
+pub use self::caption::DeclaredCaptions;
 pub use self::date_time::ProgramDateTime;
 pub use self::error::ReadError;
 pub use self::key::KeyTag;

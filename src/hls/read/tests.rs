@@ -553,3 +553,41 @@ fn renditions_keep_what_people_are_told() {
     assert_eq!(stream.subtitles.as_deref(), Some("t"));
     assert_eq!(stream.closed_captions.as_deref(), Some("NONE"));
 }
+
+#[test]
+fn captions_go_to_the_streams_that_name_their_group() {
+    let media = |attributes: &str| format!("#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,{attributes}\n");
+    let stream =
+        |uri: &str, attribute: &str| format!("#EXT-X-STREAM-INF:BANDWIDTH=1{attribute}\n{uri}\n");
+    let text = [
+        "#EXTM3U\n".to_owned(),
+        stream("a", ",CLOSED-CAPTIONS=\"g\""),
+        stream("b", ",CLOSED-CAPTIONS=NONE"),
+        stream("c", ""),
+        stream("d", ",CLOSED-CAPTIONS=\"nowhere\""),
+        media("GROUP-ID=\"g\",NAME=\"English\",LANGUAGE=\"en\",DEFAULT=YES,INSTREAM-ID=\"CC1\""),
+        media("GROUP-ID=\"g\",NAME=\"again\",INSTREAM-ID=\"CC1\""),
+        media("GROUP-ID=\"h\",NAME=\"Svenska\",CHARACTERISTICS=\"x,y\",INSTREAM-ID=\"SERVICE2\""),
+        media("GROUP-ID=\"g\",NAME=\"what\",INSTREAM-ID=\"CC7\""),
+    ];
+    let master = read_master(&text.concat()).unwrap();
+    let told: Vec<_> = master
+        .streams
+        .iter()
+        .map(|stream| {
+            let captions = &stream.entry.captions;
+            let words = captions.services.iter().filter_map(|caption| caption.description.as_ref());
+            let names: Vec<_> = words.map(|words| words.name.clone()).collect();
+            (captions.are_there, names.join(" "))
+        })
+        .collect();
+    let row = |there, names: &str| (there, names.to_owned());
+    let expected = [
+        row(Some(true), "English"),
+        row(Some(false), ""),
+        row(None, "English Svenska"),
+        row(None, ""),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(master.streams[0].entry.captions.services[0].language(), Some("en"));
+}

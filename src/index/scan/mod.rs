@@ -18,6 +18,7 @@ mod damage;
 mod input;
 mod pictures;
 mod sound;
+mod tags;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,16 +27,21 @@ use xxhash_rust::xxh3::Xxh3Default;
 pub(super) use self::damage::Damage;
 #[cfg(test)]
 pub(super) use self::input::Origin;
-use self::input::{TrackInput, place, position};
+pub(super) use self::input::position;
+use self::input::{TrackInput, place};
 use self::pictures::PictureTrack;
 pub(super) use self::pictures::{Begin, PictureCounts, RawGroup, RawPicture, VideoSection};
 use self::sound::SoundTrack;
 pub(super) use self::sound::{AudioSection, RawFrame, SoundCounts};
+pub(super) use self::tags::RawTag;
+use self::tags::{Tag, TagTrack};
 use crate::codec::Timestamps;
 use crate::codec::packed::{self, PackedStart};
+use crate::model::caption::CaptionService;
 use crate::model::codec::StreamSyntax;
 use crate::model::ingest::{FailureCode, FindingCode, IngestFailure};
 use crate::model::presentation::{Medium, SourcePosition};
+use crate::model::timed_metadata::MAX_STREAM_BYTES;
 use crate::time::Unwrapper;
 use crate::ts::contents::Contents;
 use crate::ts::packet::{
@@ -56,6 +62,10 @@ pub(super) struct StreamScan {
     pub pictures: PictureCounts,
     /// What was noticed about sound.
     pub sound: SoundCounts,
+    /// Captions that the pictures carry.
+    pub captions: BTreeSet<CaptionService>,
+    /// ID3 tags as they were read.
+    pub tags: Vec<RawTag>,
 }
 
 /// One stream between two announced discontinuities.
@@ -93,6 +103,11 @@ pub(super) struct StreamScanner {
     damage: Damage,
     pictures: PictureCounts,
     sound: SoundCounts,
+    captions: BTreeSet<CaptionService>,
+    /// By PID.
+    tag_tracks: BTreeMap<u16, TagTrack>,
+    tags: Vec<RawTag>,
+    tag_bytes: usize,
     failure: Option<IngestFailure>,
     identity: Xxh3Default,
 }
@@ -144,6 +159,10 @@ impl StreamScanner {
             damage: Damage::default(),
             pictures: PictureCounts::default(),
             sound: SoundCounts::default(),
+            captions: BTreeSet::new(),
+            tag_tracks: BTreeMap::new(),
+            tags: Vec::new(),
+            tag_bytes: 0,
             failure: None,
             identity: Xxh3Default::new(),
         }
@@ -308,13 +327,16 @@ impl StreamScanner {
             damage: self.damage,
             pictures: self.pictures,
             sound: self.sound,
+            captions: self.captions,
+            tags: self.tags,
         })
     }
 
     fn inputs(&mut self) -> impl Iterator<Item = &mut TrackInput> {
         let video = self.video.as_mut().map(|track| &mut track.input);
         let audio = self.audio.as_mut().map(|track| &mut track.input);
-        [video, audio].into_iter().flatten()
+        let tags = self.tag_tracks.values_mut().map(|track| &mut track.input);
+        [video, audio].into_iter().flatten().chain(tags)
     }
 
     fn map(&self) -> &[MapEntry] {
@@ -377,6 +399,11 @@ impl StreamScanner {
             self.object.is_headless |= !self.object.has_tables;
             return;
         }
+        if let Some(track) = self.tag_tracks.get_mut(&packet.pid) {
+            let tags = track.push(&packet, place);
+            self.take_tags(tags);
+            return;
+        }
         if let Some((_, has_data)) = self.others.get_mut(&packet.pid) {
             *has_data |= packet.payload.is_some();
         }
@@ -384,9 +411,13 @@ impl StreamScanner {
             self.object.has_tables = true;
             self.open_tracks(place);
             for (place, bytes) in std::mem::take(&mut self.held) {
-                let packet = Packet::parse(&bytes);
-                self.object.is_headless |=
-                    packet.is_ok_and(|packet| self.push_media(&packet, place));
+                let Ok(packet) = Packet::parse(&bytes) else { continue };
+                if let Some(track) = self.tag_tracks.get_mut(&packet.pid) {
+                    let tags = track.push(&packet, place);
+                    self.take_tags(tags);
+                } else {
+                    self.object.is_headless |= self.push_media(&packet, place);
+                }
             }
         } else if self.tables.program_map().is_none() && !self.tables.is_table(packet.pid) {
             if self.held.len() < MAX_HELD_PACKETS && packet.payload.is_some() {
@@ -437,6 +468,20 @@ impl StreamScanner {
         false
     }
 
+    fn take_tags(&mut self, tags: impl IntoIterator<Item = Tag>) {
+        for tag in tags {
+            match tag {
+                Tag::Whole(tag) if self.tag_bytes + tag.payload.len() <= MAX_STREAM_BYTES => {
+                    self.tag_bytes += tag.payload.len();
+                    self.tags.push(tag);
+                }
+                Tag::Whole(RawTag { place, .. }) | Tag::Refused(place) => {
+                    self.damage.note(FindingCode::MetadataLeftOut, place);
+                }
+            }
+        }
+    }
+
     fn note_continuity(&mut self, before: Continuity, behind: Continuity, place: u64) {
         if behind.errors > before.errors {
             self.damage.note(FindingCode::PacketsLost, place);
@@ -477,6 +522,10 @@ impl StreamScanner {
         self.clock.pid = Some(map.clock_pid);
         self.announced.extend(map.streams.iter().map(|entry| entry.stream.pid));
         let (mut video, mut audio) = (None, None);
+        for entry in map.streams.iter().filter(|entry| entry.may_hold_tags()) {
+            let pid = entry.stream.pid;
+            self.tag_tracks.entry(pid).or_insert_with(|| TagTrack::new(pid));
+        }
         for entry in &map.streams {
             let wanted = (entry.stream.pid, entry.contents());
             match wanted {
@@ -585,6 +634,7 @@ impl StreamScanner {
         self.damage.add(FindingCode::UnpairedFields, units.unpaired_fields, None);
         self.damage.add(FindingCode::HeadersBroken, headers, None);
         self.pictures.add(finished.counts);
+        self.captions.extend(finished.captions);
         self.stretch.video.extend(finished.sections);
         Ok(())
     }
@@ -603,6 +653,9 @@ impl StreamScanner {
         let end = self.here(self.object.bytes);
         self.end_video(end)?;
         self.end_audio(end);
+        for track in std::mem::take(&mut self.tag_tracks).into_values() {
+            self.take_tags(track.finish());
+        }
         self.tables = Tables::default();
         self.held.clear();
         self.stretches.push(std::mem::take(&mut self.stretch));

@@ -10,17 +10,20 @@
 //! with the next random access point.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use super::input::{Origin, TrackInput};
 use crate::cenc::subsample::{self, SliceSyntax};
+use crate::codec::caption::{self, CaptionScan};
 use crate::codec::picture::{Framer, SliceHeaders};
 use crate::codec::timing::{
     ContinuousTimestamps, Placed, TRUSTED_DISTANCE, TrackClock, date_pictures, place_pictures,
     uniform_duration,
 };
 use crate::codec::{AccessUnit, Damage, Timestamps};
+use crate::model::caption::CaptionService;
 use crate::model::codec::{CodecConfig, StreamSyntax};
-use crate::model::presentation::{SourcePosition, SubsampleCounts};
+use crate::model::presentation::{SourcePosition, StillPicture, SubsampleCounts};
 use crate::model::protection::ProtectionScheme;
 use crate::model::sample::RandomAccess;
 use crate::time::{Ticks, Timescale};
@@ -76,6 +79,8 @@ pub(in crate::index) struct RawGroup {
     /// Clock references that it takes in a transport stream.
     pub ts_clock_packets: u32,
     pub subsamples: SubsampleCounts,
+    /// The first picture, whether or not it can be decoded alone.
+    pub still: StillPicture,
 }
 
 /// What the size of a picture in a transport stream depends on.
@@ -128,6 +133,15 @@ struct ScannedPicture {
     at: ContinuousTimestamps,
     /// How many subsamples it has with cenc and with cbcs.
     subsamples: (u32, u32),
+    /// Its caption constructs.
+    captions: Vec<[u8; 3]>,
+}
+
+impl ScannedPicture {
+    fn subsample_counts(&self) -> SubsampleCounts {
+        let (cenc, cbcs) = self.subsamples;
+        SubsampleCounts { cenc, cbcs, most: u16::try_from(cenc.max(cbcs)).unwrap_or(u16::MAX) }
+    }
 }
 
 /// A group that ended, and waits for the time of the next.
@@ -138,7 +152,13 @@ struct Waiting {
     end: SourcePosition,
     time: Ticks,
     is_first: bool,
+    /// Where its first picture ends.
+    first_end: PictureEnd,
 }
+
+/// Where a picture ends: behind a source packet, and how many of that packet's elementary stream
+/// bytes belong to it; 0 where all do.
+type PictureEnd = (SourcePosition, u8);
 
 /// Counts the stretches that encryption makes of a picture.
 fn count_subsamples(picture: &[u8], headers: SliceHeaders<'_>) -> (u32, u32) {
@@ -162,6 +182,8 @@ pub(super) struct PictureTrack {
     collected: Vec<ScannedPicture>,
     /// Pictures that were dropped behind the last that was kept.
     dropped: u32,
+    /// Where the first of these ends, once the next picture has begun.
+    first_end: Option<PictureEnd>,
     waiting: Option<Waiting>,
     /// Pictures at the end of what is collected whose timestamps are out of line.
     doubted_in_a_row: usize,
@@ -174,6 +196,7 @@ pub(super) struct PictureTrack {
     /// The usual distance of pictures, for the end of the last group.
     step: i64,
     sections: Vec<VideoSection>,
+    captions: CaptionScan,
 }
 
 impl PictureTrack {
@@ -188,6 +211,7 @@ impl PictureTrack {
             now: None,
             collected: Vec::new(),
             dropped: 0,
+            first_end: None,
             waiting: None,
             doubted_in_a_row: 0,
             is_broken: false,
@@ -197,6 +221,7 @@ impl PictureTrack {
             pictures: Vec::new(),
             step: 0,
             sections: Vec::new(),
+            captions: CaptionScan::default(),
         })
     }
 
@@ -228,11 +253,13 @@ impl PictureTrack {
 
     fn take_units(&mut self, other: Option<(usize, Ticks)>) -> Result<(), String> {
         let mut units = Vec::new();
+        let syntax = self.syntax;
         self.framer.drain(|unit, bytes, headers| {
-            units.push((unit, count_subsamples(bytes, headers)));
+            let captions = caption::carried(bytes, syntax);
+            units.push((unit, count_subsamples(bytes, headers), captions));
         });
-        for (unit, subsamples) in units {
-            self.take_unit(unit, subsamples, other)?;
+        for (unit, subsamples, captions) in units {
+            self.take_unit(unit, subsamples, captions, other)?;
         }
         Ok(())
     }
@@ -241,8 +268,13 @@ impl PictureTrack {
         &mut self,
         unit: AccessUnit,
         subsamples: (u32, u32),
+        captions: Vec<[u8; 3]>,
         other: Option<(usize, Ticks)>,
     ) -> Result<(), String> {
+        if !self.collected.is_empty() && self.first_end.is_none() {
+            let end = Origin::from_tag(unit.tag).end_before(unit.skip);
+            self.first_end = Some((end, unit.skip));
+        }
         let mut placed = self.place(unit.timestamps);
         self.counts.undated += u64::from(unit.timestamps.is_none());
         if self.begins_group(&unit, placed.at()) {
@@ -281,7 +313,7 @@ impl PictureTrack {
         if self.now.is_some() || unit.timestamps.is_some() {
             self.now = Some(at.decode);
         }
-        self.collected.push(ScannedPicture { unit, at, subsamples });
+        self.collected.push(ScannedPicture { unit, at, subsamples, captions });
         match placed {
             Placed::Doubted(..) => {
                 self.counts.doubted += 1;
@@ -367,7 +399,9 @@ impl PictureTrack {
     /// The collected pictures are a group, which ends before `end`.
     fn end_group(&mut self, end: SourcePosition) -> Result<(), String> {
         let pictures = std::mem::take(&mut self.collected);
+        self.read_captions(&pictures);
         let undecodable = std::mem::take(&mut self.dropped);
+        let first_end = self.first_end.take().unwrap_or((end, 0));
         let Some(first) = pictures.first() else {
             // Nothing is left of a group: it lies behind the one before.
             if let Some(waiting) = &mut self.waiting {
@@ -386,8 +420,18 @@ impl PictureTrack {
             time = time.max(waiting.time.plus(Ticks(waiting.pictures.len() as i64)));
             self.measure(waiting, time)?;
         }
-        self.waiting = Some(Waiting { pictures, undecodable, end, time, is_first });
+        self.waiting = Some(Waiting { pictures, undecodable, end, time, is_first, first_end });
         Ok(())
+    }
+
+    /// Captions go on from picture to picture as these are shown.
+    fn read_captions(&mut self, pictures: &[ScannedPicture]) {
+        let mut carriers: Vec<&ScannedPicture> =
+            pictures.iter().filter(|picture| !picture.captions.is_empty()).collect();
+        carriers.sort_by_key(|picture| picture.at.presentation);
+        for picture in carriers {
+            self.captions.push(&picture.captions);
+        }
     }
 
     /// Ends the section before `end` in the source.
@@ -417,7 +461,7 @@ impl PictureTrack {
 
     /// Measures a group, which lasts until `end` on the source's clock.
     fn measure(&mut self, group: Waiting, end: Ticks) -> Result<(), String> {
-        let Waiting { pictures, undecodable, end: position_end, time, is_first } = group;
+        let Waiting { pictures, undecodable, end: position_end, time, is_first, first_end } = group;
         let Some(first) = pictures.first() else { return Ok(()) };
         let (first_unit, first) = (first.unit, first.at);
         let units: Vec<AccessUnit> = pictures.iter().map(|picture| picture.unit).collect();
@@ -435,13 +479,18 @@ impl PictureTrack {
         let grows = |pair: &[ContinuousTimestamps]| matches!(pair, [a, b] if a.decode < b.decode);
         self.counts.spread += u64::from(!stamps.windows(2).all(grows));
         let mut subsamples = SubsampleCounts::default();
-        for &&ScannedPicture { subsamples: (cenc, cbcs), .. } in &kept {
-            subsamples.cenc = subsamples.cenc.saturating_add(cenc);
-            subsamples.cbcs = subsamples.cbcs.saturating_add(cbcs);
-            let most = u16::try_from(cenc.max(cbcs)).unwrap_or(u16::MAX);
-            subsamples.most = subsamples.most.max(most);
+        for own in kept.iter().map(|picture| picture.subsample_counts()) {
+            subsamples.cenc = subsamples.cenc.saturating_add(own.cenc);
+            subsamples.cbcs = subsamples.cbcs.saturating_add(own.cbcs);
+            subsamples.most = subsamples.most.max(own.most);
         }
         let samples = place_pictures(&units, &stamps, time, end, 0);
+        let still = StillPicture {
+            end: first_end.0,
+            last: first_end.1,
+            bytes: first_unit.size as u32,
+            subsamples: kept.first().map(|picture| picture.subsample_counts()).unwrap_or_default(),
+        };
         if let Some(sample) = samples.last() {
             self.step = i64::from(sample.duration).min(Timescale::MPEG.hertz().into());
         }
@@ -464,6 +513,7 @@ impl PictureTrack {
             uniform_duration: uniform_duration(&samples),
             ts_clock_packets: mux::clock_packets(&samples),
             subsamples,
+            still,
         });
         self.pictures.extend(samples.iter().map(|sample| RawPicture {
             size: sample.size,
@@ -478,7 +528,12 @@ impl PictureTrack {
         self.take_units(None)?;
         self.end_section(end)?;
         let broken = self.broken();
-        Ok(FinishedPictures { sections: self.sections, counts: self.counts, broken })
+        Ok(FinishedPictures {
+            sections: self.sections,
+            counts: self.counts,
+            broken,
+            captions: self.captions.into_services(),
+        })
     }
 
     /// When the last picture of a group ends: the latest one shown lasts as long as the others do.
@@ -510,4 +565,5 @@ pub(super) struct FinishedPictures {
     pub sections: Vec<VideoSection>,
     pub counts: PictureCounts,
     pub broken: (Damage, u64),
+    pub captions: BTreeSet<CaptionService>,
 }

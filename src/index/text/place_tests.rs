@@ -32,6 +32,8 @@ fn presentation(periods: &[(i64, i64, i64)]) -> Presentation {
             objects: Vec::new(),
             source_identity: [0; 16],
             audio_identity: None,
+            captions: Default::default(),
+            metadata: Vec::new(),
             periods: tracks.map(|track| StreamPeriod { video: None, audio: Some(track) }).collect(),
         }],
         periods: periods

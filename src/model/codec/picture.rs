@@ -122,6 +122,11 @@ impl AvcConfig {
         self.sequence_parameter_sets.iter().chain(&self.picture_parameter_sets).map(Vec::as_slice)
     }
 
+    /// Bytes of all parameter sets in a byte stream, each behind a start code of four bytes.
+    pub fn byte_stream_bytes(&self) -> u64 {
+        self.parameter_sets().map(|set| 4 + set.len() as u64).sum()
+    }
+
     /// The RFC 6381 string, such as `avc1.64001e`.
     pub(super) fn rfc6381(&self) -> String {
         format!("avc1.{:02x}{:02x}{:02x}", self.profile_idc, self.constraints, self.level_idc)

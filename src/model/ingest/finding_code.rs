@@ -122,6 +122,14 @@ finding_codes! {
         /// The playlist marks a segment as missing with EXT-X-GAP.
         SegmentGap = "segment_gap" Warning
             "Upload the segment and remove EXT-X-GAP, then ingest again."
+        /// The master playlist declares captions that the pictures do not carry.
+        CaptionsMissing = "captions_missing" Warning
+            "Check the encoder's settings, or take the captions out of the master playlist; they \
+             are not offered."
+        /// The pictures carry captions that the master playlist does not declare.
+        CaptionsUndeclared = "captions_undeclared" Info
+            "Declare them with EXT-X-MEDIA to give them a name and a language; they are offered \
+             all the same."
         /// An EXT-X-MEDIA rendition has a playlist of its own, which is not read.
         RenditionLeftOut = "rendition_left_out" Error
             "Mend what keeps it from being read, then ingest again, or remove it from the playlist."
@@ -143,6 +151,9 @@ finding_codes! {
         /// A package type cannot carry a track.
         CodecLeftOut = "codec_left_out" Warning
             "Use another package type for this title, or add a stream whose codec it can carry."
+        /// Timed metadata are no whole ID3 tags with a time, or are too large.
+        MetadataLeftOut = "metadata_left_out" Warning
+            "Write each ID3 tag of up to 65527 bytes into a PES packet of its own, with a PTS."
         /// There are no IDR pictures: players start at recovery points.
         RecoveryPointsOnly = "recovery_points_only" Warning
             "Encode with IDR pictures if a player shows flaws after seeking."

@@ -16,6 +16,6 @@ pub use finding_code::{FindingCode, Severity, Topic};
 pub use place::Place;
 pub use progress::Progress;
 pub use report::{
-    Alignment, AudioReport, Colours, LeftOut, Offsets, PackageReport, PeriodCause, PeriodReport,
-    RandomAccessReport, Report, ScanType, StreamReport, Tally, VideoReport,
+    Alignment, AudioReport, CaptionReport, Colours, LeftOut, Offsets, PackageReport, PeriodCause,
+    PeriodReport, RandomAccessReport, Report, ScanType, StreamReport, Tally, VideoReport,
 };

@@ -140,6 +140,8 @@ pub struct StreamReport {
     pub video: Option<VideoReport>,
     /// The sound, in the first period that has some unless it says otherwise.
     pub audio: Option<AudioReport>,
+    /// The captions that the pictures carry.
+    pub captions: Vec<CaptionReport>,
     /// How sound and pictures go together, where there are both.
     pub offsets: Option<Offsets>,
     /// Damage by code, with the first places.
@@ -242,6 +244,19 @@ pub struct AudioReport {
     pub layout: String,
     /// Audio frames in all periods.
     pub frames: u64,
+}
+
+/// Captions that the pictures of a stream carry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaptionReport {
+    /// `CC1` to `CC4` (CTA-608), `SERVICE1` to `SERVICE63` (CTA-708).
+    pub channel: String,
+    /// The name that the master playlist gives it.
+    pub name: Option<String>,
+    /// The language that the master playlist says it is in.
+    pub language: Option<String>,
+    /// Whether the master playlist declares it for the stream.
+    pub declared: bool,
 }
 
 /// How far sound and pictures are apart. Positive where sound is later.

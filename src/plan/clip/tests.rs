@@ -31,10 +31,12 @@ fn rendition(name: &str, period: usize, starts: &[i64]) -> ManifestRendition {
         healing: Healing::None,
     };
     ManifestRendition {
+        has_tags: false,
         id,
         description: None,
         codecs: Vec::new(),
         frame_rate: None,
+        max_playout_rate: None,
         peak_bandwidth: 0,
         average_bandwidth: 0,
         timescale,
@@ -55,6 +57,8 @@ fn period(index: usize, starts: &[i64]) -> ManifestPeriod {
         continues,
         renditions: names.iter().map(|name| rendition(name, index, starts)).collect(),
         switchable_with: Vec::new(),
+        trick_of: None,
+        is_hidden: false,
     };
     let (start, end) = (starts[0], starts[starts.len() - 1]);
     ManifestPeriod {
@@ -80,10 +84,12 @@ fn title(periods: &[Vec<i64>]) -> Manifest {
     };
     Manifest {
         texts: Vec::new(),
+        captions: Default::default(),
         duration: last.start.plus(last.duration),
         longest_segment: Ticks(6 * SECOND),
         periods,
         offers: vec![offer],
+        trick_offers: Vec::new(),
         audio_groups: vec![AudioGroup {
             id: "sound".to_owned(),
             source: String::new(),
@@ -245,6 +251,7 @@ fn keys_stay_with_their_segments() {
         clear_segments,
         has_clear_entry: true,
         first_number: 0,
+        iv_space: 0,
     };
     let rendition = &mut whole.periods[0].sets[0].renditions[0];
     rendition.protection = Some(Arc::new(protection(3)));

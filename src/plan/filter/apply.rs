@@ -13,6 +13,7 @@ use super::super::Packaging;
 use super::super::bandwidth::Rates;
 use super::super::manifest::payload_bytes;
 use super::super::remeasure::{longest_segment, offer_what_is_left};
+use super::super::trick;
 use crate::model::codec::{AacExtension, CodecConfig, VideoRange};
 use crate::model::description::Description;
 use crate::model::filter::{Condition, ManifestFilter, Property, Values};
@@ -65,7 +66,7 @@ pub(super) fn filtered(
     rate: &MuxedRate<'_>,
 ) -> Option<Manifest> {
     let (kept, unheard) = verdicts(manifest, filter, rate);
-    if kept.iter().all(|id| id.kind == RenditionKind::Text) {
+    if kept.iter().all(|id| matches!(id.kind, RenditionKind::Trick | RenditionKind::Text)) {
         return None;
     }
     let mut left = manifest.clone();
@@ -73,6 +74,7 @@ pub(super) fn filtered(
         for set in &mut period.sets {
             set.renditions.retain(|rendition| kept.contains(&rendition.id));
         }
+        trick::keep_beside_pictures(&mut period.sets);
         forget_empty(&mut period.sets);
     }
     left.longest_segment = longest_segment(&left.periods);
@@ -161,6 +163,13 @@ struct Facts<'a> {
 
 impl Facts<'_> {
     fn fulfil(&self, condition: &Condition) -> bool {
+        let is_trick = self.rendition.id.kind == RenditionKind::Trick;
+        let of_trick =
+            matches!(condition.property, Property::TrickplayHeight | Property::TrickplayType);
+        // What excludes pictures excludes their I-frames with them, and nothing else does.
+        if is_trick != of_trick {
+            return true;
+        }
         match &condition.values {
             Values::Words(words) => match self.word(condition.property) {
                 None => true,
@@ -194,10 +203,10 @@ impl Facts<'_> {
                 self.codec(Medium::Audio)?;
                 return Some(self.language());
             }
+            Property::TrickplayType => "iframe",
             Property::SubtitleLanguage if self.rendition.id.kind == RenditionKind::Text => {
                 return Some(self.language());
             }
-            // Pictures for scrubbing are not offered.
             _ => return None,
         };
         Some(word.to_owned())
@@ -217,7 +226,9 @@ impl Facts<'_> {
                 let (frames, seconds) = (u64::from(frames), u64::from(seconds.max(1)));
                 Some((frames * 2_000 + seconds) / (2 * seconds))
             }
-            Property::VideoHeight => Some(u64::from(self.codec(Medium::Video)?.picture()?.height)),
+            Property::VideoHeight | Property::TrickplayHeight => {
+                Some(u64::from(self.codec(Medium::Video)?.picture()?.height))
+            }
             _ => None,
         }
     }

@@ -53,10 +53,12 @@ fn rendition(name: &str, codecs: Vec<CodecConfig>, kilobits: u64) -> ManifestRen
     let (time, duration, bytes) = (Ticks::ZERO, Ticks(10 * SECOND), kilobits * 1_250);
     let segment = ManifestSegment { time, duration, bytes, healing: Healing::None };
     ManifestRendition {
+        has_tags: false,
         id: id(name),
         description: None,
         codecs,
         frame_rate: has_pictures.then_some((30_000, 1_001)),
+        max_playout_rate: None,
         peak_bandwidth: kilobits * 1_000,
         average_bandwidth: kilobits * 1_000,
         timescale: Timescale::MPEG,
@@ -72,7 +74,15 @@ fn rendition(name: &str, codecs: Vec<CodecConfig>, kilobits: u64) -> ManifestRen
 
 fn set(kind: RenditionKind, renditions: Vec<ManifestRendition>) -> AdaptationSet {
     let (aligned, continues) = (true, false);
-    AdaptationSet { kind, aligned, continues, renditions, switchable_with: Vec::new() }
+    AdaptationSet {
+        kind,
+        aligned,
+        continues,
+        renditions,
+        switchable_with: Vec::new(),
+        trick_of: None,
+        is_hidden: false,
+    }
 }
 
 /// Sound of a language; without a rendition where it is inside of what is shown.
@@ -101,10 +111,12 @@ fn manifest(
     };
     Manifest {
         texts: Vec::new(),
+        captions: Default::default(),
         duration: Ticks(10 * SECOND),
         longest_segment: Ticks(10 * SECOND),
         periods: vec![ManifestPeriod { start: Ticks::ZERO, duration: Ticks(10 * SECOND), sets }],
         offers: offers.iter().map(offer).collect(),
+        trick_offers: Vec::new(),
         audio_groups: groups.into_iter().enumerate().map(group).collect(),
         playlist_directory: "../p".to_owned(),
         clip: None,

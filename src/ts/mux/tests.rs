@@ -8,6 +8,16 @@ use crate::ts::pes::PesReader;
 use crate::ts::psi::Tables;
 use proptest::prelude::*;
 
+/// Segments without ID3 tags.
+fn write_segment(
+    out: &mut Vec<u8>,
+    number: u64,
+    video: Option<VideoInput<'_>>,
+    audio: Option<AudioInput<'_>>,
+) {
+    super::write_segment(out, number, video, audio, None);
+}
+
 fn avc() -> AvcConfig {
     AvcConfig {
         profile_idc: 66,
@@ -378,5 +388,83 @@ proptest! {
         prop_assert_eq!(both.continuity_errors, 0);
         prop_assert_eq!(both.video, [&expected[..], &expected].concat());
         prop_assert_eq!(both.audio, audio_payload);
+    }
+}
+
+#[test]
+fn tags_are_announced_and_read_back_where_their_time_is() {
+    let tag = |time, bytes: usize| TimedMetadata {
+        period: 0,
+        time: Ticks(time),
+        payload: vec![0x49; bytes],
+    };
+    // Before the first picture, between pictures, behind the last; the largest one there can be.
+    let tags =
+        [tag(0, 20), tag(7_300, 400), tag(1 << 30, crate::model::timed_metadata::MAX_TAG_BYTES)];
+    let (samples, mut payload) = pictures(&[700; 5], 3_600);
+    let (sounds, sound_payload) = frames(&[300; 10]);
+    let video = || None::<VideoInput<'_>>;
+    for with_video in [true, false] {
+        for tags in [&tags[..], &[]] {
+            let config = avc();
+            let video = if with_video {
+                Some(VideoInput {
+                    config: &config,
+                    samples: &samples,
+                    payload: &mut payload,
+                    packets_before: 0,
+                    encrypted: None,
+                })
+            } else {
+                video()
+            };
+            let audio = AudioInput {
+                config: &aac(),
+                timescale: Timescale::new(48_000).unwrap(),
+                groups: &[10],
+                samples: &sounds,
+                payload: &sound_payload,
+                packets_before: 0,
+                encrypted: false,
+            };
+            let mut out = Vec::new();
+            let input = TagInput { tags, packets_before: 14 };
+            super::write_segment(&mut out, 1, video, Some(audio), Some(input));
+
+            let (mut tables, mut reader) = (Tables::default(), PacketReader::default());
+            reader.begin_object(0, 188);
+            let (mut pes, mut continuity) = (PesReader::waiting(), Continuity::default());
+            let (mut count, mut order, mut read) = (0, Vec::new(), Vec::new());
+            let mut take = |_: u64, bytes: &[u8; 188]| {
+                let packet = Packet::parse(bytes).unwrap();
+                tables.push(&packet);
+                if packet.payload_unit_start {
+                    order.push(packet.pid);
+                }
+                if packet.pid != METADATA_PID {
+                    return;
+                }
+                assert!(continuity.admits(&packet));
+                assert_eq!(u64::from(packet.continuity_counter), (14 + count) % 16);
+                count += 1;
+                let part = pes.push(&packet).unwrap();
+                if let Some(timestamps) = part.begins {
+                    read.push((timestamps.unwrap().presentation, 0));
+                }
+                read.last_mut().unwrap().1 += part.payload.len();
+            };
+            reader.push(&out, &mut take);
+            reader.finish_object(&mut take);
+            let expected: Vec<_> =
+                tags.iter().map(|tag| (clock(tag.time), tag.payload.len())).collect();
+            assert_eq!(read, expected);
+            assert_eq!(count, tags.iter().map(TimedMetadata::transport_packets).sum::<u64>());
+            let entry = tables.program_map().unwrap().streams.last().unwrap();
+            assert_eq!((entry.stream.pid, entry.stream.stream_type), (METADATA_PID, 0x15));
+            assert!(entry.may_hold_tags());
+            // The clock stands in front; the last tag, far behind the segment, at its end.
+            assert_ne!(order.get(2), Some(&METADATA_PID));
+            assert_eq!(order.last() == Some(&METADATA_PID), !tags.is_empty());
+        }
     }
 }
