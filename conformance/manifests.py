@@ -258,7 +258,7 @@ def judge_mpd(judge, out, medias, source, recovery, uneven):
     if source:
         judge.equal("MPD: Periods are the source's", len(mpd.periods), len(source.renditions[0].parts))
     for number, period in enumerate(mpd.periods):
-        kinds = [(s.content_type, s.key_id) if s.content_type == "video" else (s.content_type, s.key_id, *told_apart(s)) for s in period.sets]
+        kinds = [(s.content_type, s.key_id) if s.content_type == "video" else (s.content_type, s.key_id, *told_apart(s)) for s in period.sets if s.content_type != "text"]
         judge.check("MPD: at most one AdaptationSet for each key, and of audio for each codec, language and label", len(kinds) == len(set(kinds)) and {k for k, *_ in kinds} <= {"video", "audio"} and bool(kinds), lambda: kinds)
         judge.check("MPD: Period ids differ", len({p.attributes.get("id") for p in mpd.periods}) == len(mpd.periods), number)
         here = [(r, p, m) for r in out.renditions for p, m in zip(r.parts, medias[r.name]) if p.period == number]
@@ -272,7 +272,7 @@ def judge_mpd(judge, out, medias, source, recovery, uneven):
         if number:
             before = {r.name: r.parts[number - 1].init_data for r in out.renditions if len(r.parts) > number}
             if all(r.parts[number].init_data == before[r.name] for r in out.renditions if len(r.parts) > number):
-                signs = [e.get("schemeIdUri", "") for s in period.sets for e in s.element.findall("{urn:mpeg:dash:schema:mpd:2011}SupplementalProperty")]
+                signs = [e.get("schemeIdUri", "") for s in period.sets if s.content_type != "text" for e in s.element.findall("{urn:mpeg:dash:schema:mpd:2011}SupplementalProperty")]
                 judge.check("MPD: period continuity where codecs match", any("period-con" in s for s in signs), f"Period {number}: {signs}")
 
 

@@ -166,6 +166,8 @@ def _load_dash(url):
             for r in group.representations:
                 _dash_part(out.tricks, "trick", r.id, number, r)
         for group in period.sets:
+            if group.content_type == "text":       # `texts.py` reads it from the MPD
+                continue
             for r in group.representations:
                 index = counts[group.content_type] = counts.get(group.content_type, -1) + 1
                 name = f"{group.content_type[0]}{index}"

@@ -4,7 +4,7 @@
 usage: conformance/run.sh [--only JUDGE,...] [--assets NAME,...] [--keep] [BINARY]
 
 BINARY defaults to target/release/packorigin, then target/debug/packorigin. Judges: ingest, sharing, frames, boxes,
-manifests, ts, trick, delivery, selecting, selftest, quirks, parsers, media, players, drm, drmplayers. `--keep` leaves the origin running and prints the URLs, for one judge alone
+manifests, ts, texts, trick, delivery, selecting, selftest, quirks, parsers, media, players, drm, drmplayers. `--keep` leaves the origin running and prints the URLs, for one judge alone
 (`python3 conformance/boxes.py URL`). Assets come from testdata/ and, where it exists, from a folder of real-world
 media: PACKORIGIN_TEST_MEDIA, or ../shared/media beside the project.
 
@@ -31,6 +31,7 @@ import presentation
 import quirks
 import selecting
 import selftest
+import texts
 import trick
 import ts
 from origin import Origin
@@ -40,7 +41,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 TESTDATA = os.path.join(ROOT, "testdata")
 OUT = os.path.join(HERE, "out")
-JUDGES = ["ingest", "sharing", "frames", "boxes", "manifests", "ts", "trick", "delivery", "selecting", "selftest", "quirks", "parsers", "media", "players", "drm", "drmplayers"]
+JUDGES = ["ingest", "sharing", "frames", "boxes", "manifests", "ts", "texts", "trick", "delivery", "selecting", "selftest", "quirks", "parsers", "media", "players", "drm", "drmplayers"]
 
 CONFIGURATIONS = {
     "hls-6": ("HLS", 6), "dash-6": ("DASH", 6), "cmaf-6": ("HLS_CMAF", 6),
@@ -66,6 +67,13 @@ PLAYERS = [("hlsjs", "hls-6"), ("hlsjs", "hls-apart"), ("hlsjs", "cmaf-6"), ("da
 
 # The lowest tones of the languages, the default one first.
 TONES = {"languages": {"en": 200, "de": 260}}
+# Texts, with what is shown when in expected.json; the last configuration is for them alone.
+SUBTITLED = ["subtitles", "subtitles-break"]
+TEXT_CONFIGURATIONS = {k: CONFIGURATIONS[k] for k in ("hls-6", "dash-6", "cmaf-6", "hls-2", "dash-4", "cmaf-4")} | {
+    "dash-beside": ("DASH", 6, {"dashSubtitles": "SIDECAR"})}
+
+TEXT_PLAYERS = [("hlsjs", "hls-6"), ("hlsjs", "cmaf-6"), ("dashjs", "dash-6"), ("dashjs", "dash-beside"),
+                ("shaka", "hls-6"), ("shaka", "cmaf-6"), ("shaka", "dash-6"), ("shaka", "dash-beside")]
 
 
 class Sample:
@@ -109,6 +117,7 @@ def wrap_media(root, into):
 
 def samples(report, wanted, scratch):
     out = [Sample(n, "default", f"{n}/master.m3u8", os.path.join(TESTDATA, n, "master.m3u8"), CONFIGURATIONS, n not in UNALIGNED) for n in ASSETS]
+    out += [Sample(n, "default", f"{n}/master.m3u8", os.path.join(TESTDATA, n, "master.m3u8"), TEXT_CONFIGURATIONS) for n in SUBTITLED]
     root, why = media_root()
     sources = {"default": "file://" + TESTDATA}
     if root is None:
@@ -163,6 +172,9 @@ def judge_one(report, subject, configuration, out, sample, asked):
         boxes.judge_boxes(report, subject, out)
     if package_type == "HLS" and "ts" in asked:
         ts.judge_ts(report, subject, out)
+    if "texts" in asked and sample.name in SUBTITLED:
+        with open(os.path.join(TESTDATA, sample.name, "expected.json")) as f:
+            texts.judge_texts(report, subject, out, json.load(f), words=sample.name == "subtitles")
     if "trick" in asked and seconds == 6:       # segment durations change nothing about it
         trick.judge_trick(report, subject, out, sample.original)
     if "delivery" in asked:
@@ -201,6 +213,7 @@ def run_players(report, list_of_samples, list_of_quirks):
     for sample in list_of_quirks:
         jobs += [job(report, player, sample, c) for player, c in QUIRK_PLAYERS if c in sample.urls]
     jobs = [j for j in jobs if j]
+    run_text_players(report, list_of_samples)
     results = play(jobs)
     # A machine that is busy with something else for a second makes a player wait. What fails is played once more, later
     # and alone; a fault of ours fails both times.
@@ -214,14 +227,36 @@ def run_players(report, list_of_samples, list_of_quirks):
             report.add("players", f"{result['subject']} {result['player']}", check["name"], check["ok"], check["detail"])
 
 
-def play(jobs):
-    """The results of players.mjs, in the order of the jobs; None if it left none."""
-    jobs_path, results_path = os.path.join(OUT, "players-jobs.json"), os.path.join(OUT, "players.json")
+def run_text_players(report, list_of_samples):
+    jobs = []
+    for sample in list_of_samples:
+        if sample.name not in SUBTITLED:
+            continue
+        with open(os.path.join(TESTDATA, sample.name, "expected.json")) as f:
+            expected = json.load(f)
+        for player, configuration in TEXT_PLAYERS:
+            duration = presentation.load(sample.urls[configuration]).duration
+            jobs += texts.player_jobs(player, f"{sample.name} {configuration}", sample.urls[configuration], expected, duration)
+    results = play(jobs, "texts") if jobs else []
+    # As with all that players play, what fails is asked again: dash.js may give cues to the text that was chosen before.
+    failed = [j for j, r in zip(jobs, results or []) if not all(c["ok"] for c in r["checks"])]
+    name = lambda r: (r["subject"], r["player"], r["name"])
+    again = {name(r): r for r in play(failed, "texts") or []} if failed else {}
+    if results is None:
+        report.add("players", "texts", "ran", False, "texts.mjs left no results")
+    for result in results or []:
+        for check in again.get(name(result), result)["checks"]:
+            report.add("players", f"{result['subject']} {result['player']} {result['name']}", check["name"], check["ok"], check["detail"])
+
+
+def play(jobs, what="players"):
+    """The results of players.mjs, or of texts.mjs, in the order of the jobs; None if it left none."""
+    jobs_path, results_path = os.path.join(OUT, f"{what}-jobs.json"), os.path.join(OUT, f"{what}.json")
     with open(jobs_path, "w") as f:
         json.dump(jobs, f, indent=1)
     if os.path.exists(results_path):
         os.unlink(results_path)
-    subprocess.run(["node", os.path.join(HERE, "players", "players.mjs"), "--jobs", jobs_path, "--out", OUT], stdin=subprocess.DEVNULL)
+    subprocess.run(["node", os.path.join(HERE, "players", f"{what}.mjs"), "--jobs", jobs_path, "--out", OUT], stdin=subprocess.DEVNULL)
     if not os.path.exists(results_path):
         return None
     with open(results_path) as f:
@@ -287,7 +322,7 @@ def run_drm(report, program, chosen, sources, asked, scratch, narrowed):
 def run(report, origin, chosen, asked, narrowed):
     """`narrowed`: names of assets, if not all are wanted."""
     started = time.monotonic()
-    origin.configure("samples", CONFIGURATIONS)
+    origin.configure("samples", CONFIGURATIONS | TEXT_CONFIGURATIONS)
     with open(os.path.join(TESTDATA, "bad", "expected.json")) as f:
         bad = json.load(f) if "ingest" in asked and not narrowed else {}
     wanted = {s.name: (s.source, s.path) for s in chosen} | {f"bad-{n}": ("default", f"bad/{n}/master.m3u8") for n in bad}
@@ -297,7 +332,7 @@ def run(report, origin, chosen, asked, narrowed):
     for sample in chosen:
         asset = assets[sample.name]
         if "ingest" in asked or asset["status"] != "PLAYABLE":
-            ingest.judge_good(report, sample.name, asset, CONFIGURATIONS, origin.playback)
+            ingest.judge_good(report, sample.name, asset, CONFIGURATIONS | TEXT_CONFIGURATIONS, origin.playback)
         if asset["status"] == "PLAYABLE":
             sample.urls = {e["packagingConfiguration"]: e["url"] for e in asset["egressEndpoints"] if e.get("url")}
     print(f"ingest of {len(wanted)} assets: {time.monotonic() - started:.1f} s", flush=True)

@@ -11,6 +11,8 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
+use serde::{Deserialize, Serialize};
+
 /// Ticks per second of a track or clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timescale(NonZeroU32);
@@ -34,7 +36,10 @@ impl Timescale {
 }
 
 /// A point in time or a duration, counted in the ticks of a timescale named beside it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
 pub struct Ticks(pub i64);
 
 impl Ticks {

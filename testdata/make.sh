@@ -232,6 +232,65 @@ make_languages() {
 M
 }
 
+# A playlist of text.  subtitle_list <seconds each> <file...>
+subtitle_list() {
+  local each=$1; shift
+  printf '#EXTM3U\n#EXT-X-TARGETDURATION:%s\n#EXT-X-PLAYLIST-TYPE:VOD\n' "$each"
+  printf "#EXTINF:$each.000,\n%s\n" "$@"
+  echo '#EXT-X-ENDLIST'
+}
+
+# Text beside pictures and sound of `languages`, whose first picture has the clock 133200.
+make_subtitles() {
+  # expected.json stays: it is written by hand.
+  find subtitles -mindepth 1 -maxdepth 1 -type d -exec rm -r {} + 2>/dev/null || true
+  mkdir -p subtitles/{en,de,sdh,signs}
+  cat > subtitles/master.m3u8 <<'M'
+#EXTM3U
+#EXT-X-VERSION:4
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="stereo",NAME="English",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="../languages/en/media.m3u8"
+#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="English",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,URI="en/media.m3u8"
+#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="Deutsch",LANGUAGE="de",ASSOC-LANGUAGE="gsw",AUTOSELECT=YES,URI="de/media.m3u8"
+#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="English (SDH)",LANGUAGE="en",AUTOSELECT=YES,CHARACTERISTICS="public.accessibility.transcribes-spoken-dialog,public.accessibility.describes-music-and-sound",URI="sdh/media.m3u8"
+#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="Signs",LANGUAGE="fr",AUTOSELECT=YES,FORCED=YES,URI="signs/media.m3u8"
+#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="Gone",LANGUAGE="it",URI="it/media.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=136000,RESOLUTION=640x360,CODECS="avc1.64001e,mp4a.40.2",FRAME-RATE=25.000,AUDIO="stereo",SUBTITLES="text"
+../languages/360p/media.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=96000,RESOLUTION=256x144,CODECS="avc1.64000c,mp4a.40.2",FRAME-RATE=25.000,AUDIO="stereo",SUBTITLES="text"
+../languages/144p/media.m3u8
+M
+  # Segments of other lengths than the pictures', whose own clock begins at an hour.
+  local head=$'WEBVTT\nX-TIMESTAMP-MAP=LOCAL:01:00:00.000,MPEGTS:133200\n\nSTYLE\n::cue(.yellow) { color: yellow }\n\nREGION\nid:top\nwidth:80%\nregionanchor:50%,0%\nviewportanchor:50%,0%\n'
+  local across=$'\nacross\n01:00:04.500 --> 01:00:09.000 align:start line:0\n<c.yellow>Shown across three segments</c>\n'
+  printf '%s\n01:00:01.000 --> 01:00:03.500\n<v Ann>Good morning!</v>\nIs it <i>four</i> yet?\n%s' "$head" "$across" > subtitles/en/0.vtt
+  printf '%s%s\n01:00:06.000 --> 01:00:07.000\nOver the other one\n' "$head" "$across" > subtitles/en/1.vtt
+  printf '%s\n01:00:10.040 --> 01:00:11.960 region:top\nÄ, ß, 字 &amp; 🎬\n' "$head" > subtitles/en/2.vtt
+  subtitle_list 5 0.vtt 1.vtt 2.vtt > subtitles/en/media.m3u8
+  printf '\xef\xbb\xbfWEBVTT\r\n\r\nNOTE no map\r\n\r\n00:01.000 --> 00:03.500\r\nGuten Morgen!\r\nIst es schon vier?\r\n\r\n00:08.500 --> 00:11.000 position:20%%,line-left\r\nSchluss\r\n\r\nbroken\r\n00:09 --> 00:10\r\nnever shown\r\n' > subtitles/de/all.vtt
+  subtitle_list 12 all.vtt > subtitles/de/media.m3u8
+  printf 'WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:133200,LOCAL:00:00:00.000\n\n00:00.000 --> 00:12.000\n[a climbing tone]\n\n00:02.000 --> 00:04.000\nSing <00:02.500>a <00:03.000>long\n' > subtitles/sdh/all.vtt
+  subtitle_list 12 all.vtt > subtitles/sdh/media.m3u8
+  printf 'WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:133200,LOCAL:00:00:00.000\n\n00:05.000 --> 00:06.000\nSORTIE\n' > subtitles/signs/all.vtt
+  subtitle_list 12 all.vtt > subtitles/signs/media.m3u8
+}
+
+# Text beside `camera`, whose clock jumps after 15.5 s from 132000 + 15.5 s to 6786000; segments of text do not end there.
+make_subtitles-break() {
+  find subtitles-break -mindepth 1 -maxdepth 1 ! -name expected.json -exec rm -r {} + 2>/dev/null || true
+  mkdir -p subtitles-break
+  cat > subtitles-break/master.m3u8 <<'M'
+#EXTM3U
+#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="English",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,URI="text.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=100000,CODECS="mp4a.40.2,avc1.64001e",RESOLUTION=640x302,SUBTITLES="text"
+../camera/video/player-ld.m3u8
+M
+  printf 'WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:132000,LOCAL:00:00:00.000\n\n00:02.000 --> 00:04.000\nBefore\n' > subtitles-break/0.vtt
+  printf 'WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:132000,LOCAL:00:00:00.000\n\n00:14.000 --> 00:17.000\nOver the break\n' > subtitles-break/1.vtt
+  printf 'WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:6786000,LOCAL:00:00:00.000\n\n00:07.500 --> 00:09.500\nBehind\n' > subtitles-break/2.vtt
+  printf 'WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:6786000,LOCAL:00:00:00.000\n\n00:16.500 --> 00:18.500\nLast\n' > subtitles-break/3.vtt
+  subtitle_list 10 0.vtt 1.vtt 2.vtt 3.vtt > subtitles-break/text.m3u8
+}
+
 make_bad() {
   # expected.json stays: it is written by hand.
   find bad -mindepth 1 -maxdepth 1 -type d -exec rm -r {} + 2>/dev/null || true
@@ -275,7 +334,7 @@ make_bad() {
 }
 
 source ./quirks.sh
-ALL=(ladder camera codecs-change wrap midgop video-only unaligned distinct-audio languages bad quirks)
+ALL=(ladder camera codecs-change wrap midgop video-only unaligned distinct-audio languages subtitles subtitles-break bad quirks)
 for asset in "${@:-${ALL[@]}}"; do
   "make_$asset"
   echo "$asset: $(du -sb --apparent-size "$asset" | cut -f1) bytes"

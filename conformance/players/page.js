@@ -80,7 +80,7 @@ setInterval(() => {
 const base64url = (hex) => btoa(String.fromCharCode(...hex.match(/../g).map((b) => parseInt(b, 16)))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 const hexOf = (bytes) => [...bytes].map((b) => b.toString(16).padStart(2, "0")).join("");
 
-// options: { largest: true to stay at the largest picture, drm: { keys: { keyIdHex: keyHex } } or { server: URL } }.
+// options: { largest: true to stay at the largest picture, text: true where text is chosen later, drm: { keys: { keyIdHex: keyHex } } or { server: URL } }.
 // Without drm the player is to find everything in the manifest.
 const adapters = {
   async hlsjs(url, { largest, drm } = {}) {
@@ -98,6 +98,8 @@ const adapters = {
       // hls.js 1.7.4 loses count of the first fragment of separate sound that waits for the pictures' clock: it says that
       // nothing was buffered in the moment before it says what was. So it does with any TS sound of its own.
       if (e.details === "bufferAppendNoProgress" && !e.fatal && e.frag?.type === "audio") return;
+      // Of text that nobody wants any more.
+      if (e.details === "aborted" && !e.fatal && e.frag?.type === "subtitle") return;
       fail(`hls.js: ${e.type} ${e.details} ${e.fatal ? "fatal " : ""}${e.error?.message ?? ""} ${e.frag ? `${e.frag.type} fragment ${e.frag.sn}` : ""}`);
     });
     hls.loadSource(url);
@@ -107,6 +109,11 @@ const adapters = {
       lowest: () => {
         const heights = hls.levels.map((l) => l.height);
         hls.currentLevel = heights.indexOf(Math.min(...heights));
+      },
+      texts: () => hls.subtitleTracks.map((t) => t.name),
+      choose: (name) => {
+        hls.subtitleDisplay = true;
+        hls.subtitleTrack = hls.subtitleTracks.findIndex((t) => t.name === name);
       },
       speak: (language) => { hls.audioTrack = hls.audioTracks.findIndex((t) => t.lang === language); },
     };
@@ -124,6 +131,9 @@ const adapters = {
     // half a second back (seekDurationBackoff), and pauses. So it is asked too, before it does that (priority).
     player.on("playbackEnded", (e) => e.isLast && ended(), null, { priority: 10_000 });
     player.on("keyError", (e) => fail(`dash.js key: ${e.error?.code} ${e.error?.message}`));
+    // Texts are chosen by their places in this list.
+    let textTracks = [];
+    player.on(dashjs.MediaPlayer.events.TEXT_TRACKS_ADDED, (e) => { textTracks = e.tracks; });
     player.initialize(video, url, false);
     if (drm?.server) player.setProtectionData({ "org.w3.clearkey": { serverURL: drm.server } });
     if (drm?.keys) {
@@ -138,10 +148,12 @@ const adapters = {
         const heights = all().map((r) => r.height);
         player.setRepresentationForTypeByIndex("video", heights.indexOf(Math.min(...heights)), true);
       },
+      texts: () => player.getTracksFor("text").map((t) => t.labels[0]?.text),
+      choose: (name) => player.setTextTrack(textTracks.findIndex((t) => t.labels[0]?.text === name)),
       speak: (language) => player.setCurrentTrack(player.getTracksFor("audio").find((t) => t.lang === language)),
     };
   },
-  async shaka(url, { largest, drm } = {}) {
+  async shaka(url, { largest, drm, text } = {}) {
     shaka.polyfill.installAll();
     const player = new shaka.Player();
     const say = (e) => fail(`Shaka: ${e.code} category ${e.category} ${JSON.stringify(e.data ?? e.message ?? "").slice(0, 300)}`);
@@ -151,6 +163,17 @@ const adapters = {
     player.configure({ abr: { enabled: false } });
     if (drm?.keys) player.configure({ drm: { clearKeys: drm.keys } });
     if (drm?.server) player.configure({ drm: { servers: { "org.w3.clearkey": drm.server } } });
+    // Shaka loses cues that it gives to a native track before the browser has loaded that, so they are kept here.
+    let cues = [];
+    player.configure({ textDisplayFactory: () => ({
+      configure() {}, enableTextDisplayer() {}, setTextLanguage() {}, setTextVisibility() {}, isTextVisible: () => true,
+      append: (more) => { cues.push(...more); },
+      remove: (start, end) => { cues = cues.filter((c) => c.startTime >= end || c.endTime <= start); return true; },
+      destroy: async () => { cues = []; },
+    }) });
+    // Of HLS Shaka learns where text lies with the next pictures that it buffers; not all shall be there when text is chosen.
+    if (text) player.configure({ streaming: { bufferingGoal: 2 } });
+    const textOf = (cue) => cue.lineBreak ? "\n" : cue.nestedCues.length ? cue.nestedCues.map(textOf).join("") : cue.payload;
     await player.attach(video);
     await player.load(url).catch(say);
     if (largest) {
@@ -165,6 +188,13 @@ const adapters = {
         const tracks = player.getVariantTracks().filter((t) => t.audioId === now.audioId).sort((a, b) => a.height - b.height);
         if (!tracks[0].active) player.selectVariantTrack(tracks[0], true);
       },
+      texts: () => player.getTextTracks().map((t) => t.label),
+      choose: (name) => {
+        player.selectTextTrack(player.getTextTracks().find((t) => t.label === name));
+        player.setTextVisibility?.(true);
+        player.setTextTrackVisibility?.(true);
+      },
+      shown: () => cues.filter((c) => c.startTime <= video.currentTime && video.currentTime < c.endTime).map(textOf),
       speak: (language) => player.selectAudioTrack(player.getAudioTracks().find((t) => t.language === language)),
     };
   },
@@ -310,6 +340,33 @@ async function still(target) {
   }
   for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame);
   return { ...state(), done };
+}
+
+/** Has the player show one of its texts; what it calls all of them. */
+async function chooseText(name) {
+  await until(() => adapter.texts().includes(name), 10);
+  const names = adapter.texts();
+  if (names.includes(name)) adapter.choose(name);
+  return names;
+}
+
+/** Stops at a time; what is shown there, as plain text, once it is `wanted` or nothing has come for a while. */
+async function textAt(target, wanted) {
+  excuse(60);
+  video.pause();
+  video.currentTime = target;
+  const native = () => [...video.textTracks].filter((t) => t.mode === "showing").flatMap((t) => [...t.activeCues ?? []]).map((c) => c.getCueAsHTML().textContent);
+  const plain = (text) => text.replace(/\s+/g, " ").trim();
+  const shown = () => [...new Set((adapter.shown ?? native)().map(plain))].sort();
+  const same = () => !video.seeking && Math.abs(video.currentTime - target) < 0.01 && JSON.stringify(shown()) === JSON.stringify(wanted);
+  for (let waited = 0; waited < 100 && !same() && !watch.errors.length; waited++) {
+    await sleep(0.1);
+    // dash.js may move a little when a seek leads to another period, and shows what has come since only when the time is told.
+    if (waited % 10 === 9) video.currentTime = target;
+  }
+  // Not only for an instant.
+  await sleep(0.2);
+  return { shown: shown(), time: video.currentTime, errors: watch.errors };
 }
 
 /** Share of the pixels of two PNG files (base64) that differ by more than `tolerance`, and how much the first one's pixels vary. */

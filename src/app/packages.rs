@@ -7,8 +7,8 @@ use crate::error::Result;
 use crate::model::ingest::{LeftOut, PackageReport};
 use crate::model::manifest::{Manifest, ManifestRendition};
 use crate::model::policy::{
-    AudioLayout, Configuration, Name, OnSourceError, PackageType, SegmentDuration, StreamSelection,
-    TrickPlay,
+    AudioLayout, Configuration, DashSubtitles, Name, OnSourceError, PackageType, SegmentDuration,
+    StreamSelection, TrickPlay,
 };
 use crate::model::presentation::Presentation;
 use crate::plan::Packaging;
@@ -57,6 +57,7 @@ fn packaging(presentation: &Arc<Presentation>, package_type: PackageType) -> Res
         trick_play: TrickPlay::default(),
         filter: None,
         audio_layout: AudioLayout::default(),
+        dash_subtitles: DashSubtitles::default(),
     };
     Packaging::new(presentation.clone(), "", &configuration, None)
 }

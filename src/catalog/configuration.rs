@@ -6,8 +6,8 @@ use time::OffsetDateTime;
 use crate::error::{Error, Result};
 use crate::model::encryption::Encryption;
 use crate::model::policy::{
-    AudioLayout, Configuration, Name, OnSourceError, PackageType, SegmentDuration, StreamOrder,
-    StreamSelection, TrickPlay,
+    AudioLayout, Configuration, DashSubtitles, Name, OnSourceError, PackageType, SegmentDuration,
+    StreamOrder, StreamSelection, TrickPlay,
 };
 use crate::plan::filter;
 
@@ -58,6 +58,8 @@ pub fn settings_to_text(configuration: &Configuration) -> Result<String> {
             .filter(|trick_play| *trick_play != TrickPlay::default()),
         audio_layout: (configuration.audio_layout != AudioLayout::default())
             .then_some(configuration.audio_layout),
+        dash_subtitles: (configuration.dash_subtitles != DashSubtitles::default())
+            .then_some(configuration.dash_subtitles),
     };
     serde_json::to_string(&stored)
         .map_err(|error| Error::internal("settings could not be written").caused_by(error))
@@ -87,6 +89,7 @@ pub fn settings_from_text(name: Name, text: &str) -> Result<Configuration> {
         on_source_error: stored.on_source_error.unwrap_or_default(),
         trick_play: stored.trick_play.unwrap_or_default(),
         audio_layout: stored.audio_layout.unwrap_or_default(),
+        dash_subtitles: stored.dash_subtitles.unwrap_or_default(),
     })
 }
 
@@ -113,6 +116,8 @@ struct StoredSettings {
     trick_play: Option<TrickPlay>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     audio_layout: Option<AudioLayout>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dash_subtitles: Option<DashSubtitles>,
 }
 
 #[cfg(test)]
@@ -135,6 +140,7 @@ mod tests {
             on_source_error: OnSourceError::Heal,
             trick_play: TrickPlay::Streams(vec![0, 2]),
             audio_layout: AudioLayout::Separate,
+            dash_subtitles: DashSubtitles::Sidecar,
         }
     }
 

@@ -15,8 +15,8 @@ use crate::config::{Config, Overrides};
 use crate::error::{Error, Kind, Result};
 use crate::keys::Vault;
 use crate::model::policy::{
-    AudioLayout, Configuration, ContentId, Name, OnSourceError, PackageType, SegmentDuration,
-    StreamSelection, TrickPlay,
+    AudioLayout, Configuration, ContentId, DashSubtitles, Name, OnSourceError, PackageType,
+    SegmentDuration, StreamSelection, TrickPlay,
 };
 
 /// The sample; `testdata/README.md` tells how it was made.
@@ -115,6 +115,7 @@ pub(super) fn configuration(text: &str, package_type: PackageType) -> Result<Con
         trick_play: TrickPlay::default(),
         filter: None,
         audio_layout: AudioLayout::default(),
+        dash_subtitles: DashSubtitles::default(),
     })
 }
 

@@ -17,6 +17,7 @@ use crate::app::Parts;
 use crate::catalog::AssetView;
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::model::manifest::RenditionKind;
 use crate::model::policy::PackageType;
 use crate::package;
 use crate::plan::{INIT_NAME, Packaging, Target};
@@ -69,6 +70,19 @@ async fn export_target(
     let missing = || Error::internal("the plan lists what it does not have");
     let segments = packaging.segments();
     let (file, bytes) = match target {
+        Target::Init { rendition, period } if rendition.kind == RenditionKind::Text => {
+            let text = packaging.text_init(rendition, period).ok_or_else(missing)?;
+            let file = format!("{segments}/{rendition}/{period}/{INIT_NAME}");
+            (file.clone(), package::text_init(text, &file)?.bytes)
+        }
+        Target::Text { rendition, period, time, form } => {
+            let plan = packaging.text(rendition, period, time, form).ok_or_else(missing)?;
+            (plan.key(), package::text(&plan)?.bytes)
+        }
+        Target::PeriodText { rendition, period } => {
+            let plan = packaging.whole_text(rendition, period).ok_or_else(missing)?;
+            (plan.key(), package::text(&plan)?.bytes)
+        }
         Target::Init { rendition, period } => {
             let (track, protection) = packaging.init(rendition, period).ok_or_else(missing)?;
             let file = format!("{segments}/{rendition}/{period}/{INIT_NAME}");

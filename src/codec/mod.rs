@@ -23,6 +23,7 @@ pub mod picture;
 pub mod silence;
 pub mod sound;
 pub mod timing;
+pub mod webvtt;
 
 use self::timing::ContinuousTimestamps;
 use crate::model::sample::{Dependency, RandomAccess};

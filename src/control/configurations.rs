@@ -20,8 +20,8 @@ use crate::catalog::timestamp;
 use crate::catalog::{ConfigurationRecord, NewConfiguration};
 use crate::error::{Error, Result};
 use crate::model::policy::{
-    AudioLayout, Configuration, Container, Name, OnSourceError, PackageType, SegmentDuration,
-    StreamOrder, StreamSelection,
+    AudioLayout, Configuration, Container, DashSubtitles, Name, OnSourceError, PackageType,
+    SegmentDuration, StreamOrder, StreamSelection,
 };
 use crate::plan::filter;
 
@@ -60,6 +60,9 @@ pub(super) struct ConfigurationBody {
     /// Where players find sound.
     #[schema(value_type = AudioLayoutSchema)]
     audio_layout: AudioLayout,
+    /// How DASH players get subtitles; null for other package types.
+    #[schema(required = true, value_type = Option<DashSubtitlesSchema>)]
+    dash_subtitles: Option<DashSubtitles>,
     /// When it was created.
     #[schema(format = DateTime)]
     created_at: String,
@@ -81,6 +84,7 @@ impl From<ConfigurationRecord> for ConfigurationBody {
             on_source_error,
             trick_play,
             audio_layout,
+            dash_subtitles,
         } = record.configuration;
         Self {
             name: name.to_string(),
@@ -102,6 +106,7 @@ impl From<ConfigurationRecord> for ConfigurationBody {
                 Container::MpegTs => audio_layout,
                 Container::Cmaf => AudioLayout::Separate,
             },
+            dash_subtitles: (package_type == PackageType::Dash).then_some(dash_subtitles),
             created_at: timestamp::to_text(record.created_at),
             updated_at: timestamp::to_text(record.updated_at),
         }
@@ -163,6 +168,9 @@ pub(super) struct SetConfiguration {
     /// alone.
     #[schema(value_type = Option<AudioLayoutSchema>)]
     audio_layout: Option<String>,
+    /// How DASH players get subtitles. If absent, `WVTT`; for DASH alone.
+    #[schema(value_type = Option<DashSubtitlesSchema>)]
+    dash_subtitles: Option<String>,
 }
 
 /// Which streams of the source to offer. Bounds are inclusive and are compared with the
@@ -228,6 +236,16 @@ pub(super) enum AudioLayoutSchema {
     Separate,
 }
 
+/// `WVTT`: in segments of fragmented MP4. `SIDECAR`: as a WebVTT file beside the segments.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schema(as = DashSubtitles)]
+#[expect(dead_code, reason = "describes model::policy::DashSubtitles")]
+pub(super) enum DashSubtitlesSchema {
+    Wvtt,
+    Sidecar,
+}
+
 impl SetConfiguration {
     /// Checks everything but the name, which the two calls treat differently. `stored` is the
     /// configuration that is replaced.
@@ -279,6 +297,8 @@ impl SetConfiguration {
                 "audioLayout AS_SOURCE belongs to HLS: segments of DASH and HLS_CMAF hold one track",
             ));
         }
+        let dash_subtitles =
+            Self::dash_subtitles(self.dash_subtitles.as_deref(), package_type, on_source_error)?;
         Ok(NewConfiguration {
             group,
             configuration: Configuration {
@@ -296,9 +316,32 @@ impl SetConfiguration {
                     Container::MpegTs => audio_layout,
                     Container::Cmaf => AudioLayout::default(),
                 },
+                dash_subtitles,
             },
             description: check::description("description", self.description.unwrap_or_default())?,
         })
+    }
+
+    fn dash_subtitles(
+        stated: Option<&str>,
+        package_type: PackageType,
+        on_source_error: OnSourceError,
+    ) -> Result<DashSubtitles> {
+        let field = "dashSubtitles";
+        let Some(text) = stated else { return Ok(DashSubtitles::default()) };
+        if package_type != PackageType::Dash {
+            let message = "dashSubtitles belongs to DASH: HLS always has segments of WebVTT";
+            return Err(Error::invalid(field, message));
+        }
+        let subtitles = check::word(field, text, "WVTT, SIDECAR")?;
+        if subtitles == DashSubtitles::Sidecar && on_source_error == OnSourceError::Heal {
+            return Err(Error::invalid(
+                field,
+                "dashSubtitles SIDECAR does not go with onSourceError heal, which makes other \
+                 periods than the files are of; use WVTT",
+            ));
+        }
+        Ok(subtitles)
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) fn of_set(
     set: &AdaptationSet,
 ) -> Vec<(&'static str, String)> {
     match set.kind {
-        RenditionKind::Audio | RenditionKind::Trick => Vec::new(),
+        RenditionKind::Audio | RenditionKind::Trick | RenditionKind::Text => Vec::new(),
         RenditionKind::Video | RenditionKind::Muxed => {
             let streams = set.renditions.iter().map(|rendition| rendition.id.stream);
             accessibility(captions, &streams.collect::<Vec<_>>())

@@ -10,6 +10,7 @@
 mod captions;
 mod protection;
 mod purpose;
+mod text;
 
 use std::io;
 
@@ -19,6 +20,7 @@ use quick_xml::writer::ElementWriter;
 
 use self::protection::{NAMESPACES, is_protected, write_protection};
 use self::purpose::write_purpose;
+use self::text::write_text_set;
 use crate::model::caption::OfferedCaptions;
 use crate::model::codec::{CodecConfig, Eac3Config, VideoRange};
 use crate::model::manifest::{
@@ -94,6 +96,7 @@ fn write_set(
     captions: &OfferedCaptions,
 ) -> io::Result<()> {
     let (content_type, mime_type) = match set.kind {
+        RenditionKind::Text => return write_text_set(writer, period, index, set),
         RenditionKind::Audio => ("audio", "audio/mp4"),
         RenditionKind::Video | RenditionKind::Muxed | RenditionKind::Trick => {
             ("video", "video/mp4")

@@ -11,7 +11,7 @@ use quick_xml::events::BytesText;
 use super::write_descriptor;
 use crate::model::description::Description;
 
-const ROLE_SCHEME: &str = "urn:mpeg:dash:role:2011";
+pub(super) const ROLE_SCHEME: &str = "urn:mpeg:dash:role:2011";
 /// ETSI TS 103 285: 1 is sound for those who do not see the pictures, 8 clear dialogue.
 const AUDIO_PURPOSE_SCHEME: &str = "urn:tva:metadata:cs:AudioPurposeCS:2007";
 

@@ -107,6 +107,7 @@ mod tests {
         };
         Manifest {
             captions: Default::default(),
+            texts: Vec::new(),
             duration,
             longest_segment: duration,
             periods: vec![ManifestPeriod { start: Ticks::ZERO, duration, sets: vec![set] }],

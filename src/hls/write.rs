@@ -35,6 +35,9 @@ pub fn master_playlist(manifest: &Manifest) -> String {
             write_sound(&mut out, manifest, group, member);
         }
     }
+    for text in &manifest.texts {
+        write_text(&mut out, manifest, *text);
+    }
     captions::write_renditions(&mut out, &captions::of(manifest));
     for offer in &manifest.offers {
         write_variant(&mut out, manifest, offer);
@@ -159,6 +162,20 @@ fn write_sound(out: &mut String, manifest: &Manifest, group: &AudioGroup, member
     out.push('\n');
 }
 
+/// The group of all subtitles: they go with everything that is shown.
+const TEXT_GROUP: &str = "subs";
+
+fn write_text(out: &mut String, manifest: &Manifest, id: RenditionId) {
+    let words = manifest.first_rendition(id).and_then(|text| text.description.as_deref());
+    let Some(words) = words else { return };
+    let _ = write!(out, "#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"{TEXT_GROUP}\"");
+    write_description(out, words);
+    if words.is_forced {
+        out.push_str(",FORCED=YES");
+    }
+    let _ = writeln!(out, ",URI=\"{}/{id}.m3u8\"", manifest.playlist_directory);
+}
+
 /// The attributes that people are told a rendition by.
 pub(super) fn write_description(out: &mut String, words: &Description) {
     let _ = write!(out, ",NAME={}", quoted(&words.name));
@@ -212,6 +229,9 @@ fn write_variant(out: &mut String, manifest: &Manifest, offer: &Offer) {
     }
     if let Some(group) = offer.audio.and_then(|place| manifest.audio_groups.get(place)) {
         let _ = write!(out, ",AUDIO={}", quoted(&group.id));
+    }
+    if !manifest.texts.is_empty() {
+        let _ = write!(out, ",SUBTITLES=\"{TEXT_GROUP}\"");
     }
     out.push_str(&captions::attribute(&captions::of(manifest), offer.main.stream));
     let _ = writeln!(out, "\n{}/{}.m3u8", manifest.playlist_directory, offer.main);

@@ -10,7 +10,7 @@
 //! shown and what can be heard with others at the same time. A rendition without a playlist
 //! describes the sound inside the streams that name its group (RFC 8216 4.3.4.2.1).
 //!
-//! Renditions other than sound are not read here.
+//! Renditions other than sound are not read here; subtitles are by `text`.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -53,6 +53,8 @@ pub(super) fn choices(
         match (rendition.kind, &rendition.uri) {
             (RenditionType::Audio, Some(uri)) => chooser.sound(rendition, uri, &master.streams),
             (RenditionType::Audio, None) => chooser.sound_inside(rendition),
+            // Text is read for itself.
+            (RenditionType::Subtitles, _) => {}
             (_, Some(_)) => chooser.leave_out(rendition),
             (_, None) => {}
         }

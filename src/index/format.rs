@@ -25,7 +25,7 @@ use crate::time::{Ticks, Timescale};
 const MAGIC: &[u8; 7] = b"PKORIDX";
 /// Changes whenever the body's layout does. An index of another version is refused, and its asset
 /// has to be ingested again.
-const VERSION: u8 = 5;
+const VERSION: u8 = 6;
 const HASH_BYTES: usize = 32;
 /// A presentation of ten streams over ten hours has about 200,000 groups of 40 bytes.
 const MAX_BODY_BYTES: usize = 256 << 20;
@@ -40,8 +40,8 @@ pub enum FormatError {
     /// The compressed body is damaged.
     #[error("the index is damaged: {0}")]
     Compression(#[from] std::io::Error),
-    /// A codec configuration or the role of a stream cannot be written.
-    #[error("a codec or a role cannot be stored: {0}")]
+    /// A codec configuration, the role of a stream or text cannot be written.
+    #[error("a codec, a role or text cannot be stored: {0}")]
     Packed(#[from] postcard::Error),
     /// The body is not what was written.
     #[error("the checksum of the index is wrong")]
@@ -216,6 +216,7 @@ impl Body {
             body.signed(period.duration.0);
         });
         self.list(&presentation.streams, Self::stream);
+        self.packed(&presentation.texts);
     }
 
     fn stream(&mut self, stream: &Stream) {
@@ -364,7 +365,7 @@ impl<'a> Reader<'a> {
             })
         })?;
         let streams = self.list("streams", Self::stream)?;
-        Ok(Presentation { periods, streams })
+        Ok(Presentation { periods, streams, texts: self.packed("texts")? })
     }
 
     fn stream(&mut self) -> Read<Stream> {
@@ -575,6 +576,7 @@ mod tests {
     use crate::model::codec::{AacConfig, AacExtension, AvcConfig, CodecConfig, PictureFormat};
     use crate::model::description::Description;
     use crate::model::presentation::{SoundRole, StreamRole};
+    use crate::model::text::{Cue, TextHeader, TextStream};
     use proptest::prelude::*;
 
     fn group() -> impl Strategy<Value = Group> {
@@ -648,6 +650,21 @@ mod tests {
         };
         Presentation {
             periods: vec![Period { start: Ticks(7), duration: Ticks(1 << 40) }],
+            texts: vec![TextStream {
+                uri: "t.m3u8".to_owned(),
+                description: Description { is_forced: true, ..Description::default() },
+                header: TextHeader {
+                    lines: vec!["Kind: captions".to_owned()],
+                    blocks: vec!["STYLE\n::cue {}".to_owned()],
+                },
+                cues: vec![Cue {
+                    start: Ticks(-3),
+                    end: Ticks(1 << 40),
+                    id: "1".to_owned(),
+                    settings: "line:0".to_owned(),
+                    payload: "ü\n2".to_owned(),
+                }],
+            }],
             streams: vec![Stream {
                 uri: "a/b.m3u8".to_owned(),
                 role: StreamRole {

@@ -17,6 +17,7 @@ use super::listing::{self, Claim, SegmentSource, StreamSource, playlist_failure}
 use super::notes::add_notes;
 use super::report;
 use super::scan::StreamScanner;
+use super::text;
 use crate::config::MissingVariants;
 use crate::hls::read::{self, StreamEntry, Variables};
 use crate::model::ingest::{
@@ -100,7 +101,8 @@ pub async fn ingest(
         counter.expect(source, &path, limits)?;
     }
     counter.tell();
-    let job = Arc::new(Job { root, path, variables: master.variables, limits, counter });
+    let variables = master.variables.clone();
+    let job = Arc::new(Job { root, path, variables, limits, counter });
     let tasks = sources.into_iter().zip(attempts).map(|(source, attempt)| {
         let job = job.clone();
         async move {
@@ -127,7 +129,11 @@ pub async fn ingest(
         return Err(missing.first());
     }
     missing.tell(&mut findings);
-    let (presentation, mut report) = build::presentation(streams, findings)?;
+    let texts = text::read(&job.root, &job.path, &master, limits, &mut findings).await?;
+    let (mut presentation, mut report) = build::presentation(streams, findings)?;
+    let mut of_texts = Findings::from(std::mem::take(&mut report.findings));
+    presentation.texts = text::place(&presentation, &texts, &mut of_texts);
+    report.findings = of_texts.into_sorted();
     let mut differing = Findings::new();
     for ((stream, (uri, claim)), media) in
         report.streams.iter().zip(claims).zip(&presentation.streams)
@@ -331,11 +337,11 @@ impl<T> Drop for AbortOnDrop<T> {
 }
 
 /// A segment whose first bytes are fetched.
-struct OpenSegment {
-    object: SourceObject,
-    first: Bytes,
+pub(super) struct OpenSegment {
+    pub object: SourceObject,
+    pub first: Bytes,
     discontinuity: bool,
-    path: SourcePath,
+    pub path: SourcePath,
 }
 
 /// Reads a stream, or the first copy of it that can be read.
@@ -419,7 +425,7 @@ fn undecrypted(failure: IngestFailure, object: &SourceObject) -> IngestFailure {
     }
 }
 
-async fn open_segment(
+pub(super) async fn open_segment(
     root: Arc<Root>,
     segment: SegmentSource,
     limits: IngestLimits,

@@ -102,6 +102,10 @@ pub(super) struct SegmentSource {
     pub byte_range: Option<(u64, u64)>,
     pub discontinuity: bool,
     pub encryption: Option<SourceEncryption>,
+    /// Where `EXTINF` puts it, from the start of the playlist, gaps included.
+    pub at: Duration,
+    /// `EXTINF`.
+    pub duration: Option<Duration>,
 }
 
 /// Reads the media playlist of one copy of a stream.
@@ -130,7 +134,10 @@ pub(super) async fn list(
     let at_line = |line: usize| Place::stream(&entry.uri).file(path.as_str()).line(line as u64);
     let mut first_lines = HashMap::new();
     let (mut gap, mut discontinuity) = (false, false);
+    let mut at = Duration::ZERO;
     for segment in playlist.segments {
+        let begins = at;
+        at = at.saturating_add(segment.duration.unwrap_or_default());
         discontinuity |= segment.discontinuity;
         if segment.gap {
             let claimed = segment.duration.unwrap_or_default();
@@ -164,7 +171,7 @@ pub(super) async fn list(
         if gap {
             behind_gaps.push(segments.len());
         }
-        segments.push(SegmentSource { discontinuity, ..place });
+        segments.push(SegmentSource { discontinuity, at: begins, ..place });
         (gap, discontinuity) = (false, false);
     }
     if segments.is_empty() {
@@ -198,7 +205,14 @@ fn place(
         }),
         None => None,
     };
-    Ok(SegmentSource { path, byte_range: segment.byte_range, discontinuity: false, encryption })
+    Ok(SegmentSource {
+        path,
+        byte_range: segment.byte_range,
+        discontinuity: false,
+        encryption,
+        at: Duration::ZERO,
+        duration: segment.duration,
+    })
 }
 
 /// The segments behind gaps begin a stretch of their own where all streams have the same gaps.

@@ -8,6 +8,7 @@
 //! └ scan     one stream: packets → access units → sections of raw groups, on the source's clock
 //!   └ periods  all streams: sections beside each other
 //!     └ build  one timeline, runs of audio cut at the pictures' groups
+//!       ├ text   subtitles, on that timeline
 //!       └ report what was measured and found
 //! format   Presentation ⇄ bytes, compact and checksummed
 //! store    those bytes in the data directory, under their own hash
@@ -27,6 +28,7 @@ mod periods;
 mod report;
 mod scan;
 mod tags;
+mod text;
 
 pub use ingest::{IngestLimits, Ingested, ingest};
 pub use store::{IndexId, Store};

@@ -730,7 +730,7 @@ mod tests {
                     ..StreamReport::default()
                 })
                 .collect();
-            let presentation = Presentation { periods, streams };
+            let presentation = Presentation { periods, streams, texts: Vec::new() };
             let report = of(&presentation, reports, &[Begin::Announced], Findings::new());
             let codes: Vec<_> = report
                 .findings

@@ -27,6 +27,8 @@ pub struct Manifest {
     pub trick_offers: Vec<Offer>,
     /// Sound that offers name by its place here.
     pub audio_groups: Vec<AudioGroup>,
+    /// Subtitles, which go with all offers.
+    pub texts: Vec<RenditionId>,
     /// Captions that travel inside the pictures.
     pub captions: OfferedCaptions,
     /// Where media playlists are found, relative to the entry manifest.
@@ -42,12 +44,13 @@ impl Manifest {
         sets.iter().flat_map(|set| &set.renditions).find(|rendition| rendition.id == id)
     }
 
-    /// Everything that is shown or heard, each once: what is shown first.
+    /// Everything that is shown, heard or read, each once: what is shown first.
     pub fn renditions(&self) -> Vec<RenditionId> {
         let mains = self.offers.iter().map(|offer| offer.main);
         let members = self.audio_groups.iter().flat_map(|group| &group.members);
+        let sounds = members.filter_map(|member| member.rendition);
         let mut all: Vec<RenditionId> = Vec::new();
-        for id in mains.chain(members.filter_map(|member| member.rendition)) {
+        for id in mains.chain(sounds).chain(self.texts.iter().copied()) {
             if !all.contains(&id) {
                 all.push(id);
             }
@@ -224,6 +227,10 @@ pub enum Healing {
 /// The directory of silent segments below that of their rendition and period.
 pub const SILENCE_DIRECTORY: &str = "silence";
 
+/// The name, in the directory of a text and period, of the file that has all of it; text without an
+/// initialization segment and with one segment is that file in MPDs.
+pub const PERIOD_TEXT_NAME: &str = "period.vtt";
+
 /// Renditions that are played together, and what they need together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
@@ -270,17 +277,19 @@ pub enum RenditionKind {
     Audio,
     /// Everything that the source stream holds, in one transport stream.
     Muxed,
+    /// Subtitles.
+    Text,
     /// For trick play: of the pictures those that can be decoded alone, each a segment of its own.
     Trick,
 }
 
-/// A rendition's name in URLs: `video-1`, `audio-1`, `av-1`, `trick-1`; the number counts the streams of the
-/// source's master playlist.
+/// A rendition's name in URLs: `video-1`, `audio-1`, `av-1`, `trick-1`; the number counts the streams
+/// of the source's master playlist. In `text-1` it counts its subtitles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RenditionId {
     /// What it holds.
     pub kind: RenditionKind,
-    /// Index into the presentation's streams.
+    /// Index into the presentation's streams; of text, into its texts.
     pub stream: usize,
 }
 
@@ -292,6 +301,7 @@ impl RenditionId {
             "video" => RenditionKind::Video,
             "audio" => RenditionKind::Audio,
             "av" => RenditionKind::Muxed,
+            "text" => RenditionKind::Text,
             "trick" => RenditionKind::Trick,
             _ => return None,
         };
@@ -306,6 +316,7 @@ impl fmt::Display for RenditionId {
             RenditionKind::Video => "video",
             RenditionKind::Audio => "audio",
             RenditionKind::Muxed => "av",
+            RenditionKind::Text => "text",
             RenditionKind::Trick => "trick",
         };
         write!(f, "{kind}-{}", self.stream + 1)
@@ -321,7 +332,7 @@ mod tests {
         let id = RenditionId { kind: RenditionKind::Muxed, stream: 11 };
         assert_eq!(id.to_string(), "av-12");
         assert_eq!(RenditionId::parse("av-12"), Some(id));
-        for bad in ["av-0", "av-012", "av-+1", "av-", "av", "text-1", "av-1-2"] {
+        for bad in ["av-0", "av-012", "av-+1", "av-", "av", "texts-1", "av-1-2"] {
             assert_eq!(RenditionId::parse(bad), None, "{bad}");
         }
     }

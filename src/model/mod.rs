@@ -15,4 +15,5 @@ pub mod presentation;
 pub mod protection;
 pub mod sample;
 pub mod source_key;
+pub mod text;
 pub mod timed_metadata;

@@ -237,6 +237,17 @@ pub enum AudioLayout {
     Separate,
 }
 
+/// How DASH players get subtitles.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DashSubtitles {
+    /// In segments of fragmented MP4 (ISO/IEC 14496-30).
+    #[default]
+    Wvtt,
+    /// As a WebVTT file beside the segments, one for each period.
+    Sidecar,
+}
+
 /// A packaging configuration: everything about it that decides what players get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Configuration {
@@ -260,6 +271,8 @@ pub struct Configuration {
     pub trick_play: TrickPlay,
     /// Where sound is, of package types with transport streams.
     pub audio_layout: AudioLayout,
+    /// How subtitles are wrapped, of DASH.
+    pub dash_subtitles: DashSubtitles,
 }
 
 #[cfg(test)]

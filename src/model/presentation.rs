@@ -3,11 +3,12 @@
 //! ```text
 //! Presentation
 //! ├ periods   [Period]            stretches between discontinuities
-//! └ streams   [Stream]            one for each media playlist of the source
-//!   ├ objects [SourceObject]      the source segments
-//!   └ periods [StreamPeriod]      beside Presentation::periods
-//!     ├ video  Track ─ groups [Group]   one group of pictures each
-//!     └ audio  Track ─ groups [Group]   one run of frames each, cut at the video's groups
+//! ├ streams   [Stream]            one for each media playlist of the source
+//! │ ├ objects [SourceObject]      the source segments
+//! │ └ periods [StreamPeriod]      beside Presentation::periods
+//! │   ├ video  Track ─ groups [Group]   one group of pictures each
+//! │   └ audio  Track ─ groups [Group]   one run of frames each, cut at the video's groups
+//! └ texts     [TextStream]        subtitles, in full
 //! ```
 //!
 //! All times lie on one timeline over the whole presentation, in the track's timescale. It starts
@@ -20,6 +21,7 @@ use super::codec::{CodecConfig, StreamSyntax};
 use super::description::Description;
 use super::sample::RandomAccess;
 use super::source_key::SourceEncryption;
+use super::text::TextStream;
 use super::timed_metadata::TimedMetadata;
 use crate::time::{Ticks, Timescale};
 
@@ -30,6 +32,8 @@ pub struct Presentation {
     pub periods: Vec<Period>,
     /// The streams of the source's master playlist, in its order.
     pub streams: Vec<Stream>,
+    /// Its subtitles, in its order.
+    pub texts: Vec<TextStream>,
 }
 
 impl Presentation {

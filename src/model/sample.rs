@@ -198,6 +198,9 @@ impl FragmentLayout {
 pub mod transport {
     /// A packet.
     pub const PACKET_BYTES: u64 = 188;
+    /// The clock at time 0 of the timeline, 90 kHz: 10 s, so that clock references and early
+    /// decoding times are not negative.
+    pub const TIMELINE_START: i64 = 900_000;
     /// Payload of a packet without adaptation field.
     pub const PAYLOAD_BYTES: u64 = 184;
     /// PAT and PMT at the start of each segment, one packet each.

@@ -138,7 +138,7 @@ fn clamp(side: u64) -> u16 {
 }
 
 /// [`write_box`] for bodies that can fail.
-fn nested(
+pub(super) fn nested(
     out: &mut Vec<u8>,
     kind: &[u8; 4],
     body: impl FnOnce(&mut Vec<u8>) -> Result<(), InitError>,

@@ -15,6 +15,7 @@ pub mod event;
 pub mod fragment;
 pub mod init;
 pub mod protection;
+pub mod text;
 
 /// The only track's ID.
 pub const TRACK_ID: u32 = 1;

@@ -16,6 +16,7 @@ mod protect;
 mod silence;
 #[cfg(test)]
 mod tests;
+mod text;
 mod transport;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use futures_util::future::try_join_all;
 use fetch::Block;
 pub use fetch::{BlockRequest, SourceReader};
 pub use silence::silence;
+pub use text::{text, text_init};
 
 use self::gather::gather;
 use crate::error::{Error, Kind, Result};

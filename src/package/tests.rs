@@ -1,6 +1,6 @@
 //! What ingest calls playable can be packaged, however damaged the source is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,13 +9,14 @@ use futures_util::FutureExt;
 use zeroize::Zeroizing;
 
 use super::{BlockRequest, SourceReader};
+use crate::codec::webvtt;
 use crate::config::{Config, MissingVariants, Overrides};
 use crate::index::{IngestLimits, Ingested, ingest};
 use crate::model::encryption::{Encryption, KeyProvider};
 use crate::model::ingest::{FailureCode, FindingCode, IngestFailure};
 use crate::model::manifest::{RenditionId, RenditionKind};
 use crate::model::policy::{
-    AudioLayout, Configuration, Name, PackageType, SegmentDuration, StreamSelection,
+    AudioLayout, Configuration, DashSubtitles, Name, PackageType, SegmentDuration, StreamSelection,
 };
 use crate::model::presentation::{Medium, Presentation};
 use crate::model::protection::{
@@ -33,6 +34,16 @@ const LIMITS: IngestLimits = IngestLimits {
     max_segment_bytes: 1 << 24,
     missing_variants: MissingVariants::Warn,
 };
+
+/// A source over a folder.
+fn root_of(folder: &Path) -> Arc<Root> {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let url = url::Url::from_directory_path(folder).unwrap();
+    let overrides = Overrides { sources: vec![format!("title={url}")], ..Overrides::default() };
+    let config = Config::load(None, std::iter::empty(), &overrides).unwrap();
+    let sources = Sources::open(&config.sources, &config.source, &config.egress, &metrics).unwrap();
+    sources.get("title").unwrap()
+}
 
 /// A folder with one stream of the given segments.
 struct Title {
@@ -59,13 +70,7 @@ impl Title {
             playlist += &format!("#EXTINF:6,\n{index}.ts\n");
         }
         write("media.m3u8", (playlist + "#EXT-X-ENDLIST\n").as_bytes());
-        let metrics = Arc::new(Metrics::new().unwrap());
-        let url = url::Url::from_directory_path(folder.path()).unwrap();
-        let overrides = Overrides { sources: vec![format!("title={url}")], ..Overrides::default() };
-        let config = Config::load(None, std::iter::empty(), &overrides).unwrap();
-        let sources =
-            Sources::open(&config.sources, &config.source, &config.egress, &metrics).unwrap();
-        Self { root: sources.get("title").unwrap(), _folder: folder }
+        Self { root: root_of(folder.path()), _folder: folder }
     }
 
     async fn ingest(&self) -> Result<Ingested, IngestFailure> {
@@ -110,6 +115,7 @@ impl Title {
                 trick_play: Default::default(),
                 filter: None,
                 audio_layout,
+                dash_subtitles: Default::default(),
             };
             let keys = scheme.map(|scheme| Arc::new(keys(scheme)));
             let packaging = Packaging::new(presentation.clone(), "1", &configuration, keys);
@@ -454,6 +460,7 @@ async fn a_rendition_that_begins_later_has_no_clear_lead() {
         trick_play: Default::default(),
         filter: None,
         audio_layout: Default::default(),
+        dash_subtitles: Default::default(),
     };
     let keys = Some(Arc::new(keys(scheme)));
     let packaging = Packaging::new(presentation, "1", &configuration, keys).unwrap();
@@ -478,4 +485,65 @@ async fn segments_with_tags_have_the_planned_size_in_every_scheme() {
     let metadata = title.ingest().await.unwrap().presentation.streams[0].metadata.len();
     assert_eq!(metadata, 13);
     assert!(title.package("tags").await > 40);
+}
+
+/// Each stretch of text has the planned size, files hold the cues of the index, and what cannot be
+/// read is left out and told.
+#[tokio::test]
+async fn subtitles_are_packaged_in_every_form() {
+    let root = root_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata"));
+    let limits = IngestLimits { max_segments: 100, ..LIMITS };
+    let ingested = ingest(root, "subtitles/master.m3u8", limits, |_| {}).await.unwrap();
+    let codes: Vec<FindingCode> = ingested.report.findings.iter().map(|one| one.code).collect();
+    for code in [FindingCode::TextLeftOut, FindingCode::CuesBroken, FindingCode::TextClockAssumed] {
+        assert!(codes.contains(&code), "{code:?} is not in {codes:?}");
+    }
+    let presentation = Arc::new(ingested.presentation);
+    let texts = presentation.texts.iter();
+    let told: Vec<_> = texts.map(|text| (&*text.description.name, text.cues.len())).collect();
+    assert_eq!(told, [("English", 4), ("Deutsch", 2), ("English (SDH)", 2), ("Signs", 1)]);
+    for (package_type, dash_subtitles) in [
+        (PackageType::Hls, DashSubtitles::Wvtt),
+        (PackageType::HlsCmaf, DashSubtitles::Wvtt),
+        (PackageType::Dash, DashSubtitles::Wvtt),
+        (PackageType::Dash, DashSubtitles::Sidecar),
+    ] {
+        let configuration = Configuration {
+            name: Name::new("test").unwrap(),
+            package_type,
+            segment_duration: SegmentDuration::new(4).unwrap(),
+            manifest_name: Name::default_manifest(),
+            stream_selection: StreamSelection::default(),
+            filter: None,
+            encryption: None,
+            on_source_error: Default::default(),
+            audio_layout: Default::default(),
+            dash_subtitles,
+            trick_play: Default::default(),
+        };
+        let packaging = Packaging::new(presentation.clone(), "1", &configuration, None).unwrap();
+        let mut cues = BTreeMap::<usize, BTreeSet<String>>::new();
+        for target in packaging.targets() {
+            let plan = match target {
+                Target::Text { rendition, period, time, form } => {
+                    packaging.text(rendition, period, time, form)
+                }
+                Target::PeriodText { rendition, period } => packaging.whole_text(rendition, period),
+                _ => continue,
+            };
+            let plan = plan.unwrap();
+            let rendered = super::text(&plan).unwrap();
+            assert_eq!(rendered.bytes.len() as u64, plan.bytes);
+            let seen = cues.entry(plan.rendition.stream).or_default();
+            match rendered.content_type {
+                "text/vtt" => {
+                    let file = webvtt::read(&rendered.bytes).unwrap();
+                    seen.extend(file.cues.into_iter().map(|cue| cue.payload));
+                }
+                _ => seen.extend(plan.cues().iter().map(|(_, cue)| cue.payload.clone())),
+            }
+        }
+        let counts: Vec<usize> = cues.values().map(BTreeSet::len).collect();
+        assert_eq!(counts, [4, 2, 2, 1], "{package_type:?} {dash_subtitles:?}");
+    }
 }

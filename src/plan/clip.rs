@@ -19,7 +19,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::remeasure::{longest_segment, measure_rendition, offer_what_is_left};
-use super::{Packaging, trick};
+use super::{Packaging, TextForm, trick};
 use crate::model::manifest::{
     AdaptationSet, Clip, Manifest, ManifestPeriod, ManifestRendition, RenditionId, RenditionKind,
     RenditionProtection,
@@ -158,7 +158,7 @@ fn leads(period: &ManifestPeriod, with_pictures: bool) -> impl Iterator<Item = &
     let sets = period.sets.iter().filter(move |set| match set.kind {
         RenditionKind::Video | RenditionKind::Muxed => true,
         RenditionKind::Audio => !with_pictures,
-        RenditionKind::Trick => false,
+        RenditionKind::Trick | RenditionKind::Text => false,
     });
     sets.flat_map(|set| &set.renditions)
 }
@@ -181,7 +181,15 @@ fn shown_at(period: &ManifestPeriod, rendition: &ManifestRendition, time: Ticks)
 impl Packaging {
     /// The entry manifest of a clip.
     pub fn clipped(&self, manifest: &Manifest, cut: &Cut) -> Manifest {
-        let mut clipped = cut_out(manifest, cut, self.origin(), self.package_type.container());
+        let container = self.package_type.container();
+        let mut clipped = match self.text_form {
+            TextForm::Whole => {
+                cut_out(&without_late_texts(manifest, cut), cut, self.origin(), container)
+            }
+            TextForm::Files | TextForm::Fragments => {
+                cut_out(manifest, cut, self.origin(), container)
+            }
+        };
         clipped.playlist_directory = format!("{}/{}", manifest.playlist_directory, cut.folder());
         clipped
     }
@@ -204,6 +212,17 @@ impl Packaging {
     fn origin(&self) -> Ticks {
         self.presentation.periods.first().map_or(Ticks::ZERO, |first| first.start)
     }
+}
+
+/// A manifest without text files that count from the start of a period which a cut takes away.
+fn without_late_texts(manifest: &Manifest, cut: &Cut) -> Manifest {
+    let (from, _) = cut.exact.unwrap_or((cut.from, cut.to));
+    let mut left = manifest.clone();
+    for period in left.periods.iter_mut().filter(|period| period.start < from) {
+        let texts = period.sets.iter_mut().filter(|set| set.kind == RenditionKind::Text);
+        texts.for_each(|set| set.renditions.clear());
+    }
+    left
 }
 
 /// The part of a manifest. `origin` is the time on the segments' timeline at which the title starts,
@@ -305,6 +324,10 @@ impl Window {
             Some(start.plus(end))
         };
         let count = rendition.segments.len();
+        // Text of a whole period goes with any part of it.
+        if count == 1 && rendition.id.kind == RenditionKind::Text {
+            return 0..1;
+        }
         let behind = |bound: Ticks| {
             let is_before = |index: &usize| {
                 twice_middle(*index).is_some_and(|middle| middle < bound.plus(bound))

@@ -83,8 +83,9 @@ fn ids(set: &AdaptationSet) -> impl Iterator<Item = RenditionId> {
 fn bounds(period: &ManifestPeriod, start: Ticks, end: Ticks) -> Vec<Ticks> {
     let mut bounds = vec![start, end];
     let is_sound = |set: &&AdaptationSet| set.kind == RenditionKind::Audio;
-    let pictures =
-        || period.sets.iter().filter(|set| !is_sound(set) && set.kind != RenditionKind::Trick);
+    let is_beside =
+        |set: &&AdaptationSet| matches!(set.kind, RenditionKind::Trick | RenditionKind::Text);
+    let pictures = || period.sets.iter().filter(|set| !is_sound(set) && !is_beside(set));
     let cuts: Vec<Ticks> = pictures()
         .flat_map(|set| &set.renditions)
         .flat_map(|rendition| {
@@ -120,7 +121,7 @@ fn bounds(period: &ManifestPeriod, start: Ticks, end: Ticks) -> Vec<Ticks> {
 fn has(sets: &[AdaptationSet]) -> [bool; 2] {
     [false, true].map(|is_sound| {
         sets.iter()
-            .filter(|set| set.kind != RenditionKind::Trick)
+            .filter(|set| !matches!(set.kind, RenditionKind::Trick | RenditionKind::Text))
             .any(|set| (set.kind == RenditionKind::Audio) == is_sound && !set.renditions.is_empty())
     })
 }

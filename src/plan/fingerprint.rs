@@ -6,7 +6,10 @@ use sha2::{Digest, Sha256};
 
 use super::protection::Protection;
 use super::segmentation::Segmentation;
-use crate::model::policy::{Container, OnSourceError, PackageType, SegmentDuration};
+use crate::model::policy::{
+    AudioLayout, Configuration, Container, DashSubtitles, OnSourceError, PackageType,
+    SegmentDuration,
+};
 use crate::model::protection::SystemSignalling;
 
 /// Counts changes to what the muxers write: a new number turns all caches over.
@@ -76,7 +79,7 @@ impl Fingerprint {
         segments: &Self,
         package_type: PackageType,
         protection: Option<&Protection>,
-        on_source_error: OnSourceError,
+        configuration: &Configuration,
     ) -> Self {
         let mut hash = Sha256::new();
         hash.update(PLAYLIST_FORMAT_VERSION.to_be_bytes());
@@ -87,8 +90,14 @@ impl Fingerprint {
         {
             add_signalling(&mut hash, signalling);
         }
-        if on_source_error == OnSourceError::Heal {
+        if configuration.on_source_error == OnSourceError::Heal {
             hash.update(b"heal");
+        }
+        if configuration.audio_layout == AudioLayout::Separate {
+            hash.update(b"separate");
+        }
+        if configuration.dash_subtitles == DashSubtitles::Sidecar {
+            hash.update(b"sidecar");
         }
         Self::finish('p', hash)
     }

@@ -91,7 +91,8 @@ impl Packaging {
         let mut manifest = self.manifest.clone();
         let (mut gaps, mut silent, mut is_playable) = (0, 0, false);
         let has_video = manifest.periods.iter().flat_map(|period| &period.sets);
-        let has_video = has_video.clone().any(|set| set.kind != RenditionKind::Audio);
+        let is_picture = |kind| matches!(kind, RenditionKind::Video | RenditionKind::Muxed);
+        let has_video = has_video.clone().any(|set| is_picture(set.kind));
         for (index, period) in manifest.periods.iter_mut().enumerate() {
             for rendition in period.sets.iter_mut().flat_map(|set| &mut set.renditions) {
                 rendition.segments = self.with_healing(rendition, index, missing);
@@ -104,7 +105,8 @@ impl Packaging {
                 };
                 gaps += count(Healing::Gap) as u64;
                 silent += count(Healing::Silence) as u64;
-                let leads = !has_video || rendition.id.kind != RenditionKind::Audio;
+                let kind = rendition.id.kind;
+                let leads = is_picture(kind) || !has_video && kind == RenditionKind::Audio;
                 is_playable |= leads && count(Healing::None) > 0;
             }
         }
@@ -124,7 +126,9 @@ impl Packaging {
         missing: &MissingObjects,
     ) -> Arc<[ManifestSegment]> {
         let stream = rendition.id.stream;
-        if missing.iter().all(|(other, ..)| other != stream) {
+        // Text is in the index.
+        let is_text = rendition.id.kind == RenditionKind::Text;
+        if is_text || missing.iter().all(|(other, ..)| other != stream) {
             return rendition.segments.clone();
         }
         let instead = match self.silent_frame_of(rendition, period) {

@@ -8,6 +8,7 @@ use super::protection::{Protection, SegmentProtection};
 use super::remeasure::longest_segment;
 use super::segmentation::Segmentation;
 use super::sound::Offering;
+use super::text::{self, TextForm};
 use super::{Fingerprint, INIT_NAME, captions, metadata, trick};
 use crate::cenc::aes128;
 use crate::model::codec::CodecConfig;
@@ -46,6 +47,7 @@ pub(super) struct Resolver<'a> {
     pub segmentation: &'a Segmentation,
     pub offering: &'a Offering,
     pub container: Container,
+    pub text_form: TextForm,
     pub protection: Option<&'a Protection>,
     pub segments: &'a Fingerprint,
     pub playlists: &'a Fingerprint,
@@ -71,6 +73,7 @@ impl Resolver<'_> {
             offers: Vec::new(),
             trick_offers: Vec::new(),
             audio_groups: self.offering.groups.clone(),
+            texts: self.texts().collect(),
             captions: captions::offered(self.presentation, &self.shown()),
             playlist_directory: format!("../{}", self.playlists),
             clip: None,
@@ -91,7 +94,7 @@ impl Resolver<'_> {
         let aligned =
             self.segmentation.periods().get(period).is_none_or(|segmentation| segmentation.aligned);
         let mut sets: Vec<AdaptationSet> = Vec::new();
-        for id in ids {
+        for id in ids.into_iter().chain(self.texts()) {
             let Some(rendition) = self.rendition(id, period, earlier) else { continue };
             let fitting = sets.iter_mut().find(|set| {
                 set.kind == id.kind
@@ -131,10 +134,14 @@ impl Resolver<'_> {
         earlier: &[ManifestPeriod],
     ) -> Option<ManifestRendition> {
         let track = |medium| self.presentation.track(id.stream, period, medium);
+        if id.kind == RenditionKind::Text {
+            return self.text(id, period);
+        }
         let (video, audio) = match id.kind {
             RenditionKind::Video => (track(Medium::Video), None),
             RenditionKind::Audio => (None, track(Medium::Audio)),
             RenditionKind::Muxed => (track(Medium::Video), track(Medium::Audio)),
+            RenditionKind::Text => (None, None),
             RenditionKind::Trick => return trick::rendition(self, id, period, earlier),
         };
         let lead = video.or(audio)?;
@@ -171,6 +178,42 @@ impl Resolver<'_> {
             protection,
             has_tags: !metadata::carried(self.presentation, id).is_empty(),
             access_type: self.access_type(lead, id.stream, period),
+        })
+    }
+
+    /// The subtitles, in the order of the source.
+    fn texts(&self) -> impl Iterator<Item = RenditionId> + use<> {
+        let kind = RenditionKind::Text;
+        (0..self.presentation.texts.len()).map(move |stream| RenditionId { kind, stream })
+    }
+
+    fn text(&self, id: RenditionId, period: usize) -> Option<ManifestRendition> {
+        let stream = self.presentation.texts.get(id.stream)?;
+        let (form, container) = (self.text_form, self.container);
+        let segments =
+            text::segments(self.presentation, self.segmentation, stream, period, container, form);
+        if segments.is_empty() {
+            return None;
+        }
+        let mut rates = Rates::default();
+        rates.add(&segments, text::TIMESCALE);
+        Some(ManifestRendition {
+            id,
+            description: text::descriptions(self.presentation).get(id.stream).cloned(),
+            codecs: Vec::new(),
+            frame_rate: None,
+            peak_bandwidth: rates.peak(),
+            average_bandwidth: rates.average(),
+            timescale: text::TIMESCALE,
+            presentation_time_offset: self.presentation.periods.get(period)?.start,
+            directory: format!("../{}/{id}/{period}", self.segments),
+            init: (form == TextForm::Fragments).then_some(INIT_NAME),
+            extension: form.extension(),
+            segments: segments.into(),
+            protection: None,
+            access_type: 1,
+            has_tags: false,
+            max_playout_rate: None,
         })
     }
 
@@ -274,13 +317,18 @@ pub(super) fn offer(
     let mut codecs: Vec<String> = Vec::new();
     let (mut peak_bandwidth, mut average_bandwidth) =
         rates_of(manifest, main, container, &mut codecs);
-    // What plays together needs the sum of the peaks; of the sound one is played at a time
-    // (RFC 8216 4.3.4.2).
+    // What plays together needs the sum of the peaks; of the sound and of the text one is
+    // played at a time (RFC 8216 4.3.4.2).
     let sounds = members.iter().filter_map(|member| member.rendition).filter(|id| *id != main);
     let sounds: Vec<(u64, u64)> =
         sounds.map(|id| rates_of(manifest, id, container, &mut codecs)).collect();
     peak_bandwidth += sounds.iter().map(|(peak, _)| *peak).max().unwrap_or(0);
     average_bandwidth += sounds.iter().map(|(_, average)| *average).max().unwrap_or(0);
+    let texts = manifest.texts.iter();
+    let texts: Vec<(u64, u64)> =
+        texts.map(|id| rates_of(manifest, *id, container, &mut codecs)).collect();
+    peak_bandwidth += texts.iter().map(|(peak, _)| *peak).max().unwrap_or(0);
+    average_bandwidth += texts.iter().map(|(_, average)| *average).max().unwrap_or(0);
     Offer { main, audio, codecs, peak_bandwidth, average_bandwidth }
 }
 

@@ -4,6 +4,7 @@
 //! Presentation + Configuration + KeySet
 //! └ segmentation   where segments begin
 //!   ├ sound        what is shown with which sound
+//!   ├ text         subtitles, which need no source
 //!   ├ protection   which key for which track, which IVs
 //!   ├ fingerprint  which URLs they have
 //!   ├ manifest     Manifest: names, times, sizes, bandwidths
@@ -33,6 +34,7 @@ mod remeasure;
 mod segment;
 mod segmentation;
 mod sound;
+mod text;
 mod trick;
 
 use std::sync::Arc;
@@ -42,6 +44,7 @@ pub use fingerprint::Fingerprint;
 pub use heal::{Healed, MissingObjects, SilencePlan};
 pub use protection::SegmentProtection;
 pub use segment::{SegmentPlan, TrackPart};
+pub use text::{TextForm, TextPlan, fragment_layout};
 
 use self::fingerprint::SEGMENT_FORMAT_VERSION;
 use self::manifest::Resolver;
@@ -50,7 +53,9 @@ use self::segmentation::Segmentation;
 use self::sound::Offering;
 use crate::error::{Error, Kind, Result};
 use crate::model::ingest::LeftOut;
-use crate::model::manifest::{Healing, Manifest, RenditionId, RenditionKind, RenditionProtection};
+use crate::model::manifest::{
+    Healing, Manifest, ManifestSegment, RenditionId, RenditionKind, RenditionProtection,
+};
 use crate::model::policy::{
     AudioLayout, Configuration, Container, OnSourceError, PackageType, StreamOrder, StreamSelection,
 };
@@ -91,6 +96,24 @@ pub enum Target {
         /// The time that names it.
         time: Ticks,
     },
+    /// A stretch of subtitles.
+    Text {
+        /// Which rendition.
+        rendition: RenditionId,
+        /// Index of the period.
+        period: usize,
+        /// The time that names it.
+        time: Ticks,
+        /// What it is wrapped in.
+        form: TextForm,
+    },
+    /// All subtitles of a period in one file.
+    PeriodText {
+        /// Which rendition.
+        rendition: RenditionId,
+        /// Index of the period.
+        period: usize,
+    },
     /// Silence as long as a media segment.
     Silence {
         /// Which rendition.
@@ -110,6 +133,7 @@ pub struct Packaging {
     package_type: PackageType,
     on_source_error: OnSourceError,
     segmentation: Segmentation,
+    text_form: TextForm,
     protection: Option<Protection>,
     segments: Fingerprint,
     playlists: Fingerprint,
@@ -187,19 +211,17 @@ impl Packaging {
             protection.as_ref(),
         );
         let on_source_error = configuration.on_source_error;
-        let playlists = Fingerprint::of_playlists(
-            &segments,
-            package_type,
-            protection.as_ref(),
-            on_source_error,
-        );
+        let playlists =
+            Fingerprint::of_playlists(&segments, package_type, protection.as_ref(), configuration);
         let separate = package_type.container() == Container::Cmaf
             || configuration.audio_layout == AudioLayout::Separate;
+        let text_form = TextForm::of(package_type, configuration.dash_subtitles);
         let manifest = Resolver {
             presentation: &presentation,
             segmentation: &segmentation,
             offering: &Offering::new(&presentation, &streams, separate),
             container: package_type.container(),
+            text_form,
             protection: protection.as_ref(),
             segments: &segments,
             playlists: &playlists,
@@ -212,6 +234,7 @@ impl Packaging {
             package_type,
             on_source_error,
             segmentation,
+            text_form,
             protection,
             segments,
             playlists,
@@ -253,8 +276,9 @@ impl Packaging {
 
     /// The streams of the presentation that are offered, in order.
     pub fn streams(&self) -> Vec<usize> {
-        let ids = self.manifest.renditions();
-        let mut streams: Vec<usize> = ids.into_iter().map(|id| id.stream).collect();
+        let ids = self.manifest.renditions().into_iter();
+        let media = ids.filter(|id| id.kind != RenditionKind::Text);
+        let mut streams: Vec<usize> = media.map(|id| id.stream).collect();
         streams.sort_unstable();
         streams.dedup();
         streams
@@ -319,11 +343,14 @@ impl Packaging {
                 }
                 let segments = rendition.segments.iter();
                 let segments = segments.filter(|segment| segment.healing != Healing::Gap);
-                targets.extend(segments.map(|segment| Target::Segment {
-                    rendition: id,
-                    period,
-                    time: segment.time,
-                }));
+                let is_text = id.kind == RenditionKind::Text;
+                targets.extend(segments.map(
+                    |&ManifestSegment { time, .. }| match self.text_form {
+                        _ if !is_text => Target::Segment { rendition: id, period, time },
+                        TextForm::Whole => Target::PeriodText { rendition: id, period },
+                        form => Target::Text { rendition: id, period, time, form },
+                    },
+                ));
             }
         }
         targets

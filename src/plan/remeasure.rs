@@ -34,6 +34,9 @@ pub(super) fn offer_what_is_left(
     container: Container,
     is_heard: impl Fn(usize) -> bool,
 ) {
+    let mut texts = std::mem::take(&mut manifest.texts);
+    texts.retain(|id| manifest.first_rendition(*id).is_some());
+    manifest.texts = texts;
     let mut places: Vec<Option<usize>> = Vec::with_capacity(manifest.audio_groups.len());
     let mut groups = Vec::new();
     for (place, mut group) in std::mem::take(&mut manifest.audio_groups).into_iter().enumerate() {

@@ -52,6 +52,7 @@ pub(super) const fn media_of(kind: RenditionKind) -> &'static [Medium] {
         RenditionKind::Video | RenditionKind::Trick => &[Medium::Video],
         RenditionKind::Audio => &[Medium::Audio],
         RenditionKind::Muxed => &[Medium::Video, Medium::Audio],
+        RenditionKind::Text => &[],
     }
 }
 

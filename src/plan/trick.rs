@@ -135,7 +135,8 @@ pub(super) fn sets(
     earlier: &[ManifestPeriod],
 ) -> Vec<AdaptationSet> {
     let sets_of = |is_hidden: bool| {
-        let pictures = sets.iter().enumerate().filter(|(_, set)| set.kind != RenditionKind::Audio);
+        let is_picture = |kind| matches!(kind, RenditionKind::Video | RenditionKind::Muxed);
+        let pictures = sets.iter().enumerate().filter(move |(_, set)| is_picture(set.kind));
         pictures.filter_map(move |(place, set)| {
             let streams = set.renditions.iter().map(|rendition| rendition.id.stream);
             let streams = streams.filter(|stream| resolver.trick_play.offers(*stream) != is_hidden);

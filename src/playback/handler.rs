@@ -19,10 +19,12 @@ use super::survey::Survey;
 use crate::cache::Cache;
 use crate::catalog::{AssetView, Catalog};
 use crate::error::{Blame, Error, Kind, Result};
-use crate::model::manifest::{Manifest, RenditionId};
+use crate::model::manifest::{Manifest, RenditionId, RenditionKind};
 use crate::model::policy::{Name, OnSourceError, PackageType};
 use crate::package::{self, Rendered, SourceReader};
-use crate::plan::{Cut, Fingerprint, MissingObjects, Packaging, SegmentPlan, SilencePlan, Target};
+use crate::plan::{
+    Cut, Fingerprint, MissingObjects, Packaging, SegmentPlan, SilencePlan, Target, TextPlan,
+};
 use crate::source::{Root, Sources};
 use crate::telemetry::{HttpRequest, Listener, Metrics};
 use crate::{dash, hls};
@@ -280,6 +282,24 @@ impl Playback {
                 let rendered = self.segments.get_or_build(key, build).await?;
                 return Ok(self.give_parts(method, headers, rendered, request_id));
             }
+            Resource::TextInit(packaging, rendition, period) => {
+                let key = format!("{}/{rendition}/{period}/init", packaging.segments());
+                let etag = key.clone();
+                let build = || async move {
+                    let text = packaging.text_init(rendition, period);
+                    package::text_init(text.ok_or_else(|| gone(packaging.segments()))?, &etag)
+                };
+                let rendered = self.segments.get_or_build(key, build).await?;
+                return Ok(self.give_parts(method, headers, rendered, request_id));
+            }
+            Resource::Text(plan) => {
+                let build = || {
+                    let plan = plan.clone();
+                    async move { package::text(&plan) }
+                };
+                let rendered = self.segments.get_or_build(plan.key(), build).await?;
+                return Ok(self.give_parts(method, headers, rendered, request_id));
+            }
             Resource::Silence(plan) => {
                 let build = || {
                     let plan = plan.clone();
@@ -365,6 +385,8 @@ enum Resource {
     Init(Arc<Packaging>, RenditionId, usize),
     Segment(Box<SegmentPlan>),
     Silence(Box<SilencePlan>),
+    TextInit(Arc<Packaging>, RenditionId, usize),
+    Text(Box<TextPlan>),
 }
 
 impl Resource {
@@ -378,6 +400,16 @@ impl Resource {
             Target::Entry => None,
             Target::Media(rendition) => playlist(packaging, rendition, None),
             Target::Clip { rendition, cut } => playlist(packaging, rendition, Some(cut)),
+            Target::Init { rendition, period } if rendition.kind == RenditionKind::Text => {
+                packaging.text_init(rendition, period)?;
+                Some(Self::TextInit(packaging, rendition, period))
+            }
+            Target::Text { rendition, period, time, form } => {
+                packaging.text(rendition, period, time, form).map(Box::new).map(Self::Text)
+            }
+            Target::PeriodText { rendition, period } => {
+                packaging.whole_text(rendition, period).map(Box::new).map(Self::Text)
+            }
             Target::Init { rendition, period } => {
                 packaging.init(rendition, period)?;
                 Some(Self::Init(packaging, rendition, period))

@@ -16,7 +16,8 @@ use crate::keys::Keys;
 use crate::model::encryption::Encryption;
 use crate::model::filter::ManifestFilter;
 use crate::model::policy::{
-    AudioLayout, Configuration, OnSourceError, PackageType, SegmentDuration, StreamOrder, TrickPlay,
+    AudioLayout, Configuration, DashSubtitles, OnSourceError, PackageType, SegmentDuration,
+    StreamOrder, TrickPlay,
 };
 use crate::model::presentation::{Group, Presentation};
 use crate::model::protection::KeySet;
@@ -69,6 +70,7 @@ struct PlanKey {
     audio_layout: AudioLayout,
     clear_lead_segments: u32,
     on_source_error: OnSourceError,
+    dash_subtitles: DashSubtitles,
     trick_play: TrickPlay,
     /// The address of the key set: a plan keeps its set, so as long as the plan is in the cache no
     /// other set can have it.
@@ -98,6 +100,7 @@ impl PlanKey {
                 .as_ref()
                 .map_or(0, |encryption| encryption.clear_lead_segments),
             on_source_error: configuration.on_source_error,
+            dash_subtitles: configuration.dash_subtitles,
             trick_play: configuration.trick_play.clone(),
             keys: keys.map(|keys| Arc::as_ptr(keys) as usize),
         }

@@ -7,14 +7,15 @@
 //! /vod/v1/{asset}/s.{fingerprint}/{rendition}/{period}/init.mp4
 //! /vod/v1/{asset}/s.{fingerprint}/{rendition}/{period}/{time}.m4s | .ts
 //! /vod/v1/{asset}/s.{fingerprint}/{rendition}/{period}/silence/{time}.m4s
+//! /vod/v1/{asset}/s.{fingerprint}/{text}/{period}/{time}.vtt | {time}.m4s | period.vtt
 //! ```
 //!
 //! Every resource has one spelling: percent-encoded or doubled slashes, leading zeros and signs are
 //! not found, so that caches hold nothing twice.
 
-use crate::model::manifest::{RenditionId, SILENCE_DIRECTORY};
+use crate::model::manifest::{PERIOD_TEXT_NAME, RenditionId, RenditionKind, SILENCE_DIRECTORY};
 use crate::model::policy::{Container, Name};
-use crate::plan::{Cut, Fingerprint, INIT_NAME, Target};
+use crate::plan::{Cut, Fingerprint, INIT_NAME, Target, TextForm};
 use crate::time::Ticks;
 
 /// What a path asks for.
@@ -64,6 +65,7 @@ impl Route {
             Self::Fixed { target: Target::Media(_) | Target::Clip { .. }, .. } => "media_playlist",
             Self::Fixed { target: Target::Init { .. }, .. } => "init",
             Self::Fixed { target: Target::Silence { .. }, .. } => "silence",
+            Self::Fixed { target: Target::Text { .. } | Target::PeriodText { .. }, .. } => "text",
             Self::Fixed { .. } => "segment",
         }
     }
@@ -95,8 +97,21 @@ impl Route {
             (true, &[rendition, period, file]) => {
                 let rendition = RenditionId::parse(rendition)?;
                 let period = usize::try_from(number(period)?).ok()?;
+                let is_text = rendition.kind == RenditionKind::Text;
                 if file == INIT_NAME {
                     (Target::Init { rendition, period }, Some(Container::Cmaf))
+                } else if is_text && file == PERIOD_TEXT_NAME {
+                    (Target::PeriodText { rendition, period }, Some(Container::Cmaf))
+                } else if is_text {
+                    let (time, extension) = file.split_once('.')?;
+                    // The fingerprint knows the container.
+                    let form = match extension {
+                        "vtt" => TextForm::Files,
+                        "m4s" => TextForm::Fragments,
+                        _ => return None,
+                    };
+                    let time = Ticks(number(time)?);
+                    (Target::Text { rendition, period, time, form }, None)
                 } else {
                     let (time, extension) = file.split_once('.')?;
                     let container = match extension {
@@ -143,6 +158,10 @@ mod tests {
             (format!("/vod/v1/bbb/s.{DIGITS}/video-2/10/540000.m4s"), "segment"),
             (format!("/vod/v1/bbb/s.{DIGITS}/av-1/0/0.ts"), "segment"),
             (format!("/vod/v1/bbb/s.{DIGITS}/audio-1/0/silence/0.m4s"), "silence"),
+            (format!("/vod/v1/bbb/p.{DIGITS}/text-1.m3u8"), "media_playlist"),
+            (format!("/vod/v1/bbb/s.{DIGITS}/text-1/0/0.vtt"), "text"),
+            (format!("/vod/v1/bbb/s.{DIGITS}/text-1/0/540000.m4s"), "text"),
+            (format!("/vod/v1/bbb/s.{DIGITS}/text-1/0/period.vtt"), "text"),
         ];
         for (path, label) in cases {
             assert_eq!(Route::parse(&path).map(|route| route.label()), Some(label), "{path}");
@@ -180,6 +199,10 @@ mod tests {
             format!("/vod/v1/bbb/s.{digits}/video-1/0/99999999999999999999.m4s"),
             format!("/vod/v1/bbb/s.{digits}/video-01/0/1.m4s"),
             format!("/vod/v1/bbb/s.{digits}/audio-1/0/silence/01.m4s"),
+            format!("/vod/v1/bbb/s.{digits}/text-1/0/0.ts"),
+            format!("/vod/v1/bbb/s.{digits}/text-1/0/00.vtt"),
+            format!("/vod/v1/bbb/s.{digits}/video-1/0/0.vtt"),
+            format!("/vod/v1/bbb/s.{digits}/audio-1/0/period.vtt"),
             format!("/vod/v1/bbb/s.{digits}/audio-1/0/silence/1.ts"),
             format!("/vod/v1/bbb/s.{digits}/audio-1/0/noise/1.m4s"),
             format!("/vod/v1/bbb/p.{digits}/audio-1/0/silence/1.m4s"),

@@ -331,8 +331,11 @@ mod tests {
                 source_identity: [7; 16],
                 ..Stream::default()
             };
-            let presentation =
-                Arc::new(Presentation { periods: Vec::new(), streams: vec![stream] });
+            let presentation = Arc::new(Presentation {
+                periods: Vec::new(),
+                streams: vec![stream],
+                texts: Vec::new(),
+            });
             let title = Self {
                 root: sources.get("title").unwrap(),
                 presentation,

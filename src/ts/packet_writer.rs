@@ -11,14 +11,12 @@ use super::packet::SYNC_BYTE;
 use crate::model::sample::transport;
 use crate::time::Ticks;
 
-/// Added to all times, so that clock references and early decoding times are not negative: 10 s.
-const TIMELINE_START: i64 = 900_000;
 /// Timestamps wrap at 33 bits.
 const CLOCK_MASK: i64 = (1 << 33) - 1;
 
 /// A time on the output's 33-bit clock.
 pub(super) fn clock(time: Ticks) -> u64 {
-    (time.plus(Ticks(TIMELINE_START)).0 & CLOCK_MASK) as u64
+    (time.plus(Ticks(transport::TIMELINE_START)).0 & CLOCK_MASK) as u64
 }
 
 /// An adaptation field with a clock reference.

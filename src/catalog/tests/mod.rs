@@ -123,6 +123,7 @@ fn new_configuration(group: &str, configuration: &str, seconds: u32) -> NewConfi
             trick_play: Default::default(),
             filter: None,
             audio_layout: Default::default(),
+            dash_subtitles: Default::default(),
         },
         description: String::new(),
     }

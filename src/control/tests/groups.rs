@@ -71,6 +71,7 @@ async fn a_configuration_takes_its_defaults() {
         },
         "filter": null, "encryption": null, "onSourceError": "fail",
         "trickPlay": {"renditions": "ALL"}, "audioLayout": "SEPARATE",
+        "dashSubtitles": "WVTT",
     });
     assert_eq!(body, expected);
 }
@@ -115,6 +116,14 @@ async fn a_configuration_is_replaced_as_a_whole() {
     assert_eq!(replaced.body["audioLayout"], "SEPARATE");
     let inside = json!({"packageType": "DASH", "audioLayout": "AS_SOURCE"});
     api.put(DASH, inside).await.expect_problem(400, "invalid_argument", Some("audioLayout"));
+    let beside = json!({"packageType": "DASH", "dashSubtitles": "SIDECAR"});
+    let replaced = api.put(DASH, beside.clone()).await.expect_status(200);
+    assert_eq!(replaced.body["dashSubtitles"], "SIDECAR");
+    for (name, value) in [("packageType", "HLS"), ("onSourceError", "heal")] {
+        let mut wrong = beside.clone();
+        wrong[name] = json!(value);
+        api.put(DASH, wrong).await.expect_problem(400, "invalid_argument", Some("dashSubtitles"));
+    }
     let other = json!({"name": "other", "packageType": "HLS"});
     api.put(DASH, other).await.expect_problem(400, "invalid_argument", Some("name"));
     assert_eq!(api.get(CONFIGURATIONS).await.expect_status(200).names(), ["dash"]);
@@ -159,6 +168,8 @@ async fn a_configuration_is_refused_with_reasons() {
         ("filter", json!(720), "filter"),
         ("audioLayout", json!("MUXED"), "audioLayout"),
         ("audioLayout", json!(1), "audioLayout"),
+        ("dashSubtitles", json!("TTML"), "dashSubtitles"),
+        ("dashSubtitles", json!(1), "dashSubtitles"),
         ("encryption", json!({}), "encryption.systemIds"),
         ("encryption", json!(false), "encryption"),
         (selection, json!({"order": "RANDOM"}), "streamSelection.order"),

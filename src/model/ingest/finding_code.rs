@@ -133,6 +133,10 @@ finding_codes! {
         /// An EXT-X-MEDIA rendition has a playlist of its own, which is not read.
         RenditionLeftOut = "rendition_left_out" Error
             "Mend what keeps it from being read, then ingest again, or remove it from the playlist."
+        /// Subtitles cannot be read.
+        TextLeftOut = "text_left_out" Error
+            "Upload the subtitles again as WebVTT, or remove them from the master playlist, then \
+             ingest again."
         /// Media playlists have different numbers of EXT-X-DISCONTINUITY.
         DiscontinuitiesDiffer = "discontinuities_differ" Warning
             "Give all media playlists the same EXT-X-DISCONTINUITY (RFC 8216 6.2.4)."
@@ -208,6 +212,12 @@ finding_codes! {
         /// The clock references (PCR) come on a PID of their own.
         ClockReferenceElsewhere = "clock_reference_elsewhere" Info
             "Nothing must be done: new ones are written."
+        /// Subtitles do not say which of their times is which of the media's.
+        TextClockAssumed = "text_clock_assumed" Info
+            "Nothing must be done if subtitles are in step; otherwise write X-TIMESTAMP-MAP."
+        /// Cues are shown before the title begins or after it ends.
+        CuesOutside = "cues_outside" Warning
+            "Check that the subtitles belong to this cut of the title, and their X-TIMESTAMP-MAP."
         /// The 33-bit clock begins again in the course of the title.
         ClockWraps = "clock_wraps" Info
             "Nothing must be done: times go on across it."
@@ -282,6 +292,12 @@ finding_codes! {
         /// Transport packets have sixteen bytes of parity behind.
         PacketsOf204Bytes = "packets_of_204_bytes" Info
             "Nothing must be done: the parity is passed over."
+        /// Cues of subtitles have times that cannot be read, or end before they start.
+        CuesBroken = "cues_broken" Warning
+            "Correct the times in the subtitles, then ingest again."
+        /// Subtitles have bytes that are no UTF-8.
+        TextUndecodable = "text_undecodable" Warning
+            "Store the subtitles as UTF-8, then ingest again."
         /// A second layer of pictures is left out: another view, or scalability.
         LayersDropped = "layers_dropped" Info
             "Nothing must be done: the base layer is a whole picture."

@@ -83,6 +83,7 @@ fn title(periods: &[Vec<i64>]) -> Manifest {
         average_bandwidth: 0,
     };
     Manifest {
+        texts: Vec::new(),
         captions: Default::default(),
         duration: last.start.plus(last.duration),
         longest_segment: Ticks(6 * SECOND),

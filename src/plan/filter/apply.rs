@@ -66,7 +66,7 @@ pub(super) fn filtered(
     rate: &MuxedRate<'_>,
 ) -> Option<Manifest> {
     let (kept, unheard) = verdicts(manifest, filter, rate);
-    if kept.iter().all(|id| id.kind == RenditionKind::Trick) {
+    if kept.iter().all(|id| matches!(id.kind, RenditionKind::Trick | RenditionKind::Text)) {
         return None;
     }
     let mut left = manifest.clone();
@@ -204,7 +204,9 @@ impl Facts<'_> {
                 return Some(self.language());
             }
             Property::TrickplayType => "iframe",
-            // Subtitles are not offered.
+            Property::SubtitleLanguage if self.rendition.id.kind == RenditionKind::Text => {
+                return Some(self.language());
+            }
             _ => return None,
         };
         Some(word.to_owned())

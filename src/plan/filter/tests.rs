@@ -110,6 +110,7 @@ fn manifest(
         members,
     };
     Manifest {
+        texts: Vec::new(),
         captions: Default::default(),
         duration: Ticks(10 * SECOND),
         longest_segment: Ticks(10 * SECOND),

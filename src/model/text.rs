@@ -1,0 +1,52 @@
+//! Subtitles of a title: text, times and looks. All of it, because it is small: two hours of
+//! dialogue are some 100 kB.
+//!
+//! ```text
+//! TextStream
+//! ├ description    name, language, purpose
+//! ├ header         lines and blocks that hold for all cues: styles, regions
+//! └ cues [Cue]     in order of their start
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+use super::description::Description;
+use crate::time::Ticks;
+
+/// One subtitle rendition of the source.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextStream {
+    /// The URI of its media playlist as the master playlist writes it.
+    pub uri: String,
+    /// What people are told of it.
+    pub description: Description,
+    /// What holds for all cues.
+    pub header: TextHeader,
+    /// In order of their start; those that start together as the source has them.
+    pub cues: Vec<Cue>,
+}
+
+/// What stands before the cues of a WebVTT file (W3C WebVTT 4.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextHeader {
+    /// Lines below the signature such as `Kind: captions`, but for those that tell the time.
+    pub lines: Vec<String>,
+    /// `STYLE` and `REGION` blocks, each with its first line and without the blank line behind.
+    pub blocks: Vec<String>,
+}
+
+/// A stretch of text and when it is shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cue {
+    /// When it appears, [`Timescale::MPEG`](crate::time::Timescale::MPEG) ticks on the timeline of
+    /// the presentation.
+    pub start: Ticks,
+    /// When it is gone; behind its start.
+    pub end: Ticks,
+    /// What styles call it by; may be empty.
+    pub id: String,
+    /// Position, line, alignment, region and the like, as written behind the times; may be empty.
+    pub settings: String,
+    /// The text with its tags; no line of it is blank.
+    pub payload: String,
+}

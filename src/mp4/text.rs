@@ -1,0 +1,112 @@
+//! The initialization segment of a `wvtt` track (ISO/IEC 14496-30 7, ISO/IEC 23000-19:2024 11.2).
+//!
+//! ```text
+//! ftyp moov ─ mvhd, trak ─ tkhd, mdia ─ mdhd, elng, hdlr "text", minf ─ nmhd, dinf, stbl, mvex
+//!             stsd ─ wvtt ─ vttC
+//! ```
+//!
+//! Fragments are written by [`super::fragment`], samples by `codec::webvtt`.
+
+use mp4_atom::{
+    Dinf, Dref, DrefEntry, Encode, FourCC, Hdlr, Mdhd, Mvhd, Stco, Stsc, Stsz, Stts, Tkhd, Trex,
+    Url,
+};
+
+use super::init::{InitError, nested};
+use super::{TRACK_ID, write_box, write_full_box, write_u32};
+use crate::time::Timescale;
+
+/// The initialization segment of a text track. `configuration` is what stands before the cues,
+/// `language` a tag of BCP 47.
+pub fn init_segment(
+    configuration: &[u8],
+    language: Option<&str>,
+    timescale: Timescale,
+) -> Result<Vec<u8>, InitError> {
+    let mut out = Vec::with_capacity(1024);
+    write_box(&mut out, b"ftyp", |out| out.extend_from_slice(b"iso6\0\0\0\0iso6cmfccwvtdash"));
+    nested(&mut out, b"moov", |out| {
+        // Creation times stay 0: the same URL gives the same bytes on any day.
+        Mvhd {
+            creation_time: 0,
+            modification_time: 0,
+            timescale: timescale.hertz(),
+            duration: 0,
+            rate: 1.into(),
+            volume: 1.into(),
+            matrix: Default::default(),
+            next_track_id: TRACK_ID + 1,
+        }
+        .encode(out)?;
+        nested(out, b"trak", |out| write_track(out, configuration, language, timescale))?;
+        nested(out, b"mvex", |out| {
+            Trex { track_id: TRACK_ID, default_sample_description_index: 1, ..Trex::default() }
+                .encode(out)
+                .map_err(InitError::from)
+        })
+    })?;
+    Ok(out)
+}
+
+fn write_track(
+    out: &mut Vec<u8>,
+    configuration: &[u8],
+    language: Option<&str>,
+    timescale: Timescale,
+) -> Result<(), InitError> {
+    Tkhd { track_id: TRACK_ID, enabled: true, in_movie: true, ..Tkhd::default() }.encode(out)?;
+    nested(out, b"mdia", |out| {
+        // ISO 639-2/T has three letters; `elng` has the whole tag (ISO/IEC 14496-12:2022 8.4.6).
+        let is_code = |tag: &&str| tag.len() == 3 && tag.bytes().all(|b| b.is_ascii_lowercase());
+        let code = language.filter(is_code).unwrap_or("und").to_owned();
+        Mdhd { timescale: timescale.hertz(), language: code, ..Mdhd::default() }.encode(out)?;
+        if let Some(language) = language {
+            write_full_box(out, b"elng", 0, 0, |out| {
+                out.extend(language.bytes().filter(|byte| *byte != 0));
+                out.push(0);
+            });
+        }
+        Hdlr { handler: FourCC::from(*b"text"), name: "Text".to_owned() }.encode(out)?;
+        nested(out, b"minf", |out| {
+            write_full_box(out, b"nmhd", 0, 0, |_| {});
+            Dinf { dref: Dref { entries: vec![DrefEntry::Url(Url::default())] } }.encode(out)?;
+            nested(out, b"stbl", |out| {
+                write_full_box(out, b"stsd", 0, 0, |out| {
+                    write_u32(out, 1);
+                    write_box(out, b"wvtt", |out| {
+                        out.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 1]); // data_reference_index 1
+                        write_box(out, b"vttC", |out| out.extend_from_slice(configuration));
+                    });
+                });
+                Stts::default().encode(out)?;
+                Stsc::default().encode(out)?;
+                Stsz::default().encode(out)?;
+                Stco::default().encode(out)?;
+                Ok(())
+            })
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_library_reads_the_track_and_its_configuration() {
+        use mp4_atom::{Atom, Decode, Ftyp, Header, Mdhd, ReadFrom};
+
+        let bytes = init_segment(b"WEBVTT", Some("de-CH"), Timescale::MPEG).unwrap();
+        let mut rest = &bytes[..];
+        assert!(Ftyp::decode(&mut rest).unwrap().compatible_brands.contains(&b"cwvt".into()));
+        assert_eq!(Header::read_from(&mut rest).unwrap().kind, b"moov".into());
+        let at = |name: &[u8]| bytes.windows(name.len()).position(|part| part == name).unwrap();
+        let mut mdhd = &bytes[at(Mdhd::KIND.as_ref()) - 4..];
+        assert_eq!(Mdhd::decode(&mut mdhd).unwrap().language, "und");
+        assert_eq!(&bytes[at(b"elng") + 8..][..6], b"de-CH\0");
+        assert_eq!(&bytes[at(b"vttC") - 4..][..14], b"\0\0\0\x0EvttCWEBVTT");
+        assert!(
+            at(b"mdhd") < at(b"elng") && at(b"elng") < at(b"hdlr") && at(b"hdlr") < at(b"nmhd")
+        );
+    }
+}
