@@ -93,6 +93,7 @@ pub fn configuration(package_type: PackageType) -> Configuration {
         trick_play: TrickPlay::default(),
         filter: None,
         audio_layout: Default::default(),
+        dash_subtitles: Default::default(),
     }
 }
 
