@@ -18,7 +18,7 @@ pub fn file<'a>(
     out
 }
 
-/// How large [`file`] is.
+/// How large [`file()`] is.
 pub fn file_bytes<'a>(
     header: &TextHeader,
     map: Option<TimestampMap>,
