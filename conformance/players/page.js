@@ -183,12 +183,14 @@ const adapters = {
     return {
       sizes: () => player.getVariantTracks().map((t) => t.height),
       lowest: () => {
-        // With the sound that is played.
-        const now = player.getVariantTracks().find((t) => t.active);
-        const tracks = player.getVariantTracks().filter((t) => t.audioId === now.audioId).sort((a, b) => a.height - b.height);
+        // With the sound that is played, where the smallest has it.
+        const { audioId } = player.getVariantTracks().find((t) => t.active);
+        const tracks = player.getVariantTracks().sort((a, b) => a.height - b.height || (b.audioId === audioId) - (a.audioId === audioId));
         if (!tracks[0].active) player.selectVariantTrack(tracks[0], true);
       },
       texts: () => player.getTextTracks().map((t) => t.label),
+      // Shaka does not fetch text on while it is paused and sought in again and again.
+      hasText: () => text || player.getBufferedInfo().text.length > 0,
       choose: (name) => {
         player.selectTextTrack(player.getTextTracks().find((t) => t.label === name));
         player.setTextVisibility?.(true);
@@ -346,7 +348,10 @@ async function still(target) {
 async function chooseText(name) {
   await until(() => adapter.texts().includes(name), 10);
   const names = adapter.texts();
-  if (names.includes(name)) adapter.choose(name);
+  if (names.includes(name)) {
+    adapter.choose(name);
+    await until(() => adapter.hasText?.() ?? true, 5);
+  }
   return names;
 }
 
