@@ -279,6 +279,7 @@ def narrow(out):
     out.renditions = [next(r for r in out.renditions if r.kind == kind) for kind in dict.fromkeys(r.kind for r in out.renditions)]
     for part in [p for r in out.renditions for p in r.parts]:
         del part.segments[2:]
+    out.tricks.clear()
 
 
 def only_first(out):

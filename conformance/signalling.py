@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
 import presentation
+from manifests import told_apart
 from report import Report
 from walkers import bmff, cenc, payloads
 
@@ -213,8 +214,11 @@ def judge_switching(judge, period, where):
     """Sets of one kind with keys of their own say that players may switch among them (DASH-IF, Guidelines)."""
     for kind in {g.content_type for g in period.sets}:
         groups = [g for g in period.sets if g.content_type == kind and g.key_id]
-        for group in groups if len(groups) > 1 else []:
-            others = {g.attributes.get("id") for g in groups if g is not group}
+        for group in groups:
+            # Other codecs and languages are chosen, not switched to.
+            others = {g.attributes.get("id") for g in groups if g.key_id != group.key_id and (kind == "video" or told_apart(g) == told_apart(group))}
+            if not others:
+                continue
             stated = [e.get("value", "") for e in group.element.findall(MPD + "SupplementalProperty") if e.get("schemeIdUri") == SWITCHING]
             judge.check("MPD: sets with other keys may be switched to", len(stated) == 1 and set(stated[0].split(",")) == others and None not in others,
                         lambda: f"{where} {kind}: {stated}, the others are {others}")
@@ -226,6 +230,9 @@ def judge_mpd(judge, out, asked):
         judge_switching(judge, period, f"period {number}")
         for group in period.sets:
             where = f"period {number} {group.content_type}"
+            if group.content_type == "text":
+                judge.check("MPD: text is clear", group.element.find(MPD + "ContentProtection") is None, where)
+                continue
             pairs = [by_representation[id(r)] for r in group.representations if id(r) in by_representation]
             if asked.key_of(pairs[0][0]) is False:
                 judge.check("MPD: clear sets have no ContentProtection", group.element.find(MPD + "ContentProtection") is None, where)

@@ -15,7 +15,11 @@ use crate::time::{Ticks, Timescale};
 pub(super) fn carried(presentation: &Presentation, rendition: RenditionId) -> &[TimedMetadata] {
     let stream = presentation.streams.get(rendition.stream).filter(|stream| {
         let is_sound_alone = stream.role.is_variant && !stream.has(Medium::Video);
-        rendition.kind != RenditionKind::Audio || is_sound_alone
+        match rendition.kind {
+            RenditionKind::Audio => is_sound_alone,
+            RenditionKind::Video | RenditionKind::Muxed => true,
+            RenditionKind::Trick | RenditionKind::Text => false,
+        }
     });
     stream.map_or(&[], |stream| &stream.metadata)
 }
