@@ -100,8 +100,9 @@ pub(super) fn stills(track: &Track) -> Vec<Still> {
     let mut last = None;
     for (index, group) in track.groups.iter().enumerate() {
         let Some(picture) = group.still else { continue };
-        // Where timestamps overlap with the group before, the group was moved behind it.
-        let lead = group.lead.max(0);
+        // Where timestamps overlap with the group before, it is shown before its group begins; but
+        // nothing is before the track.
+        let lead = if index == 0 { group.lead.max(0) } else { group.lead };
         let shown = group.time.plus(Ticks(lead));
         // Whatever timestamps say, each is shown behind the one before.
         if last.is_some_and(|last| shown <= last) || shown >= track.end {
