@@ -110,8 +110,8 @@ def judge_fragments(judge, group, representation, shown, where):
     judge.check("init: nmhd", mdia.get("minf/nmhd") is not None, where)
     judge.equal("init: elng", mdia.need("elng").data[4:].rstrip(b"\0").decode(), group.attributes["lang"], where)
     entry = root.need("moov/trak/mdia/minf/stbl/stsd").children[0]
-    (kind, configuration), = list(webvtt.boxes(entry.data[8:]))
-    judge.check("init: vttC", kind == "vttC" and configuration.startswith(b"WEBVTT"), where)
+    described = dict(webvtt.boxes(entry.data[8:]))
+    judge.check("init: vttC", list(described) == ["vttC", "vlab"] and described["vttC"].startswith(b"WEBVTT"), where)
     for segment in representation.segments:
         data = presentation.fetch(segment.url)
         fragments = bmff.read_segment(data, init)
@@ -122,7 +122,6 @@ def judge_fragments(judge, group, representation, shown, where):
         for sample in samples:
             for number, name, settings, payload in webvtt.read_sample(sample.data):
                 shown[number, name, settings, payload].append((sample.dts, sample.dts + sample.duration))
-    return configuration
 
 
 def judge_dash(judge, out, expected):

@@ -73,9 +73,20 @@ pub struct MpdSegments {
     pub media: Vec<(String, i64, i64, i64)>,
 }
 
+/// What is played at its usual speed.
 pub fn mpd_segments(base: &str, mpd: &str) -> MpdSegments {
+    mpd_segments_where(base, mpd, |set| !set.contains("/trickmode"))
+}
+
+/// What is wound through.
+pub fn mpd_trick_segments(base: &str, mpd: &str) -> MpdSegments {
+    mpd_segments_where(base, mpd, |set| set.contains("/trickmode"))
+}
+
+fn mpd_segments_where(base: &str, mpd: &str, is_wanted: impl Fn(&str) -> bool) -> MpdSegments {
     let mut found = MpdSegments { inits: Vec::new(), media: Vec::new() };
-    for set in mpd.split("<AdaptationSet").skip(1) {
+    let sets = mpd.split("<AdaptationSet").skip(1);
+    for set in sets.filter(|set| is_wanted(set)) {
         let set = set.split("</AdaptationSet>").next().unwrap();
         let ids: Vec<&str> = set
             .split("<Representation")
@@ -153,11 +164,25 @@ pub fn fragment_times(segment: &[u8]) -> (i64, i64) {
     (base, total)
 }
 
-/// All media playlists of a master playlist: path and text.
+/// All media playlists of a master playlist that are played at their usual speed: path and text.
 pub fn media_playlists(origin: &Origin, master_path: &str) -> Vec<(String, String)> {
+    playlists_where(origin, master_path, |line| !line.contains("I-FRAME-STREAM-INF"))
+}
+
+/// Those of I-frames.
+pub fn trick_playlists(origin: &Origin, master_path: &str) -> Vec<(String, String)> {
+    playlists_where(origin, master_path, |line| line.contains("I-FRAME-STREAM-INF"))
+}
+
+fn playlists_where(
+    origin: &Origin,
+    master_path: &str,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Vec<(String, String)> {
     let master = origin.get(master_path);
     assert_eq!(master.status, 200, "{}", master.text());
-    let mut uris = playlist_uris(master.text());
+    let lines = master.text().lines().filter(|line| is_wanted(line));
+    let mut uris = playlist_uris(&lines.collect::<Vec<_>>().join("\n"));
     uris.sort();
     uris.dedup();
     uris.into_iter()

@@ -6,8 +6,8 @@ use std::net::TcpStream;
 use serde_json::json;
 
 use crate::media::{
-    attribute, fragment_times, media_playlists, mpd_segments, playlist_segments, playlist_uris,
-    resolve,
+    attribute, fragment_times, media_playlists, mpd_segments, mpd_trick_segments,
+    playlist_segments, playlist_uris, resolve, trick_playlists,
 };
 use crate::origin::Origin;
 
@@ -89,9 +89,15 @@ fn every_uri_answers_with_its_declared_type_and_the_same_bytes_on_two_nodes() {
         let found = mpd_segments(&mpd_path, mpd.text());
         paths.extend(found.inits);
         paths.extend(found.media.into_iter().map(|(url, ..)| url));
+        let found = mpd_trick_segments(&mpd_path, mpd.text());
+        assert!(!found.media.is_empty(), "{name} cannot be wound through");
+        paths.extend(found.inits);
+        paths.extend(found.media.into_iter().map(|(url, ..)| url));
         for configuration in ["hls", "cmaf"] {
             let master = format!("/vod/v1/{name}/{configuration}/index.m3u8");
-            for (path, text) in media_playlists(&first, &master) {
+            let mut playlists = media_playlists(&first, &master);
+            playlists.extend(trick_playlists(&first, &master));
+            for (path, text) in playlists {
                 paths.extend(playlist_uris(&text).iter().map(|uri| resolve(&path, uri)));
                 paths.push(path);
             }

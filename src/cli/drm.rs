@@ -19,6 +19,7 @@ use crate::drmcheck::{
     self, Announced, Entry, Evidence, Segment, Track, document, is_encrypted, mpd, table,
 };
 use crate::error::{Error, Kind, Result};
+use crate::model::manifest::RenditionKind;
 use crate::model::policy::{Configuration, PackageType};
 use crate::package;
 use crate::plan::{Packaging, SegmentPlan, Target};
@@ -223,7 +224,9 @@ impl Visitor<'_> {
     }
 
     fn is_in_clear_lead(&self, url: &Url) -> bool {
-        self.clear_plan(url).is_some_and(|plan| plan.number <= self.clear_lead)
+        // Trick play has none.
+        let may_lead = |plan: &SegmentPlan| plan.rendition.kind != RenditionKind::Trick;
+        self.clear_plan(url).is_some_and(|plan| may_lead(&plan) && plan.number <= self.clear_lead)
     }
 
     async fn clear(&self, url: &Url) -> Result<Option<Vec<u8>>> {

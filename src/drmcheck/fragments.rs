@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use sha2::{Digest, Sha256};
+
 use super::boxes::{Form, Fragment, Init, SampleEntry, TrackEncryption, read_fragments, read_init};
 use super::decrypt::Decryptor;
 use super::evidence::{Segment, Track};
@@ -13,7 +15,7 @@ use crate::model::presentation::Medium;
 use crate::model::protection::{KeyId, KeySet, ProtectionScheme, RuleKey};
 
 /// Under which key which IV was seen, and where.
-pub(super) type UsedIvs = HashMap<(KeyId, Vec<u8>), String>;
+pub(super) type UsedIvs = HashMap<(KeyId, Vec<u8>), (String, [u8; 32])>;
 
 /// The key of a track of this form.
 pub(super) fn key_for(keys: &KeySet, form: Form) -> Option<&RuleKey> {
@@ -196,7 +198,8 @@ fn judge_segment(
         judge_presence(&place, segment, entry, findings);
         if let Some(protection) = &entry.protection {
             judge_auxiliary(&place, fragment, &protection.defaults, findings);
-            note_ivs(&place, fragment, protection.defaults.key_id, ivs, findings);
+            let key = protection.defaults.key_id;
+            note_ivs(&place, &segment.bytes, fragment, key, ivs, findings);
             value = format!("decrypted with {}", protection.defaults.key_id);
         }
         match decrypt(&segment.bytes, fragment, entry, keys, &mut seen) {
@@ -290,21 +293,29 @@ fn judge_auxiliary(
     findings.judge(place, what, value, reason);
 }
 
-/// Under one key no IV of a sample comes twice.
+/// Under one key no IV comes with two samples. The same sample may come twice, as for trick play.
 fn note_ivs(
     place: &str,
+    file: &[u8],
     fragment: &Fragment,
     key: KeyId,
     ivs: &mut UsedIvs,
     findings: &mut Findings,
 ) {
-    let samples = fragment.auxiliary.iter().flat_map(|auxiliary| &auxiliary.samples);
-    let own: Vec<_> = samples.map(|sample| &sample.iv).filter(|iv| !iv.is_empty()).collect();
-    let (Some(first), Some(last)) = (own.first(), own.last()) else { return };
+    let auxiliary = fragment.auxiliary.iter().flat_map(|auxiliary| &auxiliary.samples);
+    let pairs = auxiliary.zip(&fragment.samples).filter(|(sample, _)| !sample.iv.is_empty());
+    let own: Vec<_> = pairs
+        .map(|(sample, &(at, size))| {
+            let bytes = file.get(at..at.saturating_add(size)).unwrap_or_default();
+            (&sample.iv, <[u8; 32]>::from(Sha256::digest(bytes)))
+        })
+        .collect();
+    let (Some((first, _)), Some((last, _))) = (own.first(), own.last()) else { return };
     let value = format!("{}…{}", hex::encode(first), hex::encode(last));
     let mut reason = None;
-    for iv in &own {
-        if let Some(other) = ivs.insert((key, iv.to_vec()), place.to_owned()) {
+    for (iv, sample) in &own {
+        let used = ivs.insert((key, iv.to_vec()), (place.to_owned(), *sample));
+        if let Some((other, _)) = used.filter(|(_, other)| other != sample) {
             reason =
                 Some(format!("{} is used twice under {key}, also in {other}", hex::encode(iv)));
         }

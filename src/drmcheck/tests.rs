@@ -262,11 +262,15 @@ fn plausible_pictures_that_are_others_are_found() {
 }
 
 #[test]
-fn an_iv_that_comes_twice_is_found() {
+fn an_iv_that_two_samples_have_is_found() {
     let dash = Dash::agreeing();
+    let mut other = dash.segment.clone();
+    *other.last_mut().unwrap() ^= 1;
     let mut ivs = fragments::UsedIvs::default();
     let mut findings = Findings::default();
-    for name in ["v0 #0", "v0 #1"] {
+    // The same sample may come again, as for trick play.
+    let segments = [("v0 #0", &dash.segment), ("v0 #2", &dash.segment), ("v0 #1", &other)];
+    for (name, segment) in segments {
         let track = Track {
             name: "v0".to_owned(),
             announced: Announced::Set(0),
@@ -278,7 +282,7 @@ fn an_iv_that_comes_twice_is_found() {
                 keys: Vec::new(),
                 is_listed: false,
                 in_clear_lead: false,
-                bytes: dash.segment.clone(),
+                bytes: segment.clone(),
                 clear: None,
             }],
         };

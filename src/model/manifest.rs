@@ -47,13 +47,14 @@ impl Manifest {
         sets.iter().flat_map(|set| &set.renditions).find(|rendition| rendition.id == id)
     }
 
-    /// Everything that is shown, heard or read, each once: what is shown first.
+    /// Everything that is shown, heard, read or wound through, each once: what is shown first.
     pub fn renditions(&self) -> Vec<RenditionId> {
         let mains = self.offers.iter().map(|offer| offer.main);
         let members = self.audio_groups.iter().flat_map(|group| &group.members);
         let sounds = members.filter_map(|member| member.rendition);
         let mut all: Vec<RenditionId> = Vec::new();
-        for id in mains.chain(sounds).chain(self.texts.iter().copied()) {
+        let tricks = self.trick_offers.iter().map(|offer| offer.main);
+        for id in mains.chain(sounds).chain(self.texts.iter().copied()).chain(tricks) {
             if !all.contains(&id) {
                 all.push(id);
             }

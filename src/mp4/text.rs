@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ftyp moov ─ mvhd, trak ─ tkhd, mdia ─ mdhd, elng, hdlr "text", minf ─ nmhd, dinf, stbl, mvex
-//!             stsd ─ wvtt ─ vttC
+//!             stsd ─ wvtt ─ vttC, vlab
 //! ```
 //!
 //! Fragments are written by [`super::fragment`], samples by `codec::webvtt`.
@@ -17,9 +17,10 @@ use super::{TRACK_ID, write_box, write_full_box, write_u32};
 use crate::time::Timescale;
 
 /// The initialization segment of a text track. `configuration` is what stands before the cues,
-/// `language` a tag of BCP 47.
+/// `label` what the text is called, `language` a tag of BCP 47.
 pub fn init_segment(
     configuration: &[u8],
+    label: &str,
     language: Option<&str>,
     timescale: Timescale,
 ) -> Result<Vec<u8>, InitError> {
@@ -38,7 +39,7 @@ pub fn init_segment(
             next_track_id: TRACK_ID + 1,
         }
         .encode(out)?;
-        nested(out, b"trak", |out| write_track(out, configuration, language, timescale))?;
+        nested(out, b"trak", |out| write_track(out, configuration, label, language, timescale))?;
         nested(out, b"mvex", |out| {
             Trex { track_id: TRACK_ID, default_sample_description_index: 1, ..Trex::default() }
                 .encode(out)
@@ -51,6 +52,7 @@ pub fn init_segment(
 fn write_track(
     out: &mut Vec<u8>,
     configuration: &[u8],
+    label: &str,
     language: Option<&str>,
     timescale: Timescale,
 ) -> Result<(), InitError> {
@@ -76,6 +78,8 @@ fn write_track(
                     write_box(out, b"wvtt", |out| {
                         out.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 1]); // data_reference_index 1
                         write_box(out, b"vttC", |out| out.extend_from_slice(configuration));
+                        // Shaka Packager reads no track without it.
+                        write_box(out, b"vlab", |out| out.extend_from_slice(label.as_bytes()));
                     });
                 });
                 Stts::default().encode(out)?;
@@ -96,7 +100,7 @@ mod tests {
     fn another_library_reads_the_track_and_its_configuration() {
         use mp4_atom::{Atom, Decode, Ftyp, Header, Mdhd, ReadFrom};
 
-        let bytes = init_segment(b"WEBVTT", Some("de-CH"), Timescale::MPEG).unwrap();
+        let bytes = init_segment(b"WEBVTT", "Text", Some("de-CH"), Timescale::MPEG).unwrap();
         let mut rest = &bytes[..];
         assert!(Ftyp::decode(&mut rest).unwrap().compatible_brands.contains(&b"cwvt".into()));
         assert_eq!(Header::read_from(&mut rest).unwrap().kind, b"moov".into());

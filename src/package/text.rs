@@ -14,7 +14,8 @@ use crate::time::{Ticks, Timescale};
 pub fn text_init(text: &TextStream, key: &str) -> Result<Rendered> {
     let configuration = webvtt::write_configuration(&text.header);
     let language = text.description.language.as_deref();
-    let bytes = mp4::text::init_segment(&configuration, language, Timescale::MPEG);
+    let label = &text.description.name;
+    let bytes = mp4::text::init_segment(&configuration, label, language, Timescale::MPEG);
     let cannot =
         |error| Error::internal("the initialization segment cannot be written").caused_by(error);
     let bytes = bytes.map_err(cannot)?.into();

@@ -2,12 +2,12 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::super::Target;
 use super::*;
 use crate::model::codec::{AvcConfig, CodecConfig, PictureFormat, StreamSyntax};
 use crate::model::policy::{Configuration, Name, OnSourceError, SegmentDuration, StreamSelection};
 use crate::model::presentation::{Group, Period, Stream, StreamPeriod, StreamRole, Track};
 use crate::model::text::TextHeader;
+use crate::plan::Target;
 
 const SECOND: i64 = 90_000;
 
