@@ -8,6 +8,7 @@
 //! XML is quick-xml's work. Decides nothing.
 
 mod captions;
+mod common;
 mod protection;
 mod purpose;
 mod template;
@@ -17,16 +18,15 @@ use std::io;
 
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, Event};
-use quick_xml::writer::ElementWriter;
 
+use self::common::{Common, with_largest_picture};
 use self::protection::{NAMESPACES, is_protected, write_protection};
 use self::purpose::write_purpose;
 use self::template::{Addressing, same_timeline, write_template};
 use self::text::write_text_set;
 use crate::model::codec::{CodecConfig, Eac3Config, VideoRange};
 use crate::model::manifest::{
-    AdaptationSet, Healing, Manifest, ManifestPeriod, ManifestRendition, ManifestSegment,
-    RenditionKind, SILENCE_DIRECTORY,
+    AdaptationSet, Manifest, ManifestPeriod, ManifestRendition, RenditionKind,
 };
 use crate::model::mpd::MpdProfile;
 use crate::model::timed_metadata::{ID3_SCHEME, ID3_VALUE};
@@ -137,7 +137,11 @@ fn write_set(
         let language = description.and_then(|words| words.language.as_deref());
         element = element.with_attribute(("lang", language.unwrap_or("und")));
     } else {
-        element = with_largest_size(element, set);
+        element = with_largest_picture(element, set);
+    }
+    let common = Common::of(set);
+    for (name, value) in common.of_set() {
+        element = element.with_attribute((*name, value.as_str()));
     }
     // One template serves the set where all renditions have the same segments.
     let shared = set
@@ -181,39 +185,26 @@ fn write_set(
         }
         for rendition in &set.renditions {
             let addressing = shared.is_none().then_some(addressing);
-            write_representation(writer, rendition, addressing)?;
+            write_representation(writer, rendition, &common, addressing)?;
         }
         Ok(())
     })?;
     Ok(())
 }
 
-fn with_largest_size<'a>(
-    mut element: ElementWriter<'a, Vec<u8>>,
-    set: &AdaptationSet,
-) -> ElementWriter<'a, Vec<u8>> {
-    let pictures =
-        set.renditions.iter().filter_map(|rendition| rendition.codecs.first()?.picture());
-    let sizes = pictures.map(|picture| (picture.width, picture.height));
-    if let Some((width, height)) = sizes.reduce(|a, b| (a.0.max(b.0), a.1.max(b.1))) {
-        element = element
-            .with_attribute(("maxWidth", width.to_string().as_str()))
-            .with_attribute(("maxHeight", height.to_string().as_str()));
-    }
-    element
-}
-
 fn write_representation(
     writer: &mut Writer<Vec<u8>>,
     rendition: &ManifestRendition,
+    common: &Common,
     template: Option<Addressing>,
 ) -> io::Result<()> {
-    let codecs: Vec<String> = rendition.codecs.iter().map(CodecConfig::rfc6381).collect();
     let mut element = writer
         .create_element("Representation")
         .with_attribute(("id", rendition.id.to_string().as_str()))
-        .with_attribute(("codecs", codecs.join(",").as_str()))
         .with_attribute(("bandwidth", rendition.peak_bandwidth.to_string().as_str()));
+    for (name, value) in common.of_rendition(rendition) {
+        element = element.with_attribute((name, value.as_str()));
+    }
     if let Some(rate) = rendition.max_playout_rate {
         // Every picture stands alone.
         element = element
@@ -222,26 +213,6 @@ fn write_representation(
     }
     let lead = rendition.codecs.first();
     let properties = properties(lead);
-    if let Some(picture) = lead.and_then(CodecConfig::picture) {
-        let (h, v) = picture.sample_aspect_ratio;
-        element = element
-            .with_attribute(("width", picture.width.to_string().as_str()))
-            .with_attribute(("height", picture.height.to_string().as_str()))
-            .with_attribute(("sar", format!("{h}:{v}").as_str()));
-        if picture.interlaced {
-            element = element.with_attribute(("scanType", "interlaced"));
-        }
-        if let Some((frames, seconds)) = rendition.frame_rate {
-            let rate =
-                if seconds == 1 { frames.to_string() } else { format!("{frames}/{seconds}") };
-            element = element.with_attribute(("frameRate", rate.as_str()));
-        }
-    }
-    let sound = lead.and_then(CodecConfig::sound);
-    if let Some(sound) = sound {
-        let rate = sound.sampling_frequency.to_string();
-        element = element.with_attribute(("audioSamplingRate", rate.as_str()));
-    }
     let channels = lead.and_then(channel_description);
     if channels.is_none() && properties.is_empty() && template.is_none() {
         element.write_empty()?;

@@ -202,6 +202,8 @@ mod tests {
             },
         });
         ManifestRendition {
+            segments_before: 0,
+            constant_duration: None,
             description: None,
             access_type: 1,
             id: RenditionId { kind, stream },
