@@ -90,8 +90,12 @@ def fill(template, **values):
     return re.sub(r"\$(RepresentationID|Number|Time|Bandwidth)(%0\d+d)?\$", one, template).replace("$$", "$")
 
 
-def _timeline(template, faults, where):
+def _timeline(template, faults, where, length):
+    """(time, duration) of each segment; of those with one duration for all, as that says, over the Period's length in seconds."""
     timeline = template.find(NS + "SegmentTimeline")
+    if timeline is None and template.get("duration"):
+        duration, scale = int(template.get("duration")), int(template.get("timescale", 1))
+        return [(int(template.get("presentationTimeOffset", 0)) + n * duration, duration) for n in range(-int(-length * scale // duration))]
     if timeline is None:
         faults.append(f"{where}: no SegmentTimeline")
         return []
@@ -137,7 +141,7 @@ def read(text, url):
                     t = level.find(NS + "SegmentTemplate")
                     if t is not None:
                         template |= t.attrib
-                        timeline = _timeline(t, out.faults, where) or timeline
+                        timeline = _timeline(t, out.faults, where, period.duration or out.duration) or timeline
                 attributes = {k: v for k, v in a.attrib.items() if k not in ("id",)} | dict(r.attrib)
                 values = {"RepresentationID": r.get("id"), "Bandwidth": int(r.get("bandwidth", 0))}
                 first = int(template.get("startNumber", 1))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::model::ingest::{LeftOut, PackageReport};
 use crate::model::manifest::{Manifest, ManifestRendition};
+use crate::model::mpd::MpdOptions;
 use crate::model::policy::{
     AudioLayout, Configuration, DashSubtitles, Name, OnSourceError, PackageType, SegmentDuration,
     StreamSelection, TrickPlay,
@@ -58,6 +59,7 @@ fn packaging(presentation: &Arc<Presentation>, package_type: PackageType) -> Res
         filter: None,
         audio_layout: AudioLayout::default(),
         dash_subtitles: DashSubtitles::default(),
+        mpd: MpdOptions::default(),
     };
     Packaging::new(presentation.clone(), "", &configuration, None)
 }

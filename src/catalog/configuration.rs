@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 
 use crate::error::{Error, Result};
 use crate::model::encryption::Encryption;
+use crate::model::mpd::MpdOptions;
 use crate::model::policy::{
     AudioLayout, Configuration, DashSubtitles, Name, OnSourceError, PackageType, SegmentDuration,
     StreamOrder, StreamSelection, TrickPlay,
@@ -60,6 +61,7 @@ pub fn settings_to_text(configuration: &Configuration) -> Result<String> {
             .then_some(configuration.audio_layout),
         dash_subtitles: (configuration.dash_subtitles != DashSubtitles::default())
             .then_some(configuration.dash_subtitles),
+        mpd: (configuration.mpd != MpdOptions::default()).then_some(configuration.mpd),
     };
     serde_json::to_string(&stored)
         .map_err(|error| Error::internal("settings could not be written").caused_by(error))
@@ -90,6 +92,7 @@ pub fn settings_from_text(name: Name, text: &str) -> Result<Configuration> {
         trick_play: stored.trick_play.unwrap_or_default(),
         audio_layout: stored.audio_layout.unwrap_or_default(),
         dash_subtitles: stored.dash_subtitles.unwrap_or_default(),
+        mpd: stored.mpd.unwrap_or_default(),
     })
 }
 
@@ -118,6 +121,8 @@ struct StoredSettings {
     audio_layout: Option<AudioLayout>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     dash_subtitles: Option<DashSubtitles>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mpd: Option<MpdOptions>,
 }
 
 #[cfg(test)]
@@ -141,6 +146,7 @@ mod tests {
             trick_play: TrickPlay::Streams(vec![0, 2]),
             audio_layout: AudioLayout::Separate,
             dash_subtitles: DashSubtitles::Sidecar,
+            mpd: MpdOptions { min_buffer_seconds: Some(3), ..MpdOptions::default() },
         }
     }
 

@@ -14,6 +14,7 @@ use crate::catalog::{AssetStatus, Catalog, NewAsset, NewConfiguration, NewGroup}
 use crate::config::{Config, Overrides};
 use crate::error::{Error, Kind, Result};
 use crate::keys::Vault;
+use crate::model::mpd::MpdOptions;
 use crate::model::policy::{
     AudioLayout, Configuration, ContentId, DashSubtitles, Name, OnSourceError, PackageType,
     SegmentDuration, StreamSelection, TrickPlay,
@@ -116,6 +117,7 @@ pub(super) fn configuration(text: &str, package_type: PackageType) -> Result<Con
         filter: None,
         audio_layout: AudioLayout::default(),
         dash_subtitles: DashSubtitles::default(),
+        mpd: MpdOptions::default(),
     })
 }
 

@@ -17,7 +17,7 @@ use crate::app::Parts;
 use crate::catalog::AssetView;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::model::manifest::RenditionKind;
+use crate::model::manifest::{NUMBER_PREFIX, RenditionKind};
 use crate::model::policy::PackageType;
 use crate::package;
 use crate::plan::{INIT_NAME, Packaging, Target};
@@ -87,6 +87,13 @@ async fn export_target(
             let (track, protection) = packaging.init(rendition, period).ok_or_else(missing)?;
             let file = format!("{segments}/{rendition}/{period}/{INIT_NAME}");
             (file.clone(), package::init(track, protection, &file)?.bytes)
+        }
+        Target::Numbered { rendition, period, number } => {
+            let time = packaging.numbered(rendition, period, number).ok_or_else(missing)?;
+            let plan = packaging.segment(rendition, period, time).ok_or_else(missing)?;
+            let file = format!("{segments}/{rendition}/{period}/{NUMBER_PREFIX}{number}.m4s");
+            let source = playback.source_reader(view)?;
+            (file, package::segment(&source, &plan).await?.bytes)
         }
         Target::Segment { rendition, period, time } => {
             let plan = packaging.segment(rendition, period, time).ok_or_else(missing)?;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::JsonBody;
+use super::dash::{DashBody, SetDash};
 use super::encryption::{self, EncryptionBody};
 use super::groups::GROUP;
 use super::path::Segments;
@@ -63,6 +64,9 @@ pub(super) struct ConfigurationBody {
     /// How DASH players get subtitles; null for other package types.
     #[schema(required = true, value_type = Option<DashSubtitlesSchema>)]
     dash_subtitles: Option<DashSubtitles>,
+    /// The form of MPDs; null for other package types.
+    #[schema(required = true)]
+    dash: Option<DashBody>,
     /// When it was created.
     #[schema(format = DateTime)]
     created_at: String,
@@ -85,6 +89,7 @@ impl From<ConfigurationRecord> for ConfigurationBody {
             trick_play,
             audio_layout,
             dash_subtitles,
+            mpd,
         } = record.configuration;
         Self {
             name: name.to_string(),
@@ -107,6 +112,7 @@ impl From<ConfigurationRecord> for ConfigurationBody {
                 Container::Cmaf => AudioLayout::Separate,
             },
             dash_subtitles: (package_type == PackageType::Dash).then_some(dash_subtitles),
+            dash: (package_type == PackageType::Dash).then(|| DashBody::from(mpd)),
             created_at: timestamp::to_text(record.created_at),
             updated_at: timestamp::to_text(record.updated_at),
         }
@@ -171,6 +177,8 @@ pub(super) struct SetConfiguration {
     /// How DASH players get subtitles. If absent, `WVTT`; for DASH alone.
     #[schema(value_type = Option<DashSubtitlesSchema>)]
     dash_subtitles: Option<String>,
+    /// The form of MPDs; only where `packageType` is DASH.
+    dash: Option<SetDash>,
 }
 
 /// Which streams of the source to offer. Bounds are inclusive and are compared with the
@@ -317,6 +325,7 @@ impl SetConfiguration {
                     Container::Cmaf => AudioLayout::default(),
                 },
                 dash_subtitles,
+                mpd: SetDash::checked(self.dash, package_type)?,
             },
             description: check::description("description", self.description.unwrap_or_default())?,
         })

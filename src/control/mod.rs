@@ -17,6 +17,7 @@ mod auth;
 mod body;
 mod check;
 mod configurations;
+mod dash;
 mod dry_run;
 mod encryption;
 mod endpoints;

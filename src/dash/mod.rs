@@ -8,28 +8,32 @@
 //! XML is quick-xml's work. Decides nothing.
 
 mod captions;
+mod common;
 mod protection;
 mod purpose;
+mod template;
 mod text;
 
 use std::io;
 
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, Event};
-use quick_xml::writer::ElementWriter;
 
+use self::common::{Common, with_largest_picture};
 use self::protection::{NAMESPACES, is_protected, write_protection};
 use self::purpose::write_purpose;
+use self::template::{Addressing, same_timeline, write_template};
 use self::text::write_text_set;
-use crate::model::caption::OfferedCaptions;
 use crate::model::codec::{CodecConfig, Eac3Config, VideoRange};
 use crate::model::manifest::{
-    AdaptationSet, Healing, Manifest, ManifestPeriod, ManifestRendition, ManifestSegment,
-    RenditionKind, SILENCE_DIRECTORY,
+    AdaptationSet, Manifest, ManifestPeriod, ManifestRendition, RenditionKind,
 };
+use crate::model::mpd::MpdProfile;
 use crate::model::timed_metadata::{ID3_SCHEME, ID3_VALUE};
 use crate::time::{Ticks, Timescale};
 
+/// ETSI TS 103 285 4.1.
+const DVB_PROFILE: &str = "urn:dvb:dash:profile:dvb-dash:2014";
 const NAMESPACE: &str = "urn:mpeg:dash:schema:mpd:2011";
 const PROFILES: &str = "urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019";
 /// ETSI TS 102 366 V1.4.1 I.1.2.1.
@@ -50,14 +54,14 @@ pub fn mpd(manifest: &Manifest) -> io::Result<String> {
         element = element.with_attributes(NAMESPACES);
     }
     element
-        .with_attribute(("profiles", PROFILES))
+        .with_attribute(("profiles", profiles(manifest.mpd.profile).as_str()))
         .with_attribute(("type", "static"))
         .with_attribute(("mediaPresentationDuration", duration.as_str()))
         .with_attribute(("maxSegmentDuration", iso_duration(manifest.longest_segment).as_str()))
-        .with_attribute(("minBufferTime", iso_duration(manifest.longest_segment).as_str()))
+        .with_attribute(("minBufferTime", iso_duration(min_buffer_time(manifest)).as_str()))
         .write_inner_content(|writer| {
             for (index, period) in manifest.periods.iter().enumerate() {
-                write_period(writer, index, period, &manifest.captions)?;
+                write_period(writer, index, period, manifest)?;
             }
             Ok(())
         })?;
@@ -66,11 +70,26 @@ pub fn mpd(manifest: &Manifest) -> io::Result<String> {
     String::from_utf8(bytes).map_err(io::Error::other)
 }
 
+/// What the MPD says that it keeps to.
+fn profiles(profile: MpdProfile) -> String {
+    match profile {
+        MpdProfile::Cmaf => PROFILES.to_owned(),
+        MpdProfile::DvbDash => format!("{PROFILES},{DVB_PROFILE}"),
+    }
+}
+
+fn min_buffer_time(manifest: &Manifest) -> Ticks {
+    let stated = manifest.mpd.min_buffer_seconds;
+    stated.map_or(manifest.longest_segment, |seconds| {
+        Ticks(i64::from(seconds) * i64::from(Timescale::MPEG.hertz()))
+    })
+}
+
 fn write_period(
     writer: &mut Writer<Vec<u8>>,
     index: usize,
     period: &ManifestPeriod,
-    captions: &OfferedCaptions,
+    manifest: &Manifest,
 ) -> io::Result<()> {
     writer
         .create_element("Period")
@@ -81,7 +100,7 @@ fn write_period(
             let sets = period.sets.iter().enumerate();
             let is_shown = |set: &AdaptationSet| !set.is_hidden && !set.renditions.is_empty();
             for (set_index, set) in sets.filter(|(_, set)| is_shown(set)) {
-                write_set(writer, index, set_index, set, captions)?;
+                write_set(writer, index, set_index, set, manifest)?;
             }
             Ok(())
         })?;
@@ -93,7 +112,7 @@ fn write_set(
     period: usize,
     index: usize,
     set: &AdaptationSet,
-    captions: &OfferedCaptions,
+    manifest: &Manifest,
 ) -> io::Result<()> {
     let (content_type, mime_type) = match set.kind {
         RenditionKind::Text => return write_text_set(writer, period, index, set),
@@ -118,7 +137,11 @@ fn write_set(
         let language = description.and_then(|words| words.language.as_deref());
         element = element.with_attribute(("lang", language.unwrap_or("und")));
     } else {
-        element = with_largest_size(element, set);
+        element = with_largest_picture(element, set);
+    }
+    let common = Common::of(set);
+    for (name, value) in common.of_set() {
+        element = element.with_attribute((*name, value.as_str()));
     }
     // One template serves the set where all renditions have the same segments.
     let shared = set
@@ -126,6 +149,7 @@ fn write_set(
         .first()
         .filter(|first| set.renditions.iter().all(|other| same_timeline(first, other)));
     let protection = set.renditions.first().and_then(|first| first.protection.as_deref());
+    let addressing = Addressing::of(set, manifest.mpd.addressing);
     element.write_inner_content(|writer| {
         if let Some(protection) = protection {
             write_protection(writer, protection)?;
@@ -151,64 +175,36 @@ fn write_set(
             write_descriptor(writer, "InbandEventStream", ID3_SCHEME, ID3_VALUE)?;
         }
         if set.trick_of.is_none() {
-            for (scheme, value) in captions::of_set(captions, set) {
+            for (scheme, value) in captions::of_set(&manifest.captions, set) {
                 write_descriptor(writer, "Accessibility", scheme, &value)?;
             }
             write_purpose(writer, description)?;
         }
         if let Some(first) = shared {
-            write_template(writer, first)?;
+            write_template(writer, first, addressing)?;
         }
         for rendition in &set.renditions {
-            write_representation(writer, rendition, shared.is_none())?;
+            let addressing = shared.is_none().then_some(addressing);
+            write_representation(writer, rendition, &common, addressing)?;
         }
         Ok(())
     })?;
     Ok(())
 }
 
-fn with_largest_size<'a>(
-    mut element: ElementWriter<'a, Vec<u8>>,
-    set: &AdaptationSet,
-) -> ElementWriter<'a, Vec<u8>> {
-    let pictures =
-        set.renditions.iter().filter_map(|rendition| rendition.codecs.first()?.picture());
-    let sizes = pictures.map(|picture| (picture.width, picture.height));
-    if let Some((width, height)) = sizes.reduce(|a, b| (a.0.max(b.0), a.1.max(b.1))) {
-        element = element
-            .with_attribute(("maxWidth", width.to_string().as_str()))
-            .with_attribute(("maxHeight", height.to_string().as_str()));
-    }
-    element
-}
-
-/// Whether one template describes both; directories differ by the rendition's ID only.
-fn same_timeline(a: &ManifestRendition, b: &ManifestRendition) -> bool {
-    a.timescale == b.timescale
-        && a.presentation_time_offset == b.presentation_time_offset
-        && template_directory(a) == template_directory(b)
-        && a.segments.len() == b.segments.len()
-        && a.segments
-            .iter()
-            .zip(b.segments.iter())
-            .all(|(a, b)| (a.time, a.duration, a.healing) == (b.time, b.duration, b.healing))
-}
-
-fn template_directory(rendition: &ManifestRendition) -> String {
-    rendition.directory.replacen(&format!("/{}/", rendition.id), "/$RepresentationID$/", 1)
-}
-
 fn write_representation(
     writer: &mut Writer<Vec<u8>>,
     rendition: &ManifestRendition,
-    with_template: bool,
+    common: &Common,
+    template: Option<Addressing>,
 ) -> io::Result<()> {
-    let codecs: Vec<String> = rendition.codecs.iter().map(CodecConfig::rfc6381).collect();
     let mut element = writer
         .create_element("Representation")
         .with_attribute(("id", rendition.id.to_string().as_str()))
-        .with_attribute(("codecs", codecs.join(",").as_str()))
         .with_attribute(("bandwidth", rendition.peak_bandwidth.to_string().as_str()));
+    for (name, value) in common.of_rendition(rendition) {
+        element = element.with_attribute((name, value.as_str()));
+    }
     if let Some(rate) = rendition.max_playout_rate {
         // Every picture stands alone.
         element = element
@@ -217,28 +213,8 @@ fn write_representation(
     }
     let lead = rendition.codecs.first();
     let properties = properties(lead);
-    if let Some(picture) = lead.and_then(CodecConfig::picture) {
-        let (h, v) = picture.sample_aspect_ratio;
-        element = element
-            .with_attribute(("width", picture.width.to_string().as_str()))
-            .with_attribute(("height", picture.height.to_string().as_str()))
-            .with_attribute(("sar", format!("{h}:{v}").as_str()));
-        if picture.interlaced {
-            element = element.with_attribute(("scanType", "interlaced"));
-        }
-        if let Some((frames, seconds)) = rendition.frame_rate {
-            let rate =
-                if seconds == 1 { frames.to_string() } else { format!("{frames}/{seconds}") };
-            element = element.with_attribute(("frameRate", rate.as_str()));
-        }
-    }
-    let sound = lead.and_then(CodecConfig::sound);
-    if let Some(sound) = sound {
-        let rate = sound.sampling_frequency.to_string();
-        element = element.with_attribute(("audioSamplingRate", rate.as_str()));
-    }
     let channels = lead.and_then(channel_description);
-    if channels.is_none() && properties.is_empty() && !with_template {
+    if channels.is_none() && properties.is_empty() && template.is_none() {
         element.write_empty()?;
         return Ok(());
     }
@@ -250,8 +226,8 @@ fn write_representation(
         for (element, scheme, value) in &properties {
             write_descriptor(writer, element, scheme, value)?;
         }
-        if with_template {
-            write_template(writer, rendition)?;
+        if let Some(addressing) = template {
+            write_template(writer, rendition, addressing)?;
         }
         Ok(())
     })?;
@@ -315,55 +291,6 @@ fn channel_configuration(channels: u8) -> u8 {
     }
 }
 
-fn write_template(writer: &mut Writer<Vec<u8>>, rendition: &ManifestRendition) -> io::Result<()> {
-    let directory = template_directory(rendition);
-    // A period has silence of a rendition, or its sound; see `plan::divide`.
-    let is_silent = rendition.segments.iter().any(|s| s.healing == Healing::Silence);
-    let folder = if is_silent { format!("/{SILENCE_DIRECTORY}") } else { String::new() };
-    let media = format!("{directory}{folder}/$Time$.{}", rendition.extension);
-    let mut element = writer
-        .create_element("SegmentTemplate")
-        .with_attribute(("timescale", rendition.timescale.hertz().to_string().as_str()))
-        .with_attribute((
-            "presentationTimeOffset",
-            rendition.presentation_time_offset.0.to_string().as_str(),
-        ))
-        .with_attribute(("media", media.as_str()));
-    if let Some(init) = rendition.init {
-        let init = format!("{directory}/{init}");
-        element = element.with_attribute(("initialization", init.as_str()));
-    }
-    element.write_inner_content(|writer| {
-        writer
-            .create_element("SegmentTimeline")
-            .write_inner_content(|writer| write_timeline(writer, &rendition.segments))?;
-        Ok(())
-    })?;
-    Ok(())
-}
-
-/// `S` elements, none for gaps; runs of equal durations are folded into one.
-fn write_timeline(writer: &mut Writer<Vec<u8>>, segments: &[ManifestSegment]) -> io::Result<()> {
-    let mut expected = None;
-    let there: Vec<ManifestSegment> =
-        segments.iter().filter(|segment| segment.healing != Healing::Gap).copied().collect();
-    for run in there.chunk_by(|a, b| a.duration == b.duration && a.time.plus(a.duration) == b.time)
-    {
-        let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
-        let mut element = writer.create_element("S");
-        if expected != Some(first.time) {
-            element = element.with_attribute(("t", first.time.0.to_string().as_str()));
-        }
-        element = element.with_attribute(("d", first.duration.0.to_string().as_str()));
-        if run.len() > 1 {
-            element = element.with_attribute(("r", (run.len() - 1).to_string().as_str()));
-        }
-        element.write_empty()?;
-        expected = Some(last.time.plus(last.duration));
-    }
-    Ok(())
-}
-
 fn write_descriptor(
     writer: &mut Writer<Vec<u8>>,
     element: &str,
@@ -395,23 +322,5 @@ mod tests {
         assert_eq!(iso_duration(Ticks(900_000)), "PT10S");
         assert_eq!(iso_duration(Ticks(1)), "PT0.000011111S");
         assert_eq!(iso_duration(Ticks(0)), "PT0S");
-    }
-
-    #[test]
-    fn equal_durations_are_folded_and_gaps_get_a_time() {
-        let segment = |time, duration| ManifestSegment {
-            time: Ticks(time),
-            duration: Ticks(duration),
-            bytes: 0,
-            healing: Healing::None,
-        };
-        let mut writer = Writer::new(Vec::new());
-        let gap = ManifestSegment { healing: Healing::Gap, ..segment(32, 8) };
-        let segments = [segment(5, 10), segment(15, 10), segment(25, 7), gap, segment(40, 7)];
-        write_timeline(&mut writer, &segments).unwrap();
-        assert_eq!(
-            String::from_utf8(writer.into_inner()).unwrap(),
-            r#"<S t="5" d="10" r="1"/><S d="7"/><S t="40" d="7"/>"#
-        );
     }
 }

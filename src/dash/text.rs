@@ -8,7 +8,8 @@ use quick_xml::Writer;
 use quick_xml::events::BytesText;
 
 use super::purpose::ROLE_SCHEME;
-use super::{CONTINUITY_SCHEME, write_descriptor, write_template};
+use super::template::{Addressing, write_template};
+use super::{CONTINUITY_SCHEME, write_descriptor};
 use crate::model::description::Description;
 use crate::model::manifest::{AdaptationSet, ManifestRendition, PERIOD_TEXT_NAME};
 
@@ -55,7 +56,7 @@ pub(super) fn write_text_set(
             write_descriptor(writer, "Role", ROLE_SCHEME, role)?;
         }
         if rendition.init.is_some() {
-            write_template(writer, rendition)?;
+            write_template(writer, rendition, Addressing::Time)?;
         }
         write_representation(writer, rendition)
     })?;

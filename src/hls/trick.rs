@@ -70,6 +70,8 @@ mod tests {
             picture_parameter_sets: Vec::new(),
         };
         let rendition = ManifestRendition {
+            segments_before: 0,
+            constant_duration: None,
             has_tags: false,
             id: ID,
             description: None,
@@ -106,6 +108,7 @@ mod tests {
             average_bandwidth: 8,
         };
         Manifest {
+            mpd: Default::default(),
             captions: Default::default(),
             texts: Vec::new(),
             duration,

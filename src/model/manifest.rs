@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::caption::OfferedCaptions;
 use super::codec::CodecConfig;
 use super::description::Description;
+use super::mpd::MpdOptions;
 use super::protection::{KeyId, ProtectionScheme, SystemSignalling};
 use crate::time::{Ticks, Timescale};
 
@@ -31,6 +32,8 @@ pub struct Manifest {
     pub texts: Vec<RenditionId>,
     /// Captions that travel inside the pictures.
     pub captions: OfferedCaptions,
+    /// The form of its MPD.
+    pub mpd: MpdOptions,
     /// Where media playlists are found, relative to the entry manifest.
     pub playlist_directory: String,
     /// What is to be said of a manifest that shows a part of the title; `None` of a whole one.
@@ -144,6 +147,11 @@ pub struct ManifestRendition {
     pub init: Option<&'static str>,
     /// The extension of its segments.
     pub extension: &'static str,
+    /// How many segments of the period come before the first of these.
+    pub segments_before: usize,
+    /// What one duration can stand for those of all segments: each begins nearer to its multiple
+    /// than to another.
+    pub constant_duration: Option<Ticks>,
     /// Its segments in order.
     pub segments: Arc<[ManifestSegment]>,
     /// How it is encrypted; `None` where it is clear.
@@ -224,6 +232,9 @@ pub enum Healing {
     /// Silence that lasts as long, in the directory [`SILENCE_DIRECTORY`] below the rendition's.
     Silence,
 }
+
+/// Where segments are found by their number in the period, from 1: this stands before it in names.
+pub const NUMBER_PREFIX: &str = "number-";
 
 /// The directory of silent segments below that of their rendition and period.
 pub const SILENCE_DIRECTORY: &str = "silence";

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::encryption::Encryption;
 use super::filter::ManifestFilter;
+use super::mpd::MpdOptions;
 
 /// A group, configuration, asset or manifest name: `[A-Za-z0-9_-]{1,128}`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -273,6 +274,8 @@ pub struct Configuration {
     pub audio_layout: AudioLayout,
     /// How subtitles are wrapped, of DASH.
     pub dash_subtitles: DashSubtitles,
+    /// The form of MPDs.
+    pub mpd: MpdOptions,
 }
 
 #[cfg(test)]

@@ -357,6 +357,8 @@ impl Window {
         });
         let mut left = ManifestRendition {
             presentation_time_offset: self.offset.rescale(Timescale::MPEG, rendition.timescale),
+            segments_before: rendition.segments_before + kept.start,
+            constant_duration: None,
             segments: Arc::from(segments),
             protection,
             ..rendition.clone()

@@ -158,7 +158,11 @@ impl Window {
             // One template names them all; see the margin in `holds`.
             segments.iter_mut().for_each(|segment| segment.healing = Healing::Silence);
         }
+        let first = segments.first().map(|segment| segment.time);
+        let before = rendition.segments.iter().take_while(|segment| Some(segment.time) != first);
         Some(ManifestRendition {
+            segments_before: rendition.segments_before + before.count(),
+            constant_duration: None,
             presentation_time_offset: self.starts.rescale(Timescale::MPEG, rendition.timescale),
             segments: Arc::from(segments),
             ..rendition.clone()
@@ -198,6 +202,8 @@ mod tests {
             },
         });
         ManifestRendition {
+            segments_before: 0,
+            constant_duration: None,
             description: None,
             access_type: 1,
             id: RenditionId { kind, stream },

@@ -17,7 +17,8 @@ use crate::model::manifest::{
     AdaptationSet, Healing, Manifest, ManifestPeriod, ManifestRendition, ManifestSegment, Offer,
     RenditionId, RenditionKind, RenditionProtection,
 };
-use crate::model::policy::{Container, TrickPlay};
+use crate::model::mpd::MpdOptions;
+use crate::model::policy::{Container, SegmentDuration, TrickPlay};
 use crate::model::presentation::{Group, Medium, Presentation, Track};
 use crate::model::protection::ProtectionScheme;
 use crate::model::sample::{FragmentLayout, transport};
@@ -52,6 +53,8 @@ pub(super) struct Resolver<'a> {
     pub segments: &'a Fingerprint,
     pub playlists: &'a Fingerprint,
     pub trick_play: &'a TrickPlay,
+    pub mpd: MpdOptions,
+    pub segment_duration: SegmentDuration,
 }
 
 impl Resolver<'_> {
@@ -75,6 +78,7 @@ impl Resolver<'_> {
             audio_groups: self.offering.groups.clone(),
             texts: self.texts().collect(),
             captions: captions::offered(self.presentation, &self.shown()),
+            mpd: self.mpd,
             playlist_directory: format!("../{}", self.playlists),
             clip: None,
         };
@@ -174,6 +178,8 @@ impl Resolver<'_> {
             directory: format!("../{}/{id}/{period}", self.segments),
             init: is_cmaf.then_some(INIT_NAME),
             extension: if is_cmaf { "m4s" } else { "ts" },
+            segments_before: 0,
+            constant_duration: self.constant_duration(&segments, lead.timescale),
             segments: segments.into(),
             protection,
             has_tags: !metadata::carried(self.presentation, id).is_empty(),
@@ -209,12 +215,36 @@ impl Resolver<'_> {
             directory: format!("../{}/{id}/{period}", self.segments),
             init: (form == TextForm::Fragments).then_some(INIT_NAME),
             extension: form.extension(),
+            segments_before: 0,
+            constant_duration: None,
             segments: segments.into(),
             protection: None,
             access_type: 1,
             has_tags: false,
             max_playout_rate: None,
         })
+    }
+
+    /// The wished-for duration, where one duration can stand for all: each segment begins less than
+    /// half of it from its multiple (DASH-IF IOP 4.3 3.2.7.1), and there are as many as the period
+    /// has multiples.
+    fn constant_duration(
+        &self,
+        segments: &[ManifestSegment],
+        timescale: Timescale,
+    ) -> Option<Ticks> {
+        let [period] = &self.presentation.periods[..] else { return None };
+        let wished = i64::from(self.segment_duration.seconds()) * i64::from(timescale.hertz());
+        let first = segments.first()?;
+        let is_near = |(index, segment): (usize, &ManifestSegment)| {
+            let ideal = first.time.0 + wished * index as i64;
+            (segment.time.0 - ideal).abs() * 2 < wished
+        };
+        let length = period.duration.rescale(Timescale::MPEG, timescale).0;
+        let count = (length + wished - 1) / wished;
+        let fits = usize::try_from(count) == Ok(segments.len())
+            && segments.iter().enumerate().all(is_near);
+        fits.then_some(Ticks(wished))
     }
 
     /// The worst access point that a segment begins with.

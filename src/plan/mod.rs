@@ -114,6 +114,15 @@ pub enum Target {
         /// Index of the period.
         period: usize,
     },
+    /// The same by its place in the period.
+    Numbered {
+        /// Which rendition.
+        rendition: RenditionId,
+        /// Index of the period.
+        period: usize,
+        /// From 1.
+        number: usize,
+    },
     /// Silence as long as a media segment.
     Silence {
         /// Which rendition.
@@ -226,6 +235,8 @@ impl Packaging {
             segments: &segments,
             playlists: &playlists,
             trick_play: &configuration.trick_play,
+            mpd: configuration.mpd,
+            segment_duration: configuration.segment_duration,
         }
         .manifest();
         let mut packaging = Self {
@@ -332,6 +343,16 @@ impl Packaging {
         SegmentPlan::new(self, rendition, period, time)
     }
 
+    /// The time that names a segment of pictures or sound by its number in the period, from 1; `None`
+    /// where there is none.
+    pub fn numbered(&self, rendition: RenditionId, period: usize, number: usize) -> Option<Ticks> {
+        if !is_numbered(rendition.kind) {
+            return None;
+        }
+        let segments = &self.manifest.rendition(rendition, period)?.segments;
+        Some(segments.get(number.checked_sub(1)?)?.time)
+    }
+
     /// Everything that has a URL below the fingerprints, in playing order: init segments first.
     pub fn targets(&self) -> Vec<Target> {
         let mut targets = Vec::new();
@@ -344,6 +365,15 @@ impl Packaging {
                 let segments = rendition.segments.iter();
                 let segments = segments.filter(|segment| segment.healing != Healing::Gap);
                 let is_text = id.kind == RenditionKind::Text;
+                if is_numbered(id.kind) && self.manifest.mpd.addressing.is_by_number() {
+                    let numbers = 1..=rendition.segments.len();
+                    targets.extend(numbers.map(|number| Target::Numbered {
+                        rendition: id,
+                        period,
+                        number,
+                    }));
+                    continue;
+                }
                 targets.extend(segments.map(
                     |&ManifestSegment { time, .. }| match self.text_form {
                         _ if !is_text => Target::Segment { rendition: id, period, time },
@@ -355,6 +385,12 @@ impl Packaging {
         }
         targets
     }
+}
+
+/// Whether segments of a kind have numbers beside their times: those of trick play and text have
+/// gaps, or are one file.
+const fn is_numbered(kind: RenditionKind) -> bool {
+    matches!(kind, RenditionKind::Video | RenditionKind::Audio)
 }
 
 /// Whether a stream is to be shown, and anything of it can be.

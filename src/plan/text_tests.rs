@@ -95,6 +95,7 @@ fn packaging(
         on_source_error: OnSourceError::default(),
         audio_layout: Default::default(),
         dash_subtitles,
+        mpd: Default::default(),
         trick_play: Default::default(),
     };
     Packaging::new(presentation.clone(), "1", &configuration, None).unwrap()

@@ -217,6 +217,8 @@ pub(super) fn rendition(
     let pictures: u64 = track.groups.iter().map(|group| u64::from(group.samples)).sum();
     let max_playout_rate = u32::try_from(pictures / stills.len() as u64).ok()?.max(1);
     Some(ManifestRendition {
+        segments_before: 0,
+        constant_duration: None,
         has_tags: false,
         id,
         description: None,

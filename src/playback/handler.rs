@@ -162,9 +162,11 @@ impl Playback {
         let streams = configuration.stream_selection;
         let filter = configuration.filter.as_ref().map(ToString::to_string).unwrap_or_default();
         let key = format!(
-            "{}/{:?}/{:?}/{}-{}/{filter}{}",
+            "{}/{:?}/{:?}/{:?}/{:?}/{}-{}/{filter}{}",
             shown.key(),
             configuration.audio_layout,
+            configuration.trick_play,
+            configuration.mpd,
             streams.order,
             streams.min_video_bits_per_second,
             streams.max_video_bits_per_second,
@@ -413,6 +415,10 @@ impl Resource {
             Target::Init { rendition, period } => {
                 packaging.init(rendition, period)?;
                 Some(Self::Init(packaging, rendition, period))
+            }
+            Target::Numbered { rendition, period, number } => {
+                let time = packaging.numbered(rendition, period, number)?;
+                packaging.segment(rendition, period, time).map(Box::new).map(Self::Segment)
             }
             Target::Segment { rendition, period, time } => {
                 packaging.segment(rendition, period, time).map(Box::new).map(Self::Segment)

@@ -15,6 +15,7 @@ use crate::index::{IndexId, Store};
 use crate::keys::Keys;
 use crate::model::encryption::Encryption;
 use crate::model::filter::ManifestFilter;
+use crate::model::mpd::MpdOptions;
 use crate::model::policy::{
     AudioLayout, Configuration, DashSubtitles, OnSourceError, PackageType, SegmentDuration,
     StreamOrder, TrickPlay,
@@ -71,6 +72,7 @@ struct PlanKey {
     clear_lead_segments: u32,
     on_source_error: OnSourceError,
     dash_subtitles: DashSubtitles,
+    mpd: MpdOptions,
     trick_play: TrickPlay,
     /// The address of the key set: a plan keeps its set, so as long as the plan is in the cache no
     /// other set can have it.
@@ -101,6 +103,7 @@ impl PlanKey {
                 .map_or(0, |encryption| encryption.clear_lead_segments),
             on_source_error: configuration.on_source_error,
             dash_subtitles: configuration.dash_subtitles,
+            mpd: configuration.mpd,
             trick_play: configuration.trick_play.clone(),
             keys: keys.map(|keys| Arc::as_ptr(keys) as usize),
         }

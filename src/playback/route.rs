@@ -6,6 +6,7 @@
 //! /vod/v1/{asset}/p.{fingerprint}/clip-{from}-{to}/{rendition}.m3u8
 //! /vod/v1/{asset}/s.{fingerprint}/{rendition}/{period}/init.mp4
 //! /vod/v1/{asset}/s.{fingerprint}/{rendition}/{period}/{time}.m4s | .ts
+//! /vod/v1/{asset}/s.{fingerprint}/{rendition}/{period}/number-{number}.m4s
 //! /vod/v1/{asset}/s.{fingerprint}/{rendition}/{period}/silence/{time}.m4s
 //! /vod/v1/{asset}/s.{fingerprint}/{text}/{period}/{time}.vtt | {time}.m4s | period.vtt
 //! ```
@@ -13,7 +14,9 @@
 //! Every resource has one spelling: percent-encoded or doubled slashes, leading zeros and signs are
 //! not found, so that caches hold nothing twice.
 
-use crate::model::manifest::{PERIOD_TEXT_NAME, RenditionId, RenditionKind, SILENCE_DIRECTORY};
+use crate::model::manifest::{
+    NUMBER_PREFIX, PERIOD_TEXT_NAME, RenditionId, RenditionKind, SILENCE_DIRECTORY,
+};
 use crate::model::policy::{Container, Name};
 use crate::plan::{Cut, Fingerprint, INIT_NAME, Target, TextForm};
 use crate::time::Ticks;
@@ -112,6 +115,9 @@ impl Route {
                     };
                     let time = Ticks(number(time)?);
                     (Target::Text { rendition, period, time, form }, None)
+                } else if let Some(file) = file.strip_prefix(NUMBER_PREFIX) {
+                    let number = usize::try_from(number(file.strip_suffix(".m4s")?)?).ok()?;
+                    (Target::Numbered { rendition, period, number }, Some(Container::Cmaf))
                 } else {
                     let (time, extension) = file.split_once('.')?;
                     let container = match extension {
@@ -157,6 +163,7 @@ mod tests {
             (format!("/vod/v1/bbb/s.{DIGITS}/video-2/0/init.mp4"), "init"),
             (format!("/vod/v1/bbb/s.{DIGITS}/video-2/10/540000.m4s"), "segment"),
             (format!("/vod/v1/bbb/s.{DIGITS}/av-1/0/0.ts"), "segment"),
+            (format!("/vod/v1/bbb/s.{DIGITS}/video-2/0/number-7.m4s"), "segment"),
             (format!("/vod/v1/bbb/s.{DIGITS}/audio-1/0/silence/0.m4s"), "silence"),
             (format!("/vod/v1/bbb/p.{DIGITS}/text-1.m3u8"), "media_playlist"),
             (format!("/vod/v1/bbb/s.{DIGITS}/text-1/0/0.vtt"), "text"),
@@ -198,6 +205,8 @@ mod tests {
             format!("/vod/v1/bbb/s.{digits}/video-1/0/01.m4s"),
             format!("/vod/v1/bbb/s.{digits}/video-1/0/99999999999999999999.m4s"),
             format!("/vod/v1/bbb/s.{digits}/video-01/0/1.m4s"),
+            format!("/vod/v1/bbb/s.{digits}/video-1/0/number-01.m4s"),
+            format!("/vod/v1/bbb/s.{digits}/video-1/0/number-1.ts"),
             format!("/vod/v1/bbb/s.{digits}/audio-1/0/silence/01.m4s"),
             format!("/vod/v1/bbb/s.{digits}/text-1/0/0.ts"),
             format!("/vod/v1/bbb/s.{digits}/text-1/0/00.vtt"),

@@ -31,6 +31,8 @@ fn rendition(name: &str, period: usize, starts: &[i64]) -> ManifestRendition {
         healing: Healing::None,
     };
     ManifestRendition {
+        segments_before: 0,
+        constant_duration: None,
         has_tags: false,
         id,
         description: None,
@@ -83,6 +85,7 @@ fn title(periods: &[Vec<i64>]) -> Manifest {
         average_bandwidth: 0,
     };
     Manifest {
+        mpd: Default::default(),
         texts: Vec::new(),
         captions: Default::default(),
         duration: last.start.plus(last.duration),

@@ -53,6 +53,8 @@ fn rendition(name: &str, codecs: Vec<CodecConfig>, kilobits: u64) -> ManifestRen
     let (time, duration, bytes) = (Ticks::ZERO, Ticks(10 * SECOND), kilobits * 1_250);
     let segment = ManifestSegment { time, duration, bytes, healing: Healing::None };
     ManifestRendition {
+        segments_before: 0,
+        constant_duration: None,
         has_tags: false,
         id: id(name),
         description: None,
@@ -110,6 +112,7 @@ fn manifest(
         members,
     };
     Manifest {
+        mpd: Default::default(),
         texts: Vec::new(),
         captions: Default::default(),
         duration: Ticks(10 * SECOND),
