@@ -24,13 +24,12 @@ const EASY_TO_READ: &str = "public.easy-to-read";
 pub(super) fn write_text_set(
     writer: &mut Writer<Vec<u8>>,
     period: usize,
-    index: usize,
     set: &AdaptationSet,
 ) -> io::Result<()> {
     let Some(rendition) = set.renditions.first() else { return Ok(()) };
     let words = rendition.description.as_deref();
     let language = words.and_then(|words| words.language.as_deref()).unwrap_or("und");
-    let id = (index + 1).to_string();
+    let id = set.number.to_string();
     let mut element = writer
         .create_element("AdaptationSet")
         .with_attribute(("id", id.as_str()))

@@ -6,5 +6,6 @@
 mod captions;
 mod key;
 pub mod read;
+mod session;
 mod trick;
 pub mod write;

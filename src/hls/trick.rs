@@ -98,6 +98,7 @@ mod tests {
             switchable_with: Vec::new(),
             trick_of: Some(0),
             is_hidden: false,
+            number: 1,
         };
         let duration = Ticks(270_000);
         let offer = Offer {
@@ -111,6 +112,7 @@ mod tests {
             mpd: Default::default(),
             captions: Default::default(),
             texts: Vec::new(),
+            session: Default::default(),
             duration,
             longest_segment: duration,
             periods: vec![ManifestPeriod { start: Ticks::ZERO, duration, sets: vec![set] }],

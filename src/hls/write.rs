@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use super::captions;
 use super::key::{KeyLines, has_keys, session_keys};
-use super::trick;
+use super::{session, trick};
 use crate::model::codec::CodecConfig;
 use crate::model::description::Description;
 use crate::model::manifest::{
@@ -25,10 +25,8 @@ pub fn master_playlist(manifest: &Manifest) -> String {
     if is_independent(manifest, None) {
         out.push_str(INDEPENDENT);
     }
-    if let Some(offset) = manifest.clip.as_ref().and_then(|clip| clip.start_offset) {
-        let offset = offset.seconds(Timescale::MPEG, 6);
-        let _ = writeln!(out, "#EXT-X-START:TIME-OFFSET={offset},PRECISE=YES");
-    }
+    session::write_start(&mut out, manifest);
+    session::write_data(&mut out, manifest);
     out.push_str(&session_keys(manifest));
     for group in &manifest.audio_groups {
         for member in &group.members {
@@ -157,6 +155,7 @@ fn write_sound(out: &mut String, manifest: &Manifest, group: &AudioGroup, member
         let _ = write!(out, ",CHANNELS={}", quoted(channels));
     }
     if let Some(id) = member.rendition {
+        session::write_rendition_words(out, manifest, id);
         let _ = write!(out, ",URI=\"{}/{id}.m3u8\"", manifest.playlist_directory);
     }
     out.push('\n');
@@ -173,6 +172,7 @@ fn write_text(out: &mut String, manifest: &Manifest, id: RenditionId) {
     if words.is_forced {
         out.push_str(",FORCED=YES");
     }
+    session::write_rendition_words(out, manifest, id);
     let _ = writeln!(out, ",URI=\"{}/{id}.m3u8\"", manifest.playlist_directory);
 }
 
@@ -198,7 +198,7 @@ pub(super) fn write_description(out: &mut String, words: &Description) {
 }
 
 /// A quoted-string (RFC 8216 4.2), which has no way to write quotes and line ends.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let allowed = text.chars().map(|c| match c {
         '"' => '\'',
         c if c.is_control() => ' ',
@@ -227,6 +227,7 @@ fn write_variant(out: &mut String, manifest: &Manifest, offer: &Offer) {
             let _ = write!(out, ",FRAME-RATE={rate}");
         }
     }
+    session::write_variant_words(out, manifest, offer);
     if let Some(group) = offer.audio.and_then(|place| manifest.audio_groups.get(place)) {
         let _ = write!(out, ",AUDIO={}", quoted(&group.id));
     }

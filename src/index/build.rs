@@ -129,7 +129,8 @@ pub(super) fn presentation(
         declared.push(read.declared);
     }
     let stream_reports = report::of_streams(&finished, &declared, &periods, &mut found);
-    let presentation = Presentation { periods, streams: finished, texts: Vec::new() };
+    let presentation =
+        Presentation { periods, streams: finished, texts: Vec::new(), session: Default::default() };
     findings::find_breaks(&presentation, &aligned, &mut found);
     let report = report::of(&presentation, stream_reports, &aligned.begins, found);
     Ok((presentation, report))

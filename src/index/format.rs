@@ -25,7 +25,7 @@ use crate::time::{Ticks, Timescale};
 const MAGIC: &[u8; 7] = b"PKORIDX";
 /// Changes whenever the body's layout does. An index of another version is refused, and its asset
 /// has to be ingested again.
-const VERSION: u8 = 6;
+const VERSION: u8 = 7;
 const HASH_BYTES: usize = 32;
 /// A presentation of ten streams over ten hours has about 200,000 groups of 40 bytes.
 const MAX_BODY_BYTES: usize = 256 << 20;
@@ -217,6 +217,7 @@ impl Body {
         });
         self.list(&presentation.streams, Self::stream);
         self.packed(&presentation.texts);
+        self.packed(&presentation.session);
     }
 
     fn stream(&mut self, stream: &Stream) {
@@ -365,7 +366,12 @@ impl<'a> Reader<'a> {
             })
         })?;
         let streams = self.list("streams", Self::stream)?;
-        Ok(Presentation { periods, streams, texts: self.packed("texts")? })
+        Ok(Presentation {
+            periods,
+            streams,
+            texts: self.packed("texts")?,
+            session: self.packed("session")?,
+        })
     }
 
     fn stream(&mut self) -> Read<Stream> {
@@ -576,6 +582,9 @@ mod tests {
     use crate::model::codec::{AacConfig, AacExtension, AvcConfig, CodecConfig, PictureFormat};
     use crate::model::description::Description;
     use crate::model::presentation::{SoundRole, StreamRole};
+    use crate::model::session::{
+        Session, SessionContent, SessionData, SessionFormat, StartPoint, VariantWords,
+    };
     use crate::model::text::{Cue, TextHeader, TextStream};
     use proptest::prelude::*;
 
@@ -650,9 +659,24 @@ mod tests {
         };
         Presentation {
             periods: vec![Period { start: Ticks(7), duration: Ticks(1 << 40) }],
+            session: Session {
+                start: Some(StartPoint { offset: Ticks(-90_000), precise: true }),
+                data: [
+                    SessionContent::Value("ü".to_owned()),
+                    SessionContent::Url("https://h/x".to_owned(), SessionFormat::Raw),
+                    SessionContent::File(b"{}".to_vec(), SessionFormat::Json),
+                ]
+                .map(|content| SessionData {
+                    id: "com.example".to_owned(),
+                    language: Some("de".to_owned()),
+                    content,
+                })
+                .to_vec(),
+            },
             texts: vec![TextStream {
                 uri: "t.m3u8".to_owned(),
                 description: Description { is_forced: true, ..Description::default() },
+                stable_id: Some("text+1".to_owned()),
                 header: TextHeader {
                     lines: vec!["Kind: captions".to_owned()],
                     blocks: vec!["STYLE\n::cue {}".to_owned()],
@@ -677,8 +701,14 @@ mod tests {
                             language: Some("fr".to_owned()),
                             ..Description::default()
                         },
+                        stable_id: Some("sound".to_owned()),
                         is_inside: true,
                     }),
+                    words: VariantWords {
+                        stable_id: Some("v/1".to_owned()),
+                        scores: vec![(None, "1.5".to_owned())],
+                        supplemental_codecs: Some("dvh1.08.07/db4h".to_owned()),
+                    },
                 },
                 declared_bandwidth: 1 << 33,
                 objects: [

@@ -10,7 +10,9 @@ use bytes::Bytes;
 use super::ingest::IngestLimits;
 use super::notes::add_notes;
 use crate::cenc::aes128::sequence_iv;
-use crate::hls::read::{self, MediaContext, MediaSegment, ReadError, StreamEntry, Variables};
+use crate::hls::read::{
+    self, MediaContext, MediaSegment, ReadError, StartOffset, StreamEntry, Variables,
+};
 use crate::model::ingest::{FailureCode, FindingCode, Findings, IngestFailure, Place};
 use crate::model::source_key::SourceEncryption;
 use crate::source::{Root, SourcePath};
@@ -24,6 +26,8 @@ pub(super) struct StreamSource {
     pub behind_gaps: Vec<usize>,
     pub findings: Findings,
     pub claim: Claim,
+    /// Where players are to begin.
+    pub start: Option<StartOffset>,
 }
 
 /// What `EXTINF` says of all segments together.
@@ -127,6 +131,7 @@ pub(super) async fn list(
     let context = MediaContext { variables, query, max_segments: limits.max_segments };
     let playlist = read::media_playlist(&bytes, &context)
         .map_err(|error| playlist_failure(path.as_str(), &error))?;
+    let start = playlist.start;
     let mut findings = Findings::new();
     add_notes(&playlist.notes, path.as_str(), Some(&entry.uri), &mut findings);
     let (mut segments, mut behind_gaps) = (Vec::new(), Vec::new());
@@ -180,7 +185,7 @@ pub(super) async fn list(
             format!("{path}: every segment is an EXT-X-GAP, so there is nothing to play"),
         ));
     }
-    Ok(StreamSource { entry, segments, behind_gaps, findings, claim })
+    Ok(StreamSource { entry, segments, behind_gaps, findings, claim, start })
 }
 
 /// Where a segment and its key are.

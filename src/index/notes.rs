@@ -10,6 +10,9 @@ pub(super) fn add_notes(notes: &[Note], file: &str, stream: Option<&str>, findin
         let place = place.file(file).line(note.line as u64);
         let code = match note.kind {
             NoteKind::DurationAboveTarget => FindingCode::ExtinfAboveTarget,
+            NoteKind::SessionDataBroken | NoteKind::SessionDataTwice => {
+                FindingCode::SessionDataLeftOut
+            }
             _ => FindingCode::PlaylistUntidy,
         };
         let detail = format!("{file}, line {}: {}", note.line, words(note.kind, &note.text));
@@ -47,6 +50,16 @@ fn words(kind: NoteKind, text: &str) -> String {
         NoteKind::TagLate => format!(
             "this {text} stands behind the first segment or is a second one; it is left out"
         ),
+        NoteKind::SessionDataBroken => {
+            format!("this EXT-X-SESSION-DATA cannot be understood and is left out ({text})")
+        }
+        NoteKind::SessionDataTwice => format!(
+            "there is an EXT-X-SESSION-DATA of this name and language already; it is left out \
+             ({text})"
+        ),
+        NoteKind::ScoreIncomplete => {
+            format!("{text} has no SCORE and other streams have; SCORE is left out of all")
+        }
         NoteKind::HeaderLate => format!("{text} should be the first line"),
     }
 }

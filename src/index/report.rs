@@ -730,7 +730,8 @@ mod tests {
                     ..StreamReport::default()
                 })
                 .collect();
-            let presentation = Presentation { periods, streams, texts: Vec::new() };
+            let presentation =
+                Presentation { periods, streams, texts: Vec::new(), session: Default::default() };
             let report = of(&presentation, reports, &[Begin::Announced], Findings::new());
             let codes: Vec<_> = report
                 .findings

@@ -11,6 +11,7 @@ use super::codec::CodecConfig;
 use super::description::Description;
 use super::mpd::MpdOptions;
 use super::protection::{KeyId, ProtectionScheme, SystemSignalling};
+use super::session::OfferedSession;
 use crate::time::{Ticks, Timescale};
 
 /// What one configuration offers of one presentation.
@@ -32,6 +33,8 @@ pub struct Manifest {
     pub texts: Vec<RenditionId>,
     /// Captions that travel inside the pictures.
     pub captions: OfferedCaptions,
+    /// What the source says of the title as a whole and of its streams.
+    pub session: OfferedSession,
     /// The form of its MPD.
     pub mpd: MpdOptions,
     /// Where media playlists are found, relative to the entry manifest.
@@ -73,9 +76,6 @@ impl Manifest {
 pub struct Clip {
     /// The media sequence number of each rendition's first entry: that which it has in the whole.
     pub first_numbers: BTreeMap<RenditionId, u64>,
-    /// How far behind the start of the first segment players are to begin,
-    /// [`Timescale::MPEG`] ticks; `None` where they begin at its start.
-    pub start_offset: Option<Ticks>,
 }
 
 /// One period of a manifest.
@@ -100,6 +100,9 @@ impl ManifestPeriod {
 /// Renditions of the same content that players may switch between.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdaptationSet {
+    /// What it is called in MPDs: no two sets of a period have one number, and it depends on the
+    /// title alone.
+    pub number: u32,
     /// What is in them.
     pub kind: RenditionKind,
     /// Whether segments begin at the same times in all of them.

@@ -15,6 +15,7 @@ pub mod policy;
 pub mod presentation;
 pub mod protection;
 pub mod sample;
+pub mod session;
 pub mod source_key;
 pub mod text;
 pub mod timed_metadata;

@@ -20,6 +20,7 @@ use super::caption::Caption;
 use super::codec::{CodecConfig, StreamSyntax};
 use super::description::Description;
 use super::sample::RandomAccess;
+use super::session::{Session, VariantWords};
 use super::source_key::SourceEncryption;
 use super::text::TextStream;
 use super::timed_metadata::TimedMetadata;
@@ -34,6 +35,8 @@ pub struct Presentation {
     pub streams: Vec<Stream>,
     /// Its subtitles, in its order.
     pub texts: Vec<TextStream>,
+    /// What it says of the title as a whole.
+    pub session: Session,
 }
 
 impl Presentation {
@@ -121,6 +124,8 @@ pub struct StreamRole {
     pub audio_groups: Vec<String>,
     /// The groups that its own sound belongs to.
     pub sound: Option<SoundRole>,
+    /// What else is said of what is shown.
+    pub words: VariantWords,
 }
 
 impl StreamRole {
@@ -142,6 +147,8 @@ pub struct SoundRole {
     pub groups: Vec<String>,
     /// What people are told of it.
     pub description: Description,
+    /// `STABLE-RENDITION-ID`.
+    pub stable_id: Option<String>,
     /// Whether it has no playlist of its own, and is heard with the pictures of its stream alone.
     pub is_inside: bool,
 }

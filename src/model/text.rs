@@ -20,6 +20,8 @@ pub struct TextStream {
     pub uri: String,
     /// What people are told of it.
     pub description: Description,
+    /// `STABLE-RENDITION-ID`.
+    pub stable_id: Option<String>,
     /// What holds for all cues.
     pub header: TextHeader,
     /// In order of their start; those that start together as the source has them.

@@ -235,6 +235,7 @@ mod tests {
             switchable_with: Vec::new(),
             trick_of: None,
             is_hidden: false,
+            number: 1,
         }
     }
 

@@ -9,7 +9,7 @@ use super::remeasure::longest_segment;
 use super::segmentation::Segmentation;
 use super::sound::Offering;
 use super::text::{self, TextForm};
-use super::{Fingerprint, INIT_NAME, captions, metadata, trick};
+use super::{Fingerprint, INIT_NAME, captions, metadata, session, set_number, trick};
 use crate::cenc::aes128;
 use crate::model::codec::CodecConfig;
 use crate::model::description::Description;
@@ -22,6 +22,7 @@ use crate::model::policy::{Container, SegmentDuration, TrickPlay};
 use crate::model::presentation::{Group, Medium, Presentation, Track};
 use crate::model::protection::ProtectionScheme;
 use crate::model::sample::{FragmentLayout, transport};
+use crate::model::session::OfferedSession;
 use crate::time::{Ticks, Timescale};
 
 /// Frame rates in use; a measured one this close to one of them is taken to be it.
@@ -80,10 +81,12 @@ impl Resolver<'_> {
             captions: captions::offered(self.presentation, &self.shown()),
             mpd: self.mpd,
             playlist_directory: format!("../{}", self.playlists),
+            session: OfferedSession::default(),
             clip: None,
         };
         manifest.offers = self.offers(&manifest);
         manifest.trick_offers = trick::offers(&manifest, self.trick_play);
+        manifest.session = session::offered(self.presentation, &manifest, self.playlists);
         manifest
     }
 
@@ -109,6 +112,7 @@ impl Resolver<'_> {
             match fitting {
                 Some(set) => set.renditions.push(rendition),
                 None => sets.push(AdaptationSet {
+                    number: set_number::of_set(self, &rendition, period),
                     kind: id.kind,
                     aligned,
                     continues: false,
@@ -468,16 +472,26 @@ fn linked(set: &AdaptationSet, sets: &[AdaptationSet]) -> Vec<usize> {
 /// range, sound where the decoder and its output stay the same.
 fn switchable(a: &ManifestRendition, b: &ManifestRendition) -> bool {
     match (a.codecs.first(), b.codecs.first()) {
-        (Some(CodecConfig::Avc(a)), Some(CodecConfig::Avc(b))) => {
-            a.picture.video_range() == b.picture.video_range()
-        }
-        (Some(CodecConfig::Hevc(a)), Some(CodecConfig::Hevc(b))) => {
-            a.picture.video_range() == b.picture.video_range()
-        }
         (Some(one), Some(other)) => {
-            one.medium() == Medium::Audio && one == other && a.description == b.description
+            is_one_switching_set((one, a.description.as_deref()), (other, b.description.as_deref()))
         }
         _ => false,
+    }
+}
+
+/// The same by what decides it: the codecs and what people are told.
+pub(super) fn is_one_switching_set(
+    (a, a_words): (&CodecConfig, Option<&Description>),
+    (b, b_words): (&CodecConfig, Option<&Description>),
+) -> bool {
+    match (a, b) {
+        (CodecConfig::Avc(a), CodecConfig::Avc(b)) => {
+            a.picture.video_range() == b.picture.video_range()
+        }
+        (CodecConfig::Hevc(a), CodecConfig::Hevc(b)) => {
+            a.picture.video_range() == b.picture.video_range()
+        }
+        (a, b) => a.medium() == Medium::Audio && a == b && a_words == b_words,
     }
 }
 
@@ -485,6 +499,7 @@ fn switchable(a: &ManifestRendition, b: &ManifestRendition) -> bool {
 /// (ISO/IEC 23009-1:2022 5.3.2.4: same initialization segments).
 fn continues(before: &AdaptationSet, set: &AdaptationSet) -> bool {
     before.kind == set.kind
+        && before.number == set.number
         && before.trick_of == set.trick_of
         && before.renditions.len() == set.renditions.len()
         && before.renditions.iter().zip(&set.renditions).all(|(before, after)| {

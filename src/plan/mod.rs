@@ -33,6 +33,8 @@ mod protection;
 mod remeasure;
 mod segment;
 mod segmentation;
+mod session;
+mod set_number;
 mod sound;
 mod text;
 mod trick;
@@ -61,6 +63,7 @@ use crate::model::policy::{
 };
 use crate::model::presentation::{Medium, Presentation, Stream, Track};
 use crate::model::protection::KeySet;
+use crate::model::session::SessionFormat;
 use crate::time::Ticks;
 
 /// The name of an initialization segment in its directory.
@@ -79,6 +82,13 @@ pub enum Target {
         rendition: RenditionId,
         /// Which part.
         cut: Cut,
+    },
+    /// A file of session data, by its number from 1.
+    SessionData {
+        /// Which.
+        number: usize,
+        /// What its extension says.
+        format: SessionFormat,
     },
     /// The initialization segment of a rendition in a period.
     Init {

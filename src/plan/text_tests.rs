@@ -59,6 +59,7 @@ fn presentation(periods: &[i64], cues: Vec<Cue>) -> Arc<Presentation> {
             is_default,
             ..Description::default()
         },
+        stable_id: None,
         header: TextHeader { lines: Vec::new(), blocks: vec!["STYLE\n::cue {}".to_owned()] },
         cues: cues.clone(),
     };
@@ -76,6 +77,7 @@ fn presentation(periods: &[i64], cues: Vec<Cue>) -> Arc<Presentation> {
             periods: stream_periods,
         }],
         texts: vec![text("one", true), text("two", true)],
+        session: Default::default(),
     })
 }
 

@@ -335,6 +335,7 @@ mod tests {
                 periods: Vec::new(),
                 streams: vec![stream],
                 texts: Vec::new(),
+                session: Default::default(),
             });
             let title = Self {
                 root: sources.get("title").unwrap(),

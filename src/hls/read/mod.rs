@@ -1,7 +1,7 @@
 //! Source playlists → what ingest follows (RFC 8216 4, draft-pantos-hls-rfc8216bis 4).
 //!
 //! ```text
-//! bytes ─ line: numbered lines ─┬ attribute: NAME=VALUE lists ─┬ master ─ rendition
+//! bytes ─ line: numbered lines ─┬ attribute: NAME=VALUE lists ─┬ master ─ rendition, session
 //!                               ├ variable: {$name}            └ media ─ key, date_time
 //!                               └ number: exact decimals
 //! ```
@@ -27,6 +27,7 @@ mod media;
 mod note;
 mod number;
 mod rendition;
+mod session;
 #[cfg(test)]
 mod tests;
 mod variable;
@@ -39,6 +40,7 @@ pub use self::master::{ListedStream, MasterPlaylist, StreamEntry, master_playlis
 pub use self::media::{MediaContext, MediaPlaylist, MediaSegment, media_playlist};
 pub use self::note::{Note, NoteKind};
 pub use self::rendition::{RenditionEntry, RenditionType};
+pub use self::session::{SessionEntry, SessionEntryContent};
 pub use self::variable::Variables;
 
 use self::attribute::Attributes;

@@ -39,6 +39,7 @@ pub(super) struct ReadText {
     /// As the master playlist writes it.
     pub uri: String,
     pub description: Description,
+    pub stable_id: Option<String>,
     /// In the order of the playlist.
     pub files: Vec<PlacedFile>,
 }
@@ -77,7 +78,8 @@ pub(super) async fn read(
             match read_copy(root, master_path, master, uri, limits, &mut left, findings).await {
                 Ok(files) => {
                     let description = choice.words.clone();
-                    texts.push(ReadText { uri: uri.clone(), description, files });
+                    let stable_id = entry.stable_id.clone();
+                    texts.push(ReadText { uri: uri.clone(), description, stable_id, files });
                     failure = None;
                     break;
                 }

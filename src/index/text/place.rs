@@ -54,6 +54,7 @@ pub(super) fn on_timeline(
     TextStream {
         uri: text.uri.clone(),
         description: text.description.clone(),
+        stable_id: text.stable_id.clone(),
         header: joined.header,
         cues,
     }

@@ -44,6 +44,7 @@ fn presentation(periods: &[(i64, i64, i64)]) -> Presentation {
             })
             .collect(),
         texts: Vec::new(),
+        session: Default::default(),
     }
 }
 
@@ -56,7 +57,7 @@ fn text(files: &[&str]) -> ReadText {
         file: webvtt::read(format!("WEBVTT\n{file}\n").as_bytes()).unwrap(),
     });
     let (uri, description) = ("t.m3u8".to_owned(), Description::default());
-    ReadText { uri, description, files: files.collect() }
+    ReadText { uri, description, stable_id: None, files: files.collect() }
 }
 
 /// Start and end of each cue in milliseconds, and its text; the codes that were found.

@@ -137,6 +137,10 @@ finding_codes! {
         TextLeftOut = "text_left_out" Error
             "Upload the subtitles again as WebVTT, or remove them from the master playlist, then \
              ingest again."
+        /// EXT-X-SESSION-DATA cannot be read or is there twice.
+        SessionDataLeftOut = "session_data_left_out" Warning
+            "Mend the line or its file in the source, then ingest again; nothing else depends on \
+             it."
         /// Media playlists have different numbers of EXT-X-DISCONTINUITY.
         DiscontinuitiesDiffer = "discontinuities_differ" Warning
             "Give all media playlists the same EXT-X-DISCONTINUITY (RFC 8216 6.2.4)."

@@ -61,6 +61,7 @@ fn period(index: usize, starts: &[i64]) -> ManifestPeriod {
         switchable_with: Vec::new(),
         trick_of: None,
         is_hidden: false,
+        number: 1,
     };
     let (start, end) = (starts[0], starts[starts.len() - 1]);
     ManifestPeriod {
@@ -87,6 +88,7 @@ fn title(periods: &[Vec<i64>]) -> Manifest {
     Manifest {
         mpd: Default::default(),
         texts: Vec::new(),
+        session: Default::default(),
         captions: Default::default(),
         duration: last.start.plus(last.duration),
         longest_segment: Ticks(6 * SECOND),
@@ -236,10 +238,10 @@ fn exact_points_are_told_beside_whole_segments() {
     let sound = &clip.periods[0].sets[1].renditions[0];
     let offset = Ticks(ORIGIN + 7 * SECOND).rescale(Timescale::MPEG, sound.timescale);
     assert_eq!(sound.presentation_time_offset, offset);
-    assert_eq!(clip.clip.unwrap().start_offset, Some(Ticks(SECOND)));
+    assert_eq!(clip.session.start, Some(StartPoint { offset: Ticks(SECOND), precise: true }));
     // At a boundary nothing needs to be said.
     let cut = super::cut(&whole, &seconds(Some(6), Some(45), true)).unwrap();
-    assert_eq!(out_of(&whole, &cut).clip.unwrap().start_offset, None);
+    assert_eq!(out_of(&whole, &cut).session.start, None);
 }
 
 #[test]

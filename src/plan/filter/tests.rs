@@ -84,6 +84,7 @@ fn set(kind: RenditionKind, renditions: Vec<ManifestRendition>) -> AdaptationSet
         switchable_with: Vec::new(),
         trick_of: None,
         is_hidden: false,
+        number: 1,
     }
 }
 
@@ -114,6 +115,7 @@ fn manifest(
     Manifest {
         mpd: Default::default(),
         texts: Vec::new(),
+        session: Default::default(),
         captions: Default::default(),
         duration: Ticks(10 * SECOND),
         longest_segment: Ticks(10 * SECOND),
