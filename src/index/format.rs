@@ -25,7 +25,7 @@ use crate::time::{Ticks, Timescale};
 const MAGIC: &[u8; 7] = b"PKORIDX";
 /// Changes whenever the body's layout does. An index of another version is refused, and its asset
 /// has to be ingested again.
-const VERSION: u8 = 6;
+const VERSION: u8 = 7;
 const HASH_BYTES: usize = 32;
 /// A presentation of ten streams over ten hours has about 200,000 groups of 40 bytes.
 const MAX_BODY_BYTES: usize = 256 << 20;
@@ -217,6 +217,7 @@ impl Body {
         });
         self.list(&presentation.streams, Self::stream);
         self.packed(&presentation.texts);
+        self.packed(&presentation.wall_clock);
     }
 
     fn stream(&mut self, stream: &Stream) {
@@ -365,7 +366,12 @@ impl<'a> Reader<'a> {
             })
         })?;
         let streams = self.list("streams", Self::stream)?;
-        Ok(Presentation { periods, streams, texts: self.packed("texts")? })
+        Ok(Presentation {
+            periods,
+            streams,
+            texts: self.packed("texts")?,
+            wall_clock: self.packed("dates")?,
+        })
     }
 
     fn stream(&mut self) -> Read<Stream> {
@@ -577,6 +583,7 @@ mod tests {
     use crate::model::description::Description;
     use crate::model::presentation::{SoundRole, StreamRole};
     use crate::model::text::{Cue, TextHeader, TextStream};
+    use crate::model::wall_clock::{Anchor, WallClock};
     use proptest::prelude::*;
 
     fn group() -> impl Strategy<Value = Group> {
@@ -650,6 +657,7 @@ mod tests {
         };
         Presentation {
             periods: vec![Period { start: Ticks(7), duration: Ticks(1 << 40) }],
+            wall_clock: WallClock::new(vec![Anchor { time: Ticks(-3), unix_milliseconds: -1 }]),
             texts: vec![TextStream {
                 uri: "t.m3u8".to_owned(),
                 description: Description { is_forced: true, ..Description::default() },

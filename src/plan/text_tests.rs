@@ -76,6 +76,7 @@ fn presentation(periods: &[i64], cues: Vec<Cue>) -> Arc<Presentation> {
             periods: stream_periods,
         }],
         texts: vec![text("one", true), text("two", true)],
+        ..Presentation::default()
     })
 }
 
