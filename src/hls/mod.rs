@@ -4,6 +4,7 @@
 //! [`crate::model::manifest::Manifest`] into text and decides nothing.
 
 mod captions;
+pub mod date;
 mod key;
 pub mod read;
 mod session;

@@ -218,6 +218,7 @@ impl Body {
         self.list(&presentation.streams, Self::stream);
         self.packed(&presentation.texts);
         self.packed(&presentation.session);
+        self.packed(&presentation.wall_clock);
     }
 
     fn stream(&mut self, stream: &Stream) {
@@ -371,6 +372,7 @@ impl<'a> Reader<'a> {
             streams,
             texts: self.packed("texts")?,
             session: self.packed("session")?,
+            wall_clock: self.packed("dates")?,
         })
     }
 
@@ -586,6 +588,7 @@ mod tests {
         Session, SessionContent, SessionData, SessionFormat, StartPoint, VariantWords,
     };
     use crate::model::text::{Cue, TextHeader, TextStream};
+    use crate::model::wall_clock::{Anchor, WallClock};
     use proptest::prelude::*;
 
     fn group() -> impl Strategy<Value = Group> {
@@ -673,6 +676,7 @@ mod tests {
                 })
                 .to_vec(),
             },
+            wall_clock: WallClock::new(vec![Anchor { time: Ticks(-3), unix_milliseconds: -1 }]),
             texts: vec![TextStream {
                 uri: "t.m3u8".to_owned(),
                 description: Description { is_forced: true, ..Description::default() },

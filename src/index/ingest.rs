@@ -378,6 +378,7 @@ async fn read_stream(
     let Job { root, limits, counter, .. } = job;
     let mut scanner = StreamScanner::new();
     let mut objects = Vec::with_capacity(source.segments.len());
+    let dates = source.segments.iter().map(|segment| segment.date).collect();
     let opened =
         source.segments.into_iter().map(|segment| open_segment(root.clone(), segment, *limits));
     let mut opened = stream::iter(opened).buffered(SEGMENTS_AHEAD);
@@ -409,7 +410,8 @@ async fn read_stream(
     }
     drop(opened);
     let scan = scanner.finish()?;
-    let read = ReadStream { declared: source.entry, role: StreamRole::default(), objects, scan };
+    let read =
+        ReadStream { declared: source.entry, role: StreamRole::default(), objects, dates, scan };
     Ok((read, source.findings, source.claim))
 }
 

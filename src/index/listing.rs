@@ -106,6 +106,8 @@ pub(super) struct SegmentSource {
     pub byte_range: Option<(u64, u64)>,
     pub discontinuity: bool,
     pub encryption: Option<SourceEncryption>,
+    /// `EXT-X-PROGRAM-DATE-TIME`, milliseconds since the start of 1970, UTC.
+    pub date: Option<i64>,
     /// Where `EXTINF` puts it, from the start of the playlist, gaps included.
     pub at: Duration,
     /// `EXTINF`.
@@ -215,6 +217,7 @@ fn place(
         byte_range: segment.byte_range,
         discontinuity: false,
         encryption,
+        date: segment.program_date_time.map(|date| date.unix_milliseconds),
         at: Duration::ZERO,
         duration: segment.duration,
     })

@@ -21,6 +21,7 @@ pub mod store;
 mod build;
 mod captions;
 mod choice;
+mod dates;
 mod findings;
 mod ingest;
 mod listing;

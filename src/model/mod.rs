@@ -19,3 +19,4 @@ pub mod session;
 pub mod source_key;
 pub mod text;
 pub mod timed_metadata;
+pub mod wall_clock;

@@ -8,7 +8,9 @@
 //! │ └ periods [StreamPeriod]      beside Presentation::periods
 //! │   ├ video  Track ─ groups [Group]   one group of pictures each
 //! │   └ audio  Track ─ groups [Group]   one run of frames each, cut at the video's groups
-//! └ texts     [TextStream]        subtitles, in full
+//! ├ texts     [TextStream]        subtitles, in full
+//! ├ session                       what holds for all of it
+//! └ wall_clock                    dates
 //! ```
 //!
 //! All times lie on one timeline over the whole presentation, in the track's timescale. It starts
@@ -24,10 +26,11 @@ use super::session::{Session, VariantWords};
 use super::source_key::SourceEncryption;
 use super::text::TextStream;
 use super::timed_metadata::TimedMetadata;
+use super::wall_clock::WallClock;
 use crate::time::{Ticks, Timescale};
 
 /// An ingested title. Immutable; shared in an `Arc`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Presentation {
     /// Stretches between discontinuities, in order.
     pub periods: Vec<Period>,
@@ -37,6 +40,8 @@ pub struct Presentation {
     pub texts: Vec<TextStream>,
     /// What it says of the title as a whole.
     pub session: Session,
+    /// Its dates.
+    pub wall_clock: WallClock,
 }
 
 impl Presentation {

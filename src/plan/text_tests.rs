@@ -77,7 +77,7 @@ fn presentation(periods: &[i64], cues: Vec<Cue>) -> Arc<Presentation> {
             periods: stream_periods,
         }],
         texts: vec![text("one", true), text("two", true)],
-        session: Default::default(),
+        ..Presentation::default()
     })
 }
 

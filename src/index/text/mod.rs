@@ -179,6 +179,7 @@ fn lone_file(
         byte_range: None,
         discontinuity: false,
         encryption: None,
+        date: None,
         at: Duration::ZERO,
         duration: None,
     })

@@ -43,8 +43,7 @@ fn presentation(periods: &[(i64, i64, i64)]) -> Presentation {
                 duration: Ticks((end - start) * 90_000),
             })
             .collect(),
-        texts: Vec::new(),
-        session: Default::default(),
+        ..Presentation::default()
     }
 }
 
