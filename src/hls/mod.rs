@@ -5,6 +5,7 @@
 
 mod captions;
 pub mod date;
+mod dates;
 mod key;
 pub mod read;
 mod session;

@@ -113,6 +113,7 @@ mod tests {
             captions: Default::default(),
             texts: Vec::new(),
             session: Default::default(),
+            dates: None,
             duration,
             longest_segment: duration,
             periods: vec![ManifestPeriod { start: Ticks::ZERO, duration, sets: vec![set] }],

@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 
 use super::captions;
+use super::dates::{self, DateLines};
 use super::key::{KeyLines, has_keys, session_keys};
 use super::{session, trick};
 use crate::model::codec::CodecConfig;
@@ -62,10 +63,12 @@ pub fn media_playlist(manifest: &Manifest, id: RenditionId) -> Option<String> {
     }
     let mut last_directory = None;
     let mut keys = KeyLines::default();
+    let mut dates = DateLines::new(manifest);
     for period in 0..manifest.periods.len() {
         let rendition = manifest.rendition(id, period);
         if period > 0 {
             out.push_str("#EXT-X-DISCONTINUITY\n");
+            dates.discontinuity();
         }
         match rendition {
             Some(rendition) => {
@@ -76,11 +79,15 @@ pub fn media_playlist(manifest: &Manifest, id: RenditionId) -> Option<String> {
                     let _ = writeln!(out, "#EXT-X-MAP:URI=\"{}/{init}\"", rendition.directory);
                     last_directory = Some(&rendition.directory);
                 }
-                write_segments(&mut out, rendition, &mut keys);
+                write_segments(&mut out, rendition, &mut keys, &mut dates);
             }
             // The rendition is silent in this period; players skip the gap (RFC 8216bis 4.4.4.7).
             None => {
-                let duration = manifest.periods.get(period).map_or(Ticks::ZERO, |p| p.duration);
+                let period = manifest.periods.get(period);
+                let duration = period.map_or(Ticks::ZERO, |p| p.duration);
+                if let Some(start) = period.and_then(dates::start_of) {
+                    dates.before(&mut out, start);
+                }
                 let seconds = duration.seconds(Timescale::MPEG, 6);
                 let _ = writeln!(out, "#EXT-X-GAP\n#EXTINF:{seconds},\n{}/gap", first.directory);
             }
@@ -125,7 +132,12 @@ fn longest_segment(manifest: &Manifest, id: RenditionId) -> Ticks {
     durations.max().unwrap_or_default()
 }
 
-fn write_segments(out: &mut String, rendition: &ManifestRendition, keys: &mut KeyLines) {
+fn write_segments(
+    out: &mut String,
+    rendition: &ManifestRendition,
+    keys: &mut KeyLines,
+    dates: &mut DateLines<'_>,
+) {
     let protection = rendition.protection.as_deref();
     for (index, segment) in rendition.segments.iter().enumerate() {
         let folder = match segment.healing {
@@ -134,6 +146,7 @@ fn write_segments(out: &mut String, rendition: &ManifestRendition, keys: &mut Ke
         };
         // Silence is clear, whatever the rendition is.
         keys.before(out, protection.filter(|_| folder.is_empty()), index);
+        dates.before(out, segment.time.rescale(rendition.timescale, Timescale::MPEG));
         if segment.healing == Healing::Gap {
             out.push_str("#EXT-X-GAP\n");
         }

@@ -12,6 +12,7 @@ use super::description::Description;
 use super::mpd::MpdOptions;
 use super::protection::{KeyId, ProtectionScheme, SystemSignalling};
 use super::session::OfferedSession;
+use super::wall_clock::WallClock;
 use crate::time::{Ticks, Timescale};
 
 /// What one configuration offers of one presentation.
@@ -35,6 +36,8 @@ pub struct Manifest {
     pub captions: OfferedCaptions,
     /// What the source says of the title as a whole and of its streams.
     pub session: OfferedSession,
+    /// The dates that media playlists carry; `None` where they carry none.
+    pub dates: Option<Arc<OfferedDates>>,
     /// The form of its MPD.
     pub mpd: MpdOptions,
     /// Where media playlists are found, relative to the entry manifest.
@@ -69,6 +72,15 @@ impl Manifest {
     pub fn first_rendition(&self, id: RenditionId) -> Option<&ManifestRendition> {
         (0..self.periods.len()).find_map(|period| self.rendition(id, period))
     }
+}
+
+/// The dates that media playlists carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfferedDates {
+    /// The dates of the title.
+    pub clock: WallClock,
+    /// When the title starts on the segments' timeline, [`Timescale::MPEG`] ticks.
+    pub start: Ticks,
 }
 
 /// What a part of a title owes to the whole.

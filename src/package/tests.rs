@@ -116,6 +116,7 @@ impl Title {
                 filter: None,
                 audio_layout,
                 dash_subtitles: Default::default(),
+                program_date_time: Default::default(),
                 mpd: Default::default(),
             };
             let keys = scheme.map(|scheme| Arc::new(keys(scheme)));
@@ -462,6 +463,7 @@ async fn a_rendition_that_begins_later_has_no_clear_lead() {
         filter: None,
         audio_layout: Default::default(),
         dash_subtitles: Default::default(),
+        program_date_time: Default::default(),
         mpd: Default::default(),
     };
     let keys = Some(Arc::new(keys(scheme)));
@@ -521,6 +523,7 @@ async fn subtitles_are_packaged_in_every_form() {
             on_source_error: Default::default(),
             audio_layout: Default::default(),
             dash_subtitles,
+            program_date_time: Default::default(),
             mpd: Default::default(),
             trick_play: Default::default(),
         };

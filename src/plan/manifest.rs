@@ -15,10 +15,10 @@ use crate::model::codec::CodecConfig;
 use crate::model::description::Description;
 use crate::model::manifest::{
     AdaptationSet, Healing, Manifest, ManifestPeriod, ManifestRendition, ManifestSegment, Offer,
-    RenditionId, RenditionKind, RenditionProtection,
+    OfferedDates, RenditionId, RenditionKind, RenditionProtection,
 };
 use crate::model::mpd::MpdOptions;
-use crate::model::policy::{Container, SegmentDuration, TrickPlay};
+use crate::model::policy::{Container, ProgramDateTime, SegmentDuration, TrickPlay};
 use crate::model::presentation::{Group, Medium, Presentation, Track};
 use crate::model::protection::ProtectionScheme;
 use crate::model::sample::{FragmentLayout, transport};
@@ -56,6 +56,7 @@ pub(super) struct Resolver<'a> {
     pub trick_play: &'a TrickPlay,
     pub mpd: MpdOptions,
     pub segment_duration: SegmentDuration,
+    pub program_date_time: ProgramDateTime,
 }
 
 impl Resolver<'_> {
@@ -82,12 +83,22 @@ impl Resolver<'_> {
             mpd: self.mpd,
             playlist_directory: format!("../{}", self.playlists),
             session: OfferedSession::default(),
+            dates: self.dates(first_start),
             clip: None,
         };
         manifest.offers = self.offers(&manifest);
         manifest.trick_offers = trick::offers(&manifest, self.trick_play);
         manifest.session = session::offered(self.presentation, &manifest, self.playlists);
         manifest
+    }
+
+    /// The dates of media playlists, where they are wanted and the source names some. `start` is when
+    /// the title starts.
+    fn dates(&self, start: Ticks) -> Option<Arc<OfferedDates>> {
+        let clock = &self.presentation.wall_clock;
+        let is_wanted = self.program_date_time == ProgramDateTime::FromSource;
+        (is_wanted && clock.is_known())
+            .then(|| Arc::new(OfferedDates { clock: clock.clone(), start }))
     }
 
     /// The streams that offers show.

@@ -171,37 +171,9 @@ impl Packaging {
         configuration: &Configuration,
         keys: Option<Arc<KeySet>>,
     ) -> Result<Self> {
-        let container = configuration.package_type.container();
-        let scheme = configuration.encryption.as_ref().map(|encryption| encryption.scheme);
-        let (presentation, left_out) = carriage::carried(presentation, container, scheme);
-        if let Some(first) = left_out.first()
-            && !presentation.streams.iter().any(is_shown)
-        {
-            return Err(Error::new(
-                Kind::UnsupportedCodec,
-                format!(
-                    "{} cannot carry {} of {}: {}",
-                    configuration.package_type.as_str(),
-                    first.what,
-                    first.stream,
-                    first.reason
-                ),
-            ));
-        }
-        let streams = select(&presentation, configuration.stream_selection);
-        if streams.is_empty() {
-            let selection = configuration.stream_selection;
-            return Err(Error::new(
-                Kind::NotFound,
-                format!(
-                    "no stream has a declared BANDWIDTH between {} and {} bit/s; widen the stream \
-                     selection of configuration {}",
-                    selection.min_video_bits_per_second,
-                    selection.max_video_bits_per_second,
-                    configuration.name
-                ),
-            ));
-        }
+        let whole = presentation;
+        let (presentation, left_out) = carried(whole.clone(), configuration)?;
+        let streams = selected(&presentation, configuration)?;
         let package_type = configuration.package_type;
         let segmentation =
             Segmentation::new(&presentation, &streams, configuration.segment_duration);
@@ -238,7 +210,7 @@ impl Packaging {
         let manifest = Resolver {
             presentation: &presentation,
             segmentation: &segmentation,
-            offering: &Offering::new(&presentation, &streams, separate),
+            offering: &Offering::new(&whole, &presentation, &streams, separate),
             container: package_type.container(),
             text_form,
             protection: protection.as_ref(),
@@ -247,6 +219,7 @@ impl Packaging {
             trick_play: &configuration.trick_play,
             mpd: configuration.mpd,
             segment_duration: configuration.segment_duration,
+            program_date_time: configuration.program_date_time,
         }
         .manifest();
         let mut packaging = Self {
@@ -395,6 +368,61 @@ impl Packaging {
         }
         targets
     }
+}
+
+/// What a configuration leaves out of a presentation because its package type, or its way of
+/// encrypting, has no word for it. Needs no keys; fails as [`Packaging::new`] does.
+pub fn left_out(
+    presentation: &Arc<Presentation>,
+    configuration: &Configuration,
+) -> Result<Vec<LeftOut>> {
+    let (rest, left_out) = carried(presentation.clone(), configuration)?;
+    selected(&rest, configuration)?;
+    Ok(left_out)
+}
+
+/// What a configuration can carry of a presentation, and what it leaves out.
+fn carried(
+    presentation: Arc<Presentation>,
+    configuration: &Configuration,
+) -> Result<(Arc<Presentation>, Vec<LeftOut>)> {
+    let container = configuration.package_type.container();
+    let scheme = configuration.encryption.as_ref().map(|encryption| encryption.scheme);
+    let (presentation, left_out) = carriage::carried(presentation, container, scheme);
+    if let Some(first) = left_out.first()
+        && !presentation.streams.iter().any(is_shown)
+    {
+        return Err(Error::new(
+            Kind::UnsupportedCodec,
+            format!(
+                "{} cannot carry {} of {}: {}",
+                configuration.package_type.as_str(),
+                first.what,
+                first.stream,
+                first.reason
+            ),
+        ));
+    }
+    Ok((presentation, left_out))
+}
+
+/// The streams that a configuration selects, in its order; one at least.
+fn selected(presentation: &Presentation, configuration: &Configuration) -> Result<Vec<usize>> {
+    let selection = configuration.stream_selection;
+    let streams = select(presentation, selection);
+    if streams.is_empty() {
+        return Err(Error::new(
+            Kind::NotFound,
+            format!(
+                "no stream has a declared BANDWIDTH between {} and {} bit/s; widen the stream \
+                 selection of configuration {}",
+                selection.min_video_bits_per_second,
+                selection.max_video_bits_per_second,
+                configuration.name
+            ),
+        ));
+    }
+    Ok(streams)
 }
 
 /// Whether segments of a kind have numbers beside their times: those of trick play and text have

@@ -97,6 +97,7 @@ fn packaging(
         on_source_error: OnSourceError::default(),
         audio_layout: Default::default(),
         dash_subtitles,
+        program_date_time: Default::default(),
         mpd: Default::default(),
         trick_play: Default::default(),
     };

@@ -89,6 +89,7 @@ fn title(periods: &[Vec<i64>]) -> Manifest {
         mpd: Default::default(),
         texts: Vec::new(),
         session: Default::default(),
+        dates: None,
         captions: Default::default(),
         duration: last.start.plus(last.duration),
         longest_segment: Ticks(6 * SECOND),

@@ -116,6 +116,7 @@ fn manifest(
         mpd: Default::default(),
         texts: Vec::new(),
         session: Default::default(),
+        dates: None,
         captions: Default::default(),
         duration: Ticks(10 * SECOND),
         longest_segment: Ticks(10 * SECOND),
