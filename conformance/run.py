@@ -47,8 +47,9 @@ CONFIGURATIONS = {
     "hls-6": ("HLS", 6), "dash-6": ("DASH", 6), "cmaf-6": ("HLS_CMAF", 6),
     "hls-2": ("HLS", 2), "dash-4": ("DASH", 4), "cmaf-4": ("HLS_CMAF", 4), "dash-10": ("DASH", 10), "hls-10": ("HLS", 10),
     "hls-apart": ("HLS", 6, {"audioLayout": "SEPARATE"}),
+    "hls-dated": ("HLS", 6, {"programDateTime": "FROM_SOURCE"}), "cmaf-dated": ("HLS_CMAF", 4, {"programDateTime": "FROM_SOURCE"}),
 }
-ASSETS = ["ladder", "camera", "codecs-change", "wrap", "midgop", "video-only", "unaligned", "distinct-audio", "languages"]
+ASSETS = ["ladder", "camera", "codecs-change", "wrap", "midgop", "video-only", "unaligned", "distinct-audio", "languages", "clock"]
 # Renditions that share too few keyframes keep their own boundaries.
 UNALIGNED = {"unaligned"}
 # Real-world media: presentations with a master of their own, and files that get one.

@@ -275,6 +275,56 @@ M
 }
 
 # Text beside `camera`, whose clock jumps after 15.5 s from 132000 + 15.5 s to 6786000; segments of text do not end there.
+# What master playlists say of a title, and dates that jump without a discontinuity, over `languages`.
+make_clock() {
+  rm -rf clock; mkdir -p clock/{360p,144p}
+  cat > clock/master.m3u8 <<'M'
+#EXTM3U
+#EXT-X-VERSION:8
+#EXT-X-INDEPENDENT-SEGMENTS
+#EXT-X-START:TIME-OFFSET=2.5,PRECISE=YES
+#EXT-X-DEFINE:NAME="site",VALUE="https://www.example.com"
+#EXT-X-SESSION-DATA:DATA-ID="com.example.title",LANGUAGE="en",VALUE="The clock, striking"
+#EXT-X-SESSION-DATA:DATA-ID="com.example.title",LANGUAGE="de",VALUE="Die Uhr schlägt"
+#EXT-X-SESSION-DATA:DATA-ID="com.example.title",LANGUAGE="DE",VALUE="never told"
+#EXT-X-SESSION-DATA:DATA-ID="com.apple.hls.chapters",URI="chapters.json"
+#EXT-X-SESSION-DATA:DATA-ID="com.example.poster",URI="poster.bin",FORMAT=RAW
+#EXT-X-SESSION-DATA:DATA-ID="com.example.page",URI="{$site}/page.json"
+#EXT-X-SESSION-DATA:DATA-ID="com.example.gone",URI="gone.json"
+#EXT-X-SESSION-DATA:VALUE="of what?"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="stereo",NAME="English",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",STABLE-RENDITION-ID="en-aac",URI="../languages/en/media.m3u8"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="stereo",NAME="Deutsch",LANGUAGE="de",AUTOSELECT=YES,CHANNELS="2",URI="../languages/de/media.m3u8"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="dolby",NAME="English",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="../languages/en-ac3/media.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=136000,RESOLUTION=640x360,CODECS="avc1.64001e,mp4a.40.2",FRAME-RATE=25.000,AUDIO="stereo",SCORE=3.0,STABLE-VARIANT-ID="high"
+360p/media.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=96000,RESOLUTION=256x144,CODECS="avc1.64000c,mp4a.40.2",FRAME-RATE=25.000,AUDIO="stereo",SCORE=1.25,STABLE-VARIANT-ID="low"
+144p/media.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=202000,RESOLUTION=640x360,CODECS="avc1.64001e,ac-3",FRAME-RATE=25.000,AUDIO="dolby",SCORE=4.0,STABLE-VARIANT-ID="high"
+360p/media.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=162000,RESOLUTION=256x144,CODECS="avc1.64000c,ac-3",FRAME-RATE=25.000,AUDIO="dolby",SCORE=2.0,STABLE-VARIANT-ID="low"
+144p/media.m3u8
+M
+  for size in 360p 144p; do
+    cat > clock/$size/media.m3u8 <<M
+#EXTM3U
+#EXT-X-VERSION:3
+#EXT-X-TARGETDURATION:4
+#EXT-X-PLAYLIST-TYPE:VOD
+#EXT-X-PROGRAM-DATE-TIME:2026-01-31T10:00:00.000+01:00
+#EXTINF:4.000000,
+../../languages/$size/000.ts
+#EXTINF:4.000000,
+../../languages/$size/001.ts
+#EXT-X-PROGRAM-DATE-TIME:2026-01-31T10:30:00.000+01:00
+#EXTINF:4.000000,
+../../languages/$size/002.ts
+#EXT-X-ENDLIST
+M
+  done
+  printf '[{"chapter": 1, "start-time": 0, "duration": 8}, {"chapter": 2, "start-time": 8, "duration": 4}]\n' > clock/chapters.json
+  printf '\x89raw\x00\xff' > clock/poster.bin
+}
+
 make_subtitles-break() {
   find subtitles-break -mindepth 1 -maxdepth 1 ! -name expected.json -exec rm -r {} + 2>/dev/null || true
   mkdir -p subtitles-break
@@ -334,7 +384,7 @@ make_bad() {
 }
 
 source ./quirks.sh
-ALL=(ladder camera codecs-change wrap midgop video-only unaligned distinct-audio languages subtitles subtitles-break bad quirks)
+ALL=(ladder camera codecs-change wrap midgop video-only unaligned distinct-audio languages subtitles subtitles-break clock bad quirks)
 for asset in "${@:-${ALL[@]}}"; do
   "make_$asset"
   echo "$asset: $(du -sb --apparent-size "$asset" | cut -f1) bytes"

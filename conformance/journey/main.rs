@@ -8,6 +8,7 @@
 
 mod addressing;
 mod captions;
+mod clock;
 mod commands;
 mod decryption;
 mod demo;
