@@ -7,8 +7,8 @@
 //!
 //! XML is quick-xml's work. Decides nothing.
 
+mod attribute;
 mod captions;
-mod common;
 mod protection;
 mod purpose;
 mod template;
@@ -19,7 +19,7 @@ use std::io;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, Event};
 
-use self::common::{Common, with_largest_picture};
+use self::attribute::{SharedAttributes, with_largest_picture};
 use self::protection::{NAMESPACES, is_protected, write_protection};
 use self::purpose::write_purpose;
 use self::template::{Addressing, same_timeline, write_template};
@@ -143,7 +143,7 @@ fn write_set(
     } else {
         element = with_largest_picture(element, set);
     }
-    let common = Common::of(set, manifest);
+    let common = SharedAttributes::of(set, manifest);
     for (name, value) in common.of_set() {
         element = element.with_attribute((*name, value.as_str()));
     }
@@ -199,7 +199,7 @@ fn write_set(
 fn write_representation(
     writer: &mut Writer<Vec<u8>>,
     rendition: &ManifestRendition,
-    common: &Common<'_>,
+    common: &SharedAttributes<'_>,
     template: Option<Addressing>,
 ) -> io::Result<()> {
     let mut element = writer

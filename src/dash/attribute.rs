@@ -14,12 +14,12 @@ const SHAPE_TOLERANCE_PARTS: u64 = 50;
 pub(super) type Attribute = (&'static str, String);
 
 /// What all Representations of a set have in common.
-pub(super) struct Common<'a> {
+pub(super) struct SharedAttributes<'a> {
     session: &'a OfferedSession,
     attributes: Vec<Attribute>,
 }
 
-impl<'a> Common<'a> {
+impl<'a> SharedAttributes<'a> {
     pub(super) fn of(set: &AdaptationSet, manifest: &'a Manifest) -> Self {
         let session = &manifest.session;
         let mut renditions = set.renditions.iter().map(|rendition| attributes(rendition, session));
