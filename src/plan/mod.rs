@@ -458,3 +458,6 @@ fn select(presentation: &Presentation, selection: StreamSelection) -> Vec<usize>
     }
     streams
 }
+
+#[cfg(test)]
+mod tests;

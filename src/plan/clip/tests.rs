@@ -382,3 +382,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_source_says_where_to_begin_if_the_clip_begins_with_the_title() {
+    let start = |seconds, precise| StartPoint { offset: Ticks(seconds * SECOND), precise };
+    let mut whole = title(&[vec![0, 6 * SECOND, 12 * SECOND]]);
+    let of_clip = |whole: &Manifest, from, to, precise| {
+        let request = ClipRequest {
+            start: Some(Ticks(from * SECOND)),
+            end: Some(Ticks(to * SECOND)),
+            precise,
+        };
+        out_of(whole, &cut(whole, &request).unwrap()).session.start
+    };
+    whole.session.start = Some(start(2, true));
+    assert_eq!(of_clip(&whole, 0, 6, false), Some(start(2, true)));
+    assert_eq!(of_clip(&whole, 6, 12, false), None);
+    // The clip's own start counts.
+    assert_eq!(of_clip(&whole, 1, 12, true), Some(start(1, true)));
+    // From the end of the title, which may lie behind that of the clip.
+    whole.session.start = Some(start(-10, false));
+    assert_eq!(of_clip(&whole, 0, 6, false), Some(start(2, false)));
+    whole.session.start = Some(start(-3, false));
+    assert_eq!(of_clip(&whole, 0, 6, false), None);
+}
