@@ -47,9 +47,8 @@ CONFIGURATIONS = {
     "hls-6": ("HLS", 6), "dash-6": ("DASH", 6), "cmaf-6": ("HLS_CMAF", 6),
     "hls-2": ("HLS", 2), "dash-4": ("DASH", 4), "cmaf-4": ("HLS_CMAF", 4), "dash-10": ("DASH", 10), "hls-10": ("HLS", 10),
     "hls-apart": ("HLS", 6, {"audioLayout": "SEPARATE"}),
-    "hls-dated": ("HLS", 6, {"programDateTime": "FROM_SOURCE"}), "cmaf-dated": ("HLS_CMAF", 4, {"programDateTime": "FROM_SOURCE"}),
 }
-ASSETS = ["ladder", "camera", "codecs-change", "wrap", "midgop", "video-only", "unaligned", "distinct-audio", "languages", "clock"]
+ASSETS = ["ladder", "camera", "codecs-change", "wrap", "midgop", "video-only", "unaligned", "distinct-audio", "languages"]
 # Renditions that share too few keyframes keep their own boundaries.
 UNALIGNED = {"unaligned"}
 # Real-world media: presentations with a master of their own, and files that get one.
@@ -72,6 +71,11 @@ TONES = {"languages": {"en": 200, "de": 260}}
 SUBTITLED = ["subtitles", "subtitles-break"]
 TEXT_CONFIGURATIONS = {k: CONFIGURATIONS[k] for k in ("hls-6", "dash-6", "cmaf-6", "hls-2", "dash-4", "cmaf-4")} | {
     "dash-beside": ("DASH", 6, {"dashSubtitles": "SIDECAR"})}
+
+# A title with dates, and with much said of it as a whole.
+DATED = ["clock"]
+DATED_CONFIGURATIONS = {k: CONFIGURATIONS[k] for k in ("hls-6", "dash-6", "cmaf-6", "dash-4", "cmaf-4")} | {
+    "hls-dated": ("HLS", 6, {"programDateTime": "FROM_SOURCE"}), "cmaf-dated": ("HLS_CMAF", 4, {"programDateTime": "FROM_SOURCE"})}
 
 TEXT_PLAYERS = [("hlsjs", "hls-6"), ("hlsjs", "cmaf-6"), ("dashjs", "dash-6"), ("dashjs", "dash-beside"),
                 ("shaka", "hls-6"), ("shaka", "cmaf-6"), ("shaka", "dash-6"), ("shaka", "dash-beside")]
@@ -119,6 +123,7 @@ def wrap_media(root, into):
 def samples(report, wanted, scratch):
     out = [Sample(n, "default", f"{n}/master.m3u8", os.path.join(TESTDATA, n, "master.m3u8"), CONFIGURATIONS, n not in UNALIGNED) for n in ASSETS]
     out += [Sample(n, "default", f"{n}/master.m3u8", os.path.join(TESTDATA, n, "master.m3u8"), TEXT_CONFIGURATIONS) for n in SUBTITLED]
+    out += [Sample(n, "default", f"{n}/master.m3u8", os.path.join(TESTDATA, n, "master.m3u8"), DATED_CONFIGURATIONS) for n in DATED]
     root, why = media_root()
     sources = {"default": "file://" + TESTDATA}
     if root is None:
@@ -326,7 +331,7 @@ def run_drm(report, program, chosen, sources, asked, scratch, narrowed):
 def run(report, origin, chosen, asked, narrowed):
     """`narrowed`: names of assets, if not all are wanted."""
     started = time.monotonic()
-    origin.configure("samples", CONFIGURATIONS | TEXT_CONFIGURATIONS)
+    origin.configure("samples", CONFIGURATIONS | TEXT_CONFIGURATIONS | DATED_CONFIGURATIONS)
     with open(os.path.join(TESTDATA, "bad", "expected.json")) as f:
         bad = json.load(f) if "ingest" in asked and not narrowed else {}
     wanted = {s.name: (s.source, s.path) for s in chosen} | {f"bad-{n}": ("default", f"bad/{n}/master.m3u8") for n in bad}
@@ -336,7 +341,7 @@ def run(report, origin, chosen, asked, narrowed):
     for sample in chosen:
         asset = assets[sample.name]
         if "ingest" in asked or asset["status"] != "PLAYABLE":
-            ingest.judge_good(report, sample.name, asset, CONFIGURATIONS | TEXT_CONFIGURATIONS, origin.playback)
+            ingest.judge_good(report, sample.name, asset, CONFIGURATIONS | TEXT_CONFIGURATIONS | DATED_CONFIGURATIONS, origin.playback)
         if asset["status"] == "PLAYABLE":
             sample.urls = {e["packagingConfiguration"]: e["url"] for e in asset["egressEndpoints"] if e.get("url")}
     print(f"ingest of {len(wanted)} assets: {time.monotonic() - started:.1f} s", flush=True)

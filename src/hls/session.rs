@@ -46,15 +46,21 @@ pub(super) fn write_variant_words(out: &mut String, manifest: &Manifest, offer: 
     if let Some(codec) = session.supplemental.get(&offer.main.stream) {
         let _ = write!(out, ",SUPPLEMENTAL-CODECS=\"{}/{}\"", codec.codec, codec.brand);
     }
+    write_score(out, manifest, offer);
+    if let Some(stable) = session.stable_variants.get(&offer.main) {
+        let _ = write!(out, ",STABLE-VARIANT-ID={}", quoted(stable));
+    }
+}
+
+/// How the source ranks a variant.
+pub(super) fn write_score(out: &mut String, manifest: &Manifest, offer: &Offer) {
+    let scores = &manifest.session.scores;
     let group = offer.audio.and_then(|place| manifest.audio_groups.get(place));
     let listed = group.map(|group| group.source.clone());
     // Sound that the source has inside the stream is in no group of its.
-    let score = session.scores.get(&(offer.main, listed));
-    if let Some(score) = score.or_else(|| session.scores.get(&(offer.main, None))) {
+    let score = scores.get(&(offer.main, listed));
+    if let Some(score) = score.or_else(|| scores.get(&(offer.main, None))) {
         let _ = write!(out, ",SCORE={score}");
-    }
-    if let Some(stable) = session.stable_variants.get(&offer.main) {
-        let _ = write!(out, ",STABLE-VARIANT-ID={}", quoted(stable));
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 
+use super::session;
 use crate::model::codec::CodecConfig;
 use crate::model::manifest::{Manifest, RenditionId, RenditionKind};
 
@@ -27,6 +28,7 @@ pub(super) fn write_variants(out: &mut String, manifest: &Manifest) {
             let _ = write!(out, ",RESOLUTION={}x{}", picture.width, picture.height);
             let _ = write!(out, ",VIDEO-RANGE={}", picture.video_range().as_str());
         }
+        session::write_score(out, manifest, offer);
         let _ = writeln!(out, ",URI=\"{}/{}.m3u8\"", manifest.playlist_directory, offer.main);
     }
 }

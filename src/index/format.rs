@@ -664,17 +664,11 @@ mod tests {
             periods: vec![Period { start: Ticks(7), duration: Ticks(1 << 40) }],
             session: Session {
                 start: Some(StartPoint { offset: Ticks(-90_000), precise: true }),
-                data: [
-                    SessionContent::Value("ü".to_owned()),
-                    SessionContent::Url("https://h/x".to_owned(), SessionFormat::Raw),
-                    SessionContent::File(b"{}".to_vec(), SessionFormat::Json),
-                ]
-                .map(|content| SessionData {
+                data: vec![SessionData {
                     id: "com.example".to_owned(),
                     language: Some("de".to_owned()),
-                    content,
-                })
-                .to_vec(),
+                    content: SessionContent::File(b"{}".to_vec(), SessionFormat::Raw),
+                }],
             },
             wall_clock: WallClock::new(vec![Anchor { time: Ticks(-3), unix_milliseconds: -1 }]),
             texts: vec![TextStream {
@@ -709,9 +703,8 @@ mod tests {
                         is_inside: true,
                     }),
                     words: VariantWords {
-                        stable_id: Some("v/1".to_owned()),
                         scores: vec![(None, "1.5".to_owned())],
-                        supplemental_codecs: Some("dvh1.08.07/db4h".to_owned()),
+                        ..VariantWords::default()
                     },
                 },
                 declared_bandwidth: 1 << 33,

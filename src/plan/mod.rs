@@ -7,6 +7,8 @@
 //!   ├ text         subtitles, which need no source
 //!   ├ protection   which key for which track, which IVs
 //!   ├ fingerprint  which URLs they have
+//!   ├ set_number   what sets are called, whatever is selected
+//!   ├ session      what is repeated of the words of the source's master playlist
 //!   ├ manifest     Manifest: names, times, sizes, bandwidths
 //!   │ ├ filter     the manifest again, with those renditions alone that somebody wants
 //!   │ └ clip       the manifest again, from one moment to another

@@ -36,6 +36,11 @@ pub(super) fn offered(
         let codec = supplemental_codec(presentation, id.stream);
         supplemental.extend(codec.map(|codec| (id.stream, codec)));
     }
+    // Where variants have scores, I-frames have them, too: that of their pictures.
+    for offer in &manifest.trick_offers {
+        let score = role(offer.main).and_then(|role| role.words.scores.first());
+        scores.extend(score.map(|(_, score)| ((offer.main, None), score.clone())));
+    }
     let mut renditions = BTreeMap::new();
     for id in manifest.renditions() {
         let stable = match id.kind {
