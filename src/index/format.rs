@@ -702,10 +702,7 @@ mod tests {
                         stable_id: Some("sound".to_owned()),
                         is_inside: true,
                     }),
-                    words: VariantWords {
-                        scores: vec![(None, "1.5".to_owned())],
-                        ..VariantWords::default()
-                    },
+                    words: VariantWords::default(),
                 },
                 declared_bandwidth: 1 << 33,
                 objects: [
