@@ -1,0 +1,138 @@
+"""What players make of captions, trick play, filters and clips. Part of `run.py` (`--only watching`).
+
+`players/watching.mjs` plays and says what is proved; here is what has to come out, from the samples as `testdata/README.md`
+has them. What was observed goes to `out/watching.md`: a line for each player, package and question.
+"""
+import json
+import os
+import subprocess
+from fractions import Fraction
+
+import decode
+import presentation
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CAPTIONED = ("default", "quirks/captions/master.m3u8")
+PLAYED = [("hlsjs", "hls-6"), ("hlsjs", "cmaf-6"), ("dashjs", "dash-6"), ("shaka", "hls-6"), ("shaka", "cmaf-6"), ("shaka", "dash-6")]
+# The captions' title lasts 6 s: shorter segments, so that several are read.
+CAPTIONS_PLAYED = [("hlsjs", "hls-2"), ("hlsjs", "cmaf-4"), ("dashjs", "dash-4"), ("shaka", "hls-2"), ("shaka", "cmaf-4"), ("shaka", "dash-4")]
+# As `testdata/quirk_captions.py` writes them, in pictures of 25 a second.
+CAPTIONS = {"CC1": [(25, 60, "Hello from CC1"), (90, 130, "Goodbye from CC1")], "CC3": [(30, 65, "Hej fran CC3"), (95, 135, "Adjo fran CC3")],
+            "SERVICE1": [(26, 60, "Hello from 708"), (91, 130, "Goodbye from 708")]}
+CAPTIONS_RATE = 25
+# What each player calls them; hls.js and dash.js read no CTA-708.
+CHANNELS = {"hlsjs": {"CC1": "English", "CC3": "CC3"}, "dashjs": {"CC1": "CC1", "CC3": "CC3"}, "shaka": {"CC1": "CC1", "CC3": "CC3", "SERVICE1": "SERVICE1"}}
+
+# `ladder`: 34 s of 24 pictures a second, a keyframe every other second.
+RATE, GOP, PICTURES = 24, 48, 816
+# Where hls.js is asked for single pictures, and from where on players that wind have used up what they had buffered before.
+ASKED, TAIL = [13.3, 4.9, 30.2, 22.5], 20
+FILTERS = [
+    ("ladder", "video_height:100-240;trickplay_height:144", {"sizes": [144, 240], "tricks": [144]}, None),
+    ("languages", "video_height:144;audio_language:de", {"sizes": [144], "languages": ["de"]}, {"de": 260, "en": 200}),
+    ("subtitles", "subtitle_language:de", {"sizes": [144, 360], "texts": ["Deutsch"]}, None),
+]
+# (query, by package type: where the player's timeline begins and ends in the title, where it starts to play), in seconds.
+INWARDS = {"HLS": (6, 18, 6), "DASH": (6, 18, 6)}
+EXACT = {"HLS": (6, 18, Fraction("7.27")), "DASH": (Fraction("7.27"), Fraction("17.03"), Fraction("7.27"))}
+CLIPS = [("start=5.5&end=19", INWARDS), ("start=7.27&end=17.03&precise=true", EXACT)]
+
+
+def package_of(configuration):
+    return "DASH" if configuration.startswith("dash") else "HLS"
+
+
+def caption_jobs(urls):
+    beside = Fraction(15, 100)
+    for player, configuration in CAPTIONS_PLAYED:
+        names = CHANNELS[player]
+        for channel, name in names.items():
+            cues = [(Fraction(a, CAPTIONS_RATE), Fraction(b, CAPTIONS_RATE), text) for a, b, text in CAPTIONS[channel]]
+            times = sorted(t + d for a, b, _ in cues for t in (a, b) for d in (-beside, beside))
+            moments = [[float(t), [text for a, b, text in cues if a <= t < b]] for t in times]
+            yield {"kind": "captions", "player": player, "subject": f"captions {configuration} {channel}", "url": urls[configuration],
+                   "names": sorted(names.values()), "name": name, "moments": moments}
+
+
+def around(*numbers):
+    """Pictures and those beside them, from which they have to be told."""
+    return sorted({n + d for n in numbers for d in (-2, -1, 0, 1, 2) if 0 <= n + d < PICTURES})
+
+
+def trick_jobs(urls):
+    keyframes = [[n / RATE, n] for n in range(0, PICTURES, GOP)]
+    pictures = sorted({n + d for _, n in keyframes for d in (-1, 0, 1) if n + d >= 0})
+    for player, configuration in PLAYED:
+        yield {"kind": "tricks", "player": player, "subject": f"ladder {configuration}, trick play", "url": urls[configuration],
+               "keyframes": keyframes, "times": ASKED, "tail": TAIL, "pictures": pictures}
+    trick = presentation.load(urls["cmaf-6"]).tricks[0]
+    part, codecs = trick.parts[0], trick.attributes["CODECS"]
+    fragments = [{"init": part.init_url, "url": part.segments[n].url, "time": n * GOP / RATE + 0.5, "number": n * GOP} for n in (0, 7, 16)]
+    yield {"kind": "thumbnail", "player": "hlsjs", "subject": "ladder cmaf-6, MediaSource alone", "url": urls["cmaf-6"], "type": f'video/mp4; codecs="{codecs}"',
+           "fragments": fragments, "pictures": pictures}
+
+
+def filter_jobs(samples):
+    for name, query, wanted, tones in FILTERS:
+        for player, configuration in PLAYED if name in samples else []:
+            yield {"kind": "filter", "player": player, "subject": f"{name} {configuration} {query}", "url": f"{samples[name][configuration]}?filter={query}",
+                   "wanted": wanted, "tones": tones}
+
+
+def clip_jobs(urls):
+    for query, by_package in CLIPS:
+        for player, configuration in PLAYED:
+            start, end, begin = by_package[package_of(configuration)]
+            first, behind = int(begin * RATE), end * RATE
+            # The end may lie within a picture, which is shown then, or not any more.
+            last = [int(behind) - 1] + ([int(behind)] if behind != int(behind) else [])
+            yield {"kind": "clip", "player": player, "subject": f"ladder {configuration} {query}", "url": f"{urls[configuration]}?{query}",
+                   "duration": float(end - start), "begin": float(begin - start), "first": first, "last": last, "pictures": around(first, *last)}
+
+
+def play(jobs, pictures, out):
+    """The results of watching.mjs, in the order of the jobs; None if it left none."""
+    jobs_path, results_path = os.path.join(out, "watching-jobs.json"), os.path.join(out, "watching.json")
+    with open(jobs_path, "w") as f:
+        json.dump({"jobs": jobs, "pictures": pictures}, f)
+    if os.path.exists(results_path):
+        os.unlink(results_path)
+    subprocess.run(["node", os.path.join(HERE, "players", "watching.mjs"), "--jobs", jobs_path, "--out", out], stdin=subprocess.DEVNULL)
+    os.unlink(jobs_path)                # megabytes of pictures
+    if not os.path.exists(results_path):
+        return None
+    with open(results_path) as f:
+        return json.load(f)
+
+
+def write_table(results, path):
+    with open(path, "w") as f:
+        f.write("| player | what is played | | observed |\n|---|---|---|---|\n")
+        for r in results:
+            failed = "; ".join(f"{c['name']}: {c['detail']}" for c in r["checks"] if not c["ok"])
+            cells = (r["player"], r["subject"], "FAIL" if failed else "ok", failed or r["observed"])
+            f.write("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |\n")
+
+
+def run(report, origin, samples, source, out):
+    """`samples`: name → configuration → URL, of those that are played. `source`: master playlist of `ladder`."""
+    captioned = origin.ingest("samples", {"watched-captions": CAPTIONED}, 60)["watched-captions"]
+    urls = {e["packagingConfiguration"]: e["url"] for e in captioned["egressEndpoints"] if e.get("url")}
+    jobs = list(caption_jobs(urls)) + list(filter_jobs(samples))
+    if "ladder" in samples:
+        jobs += list(trick_jobs(samples["ladder"])) + list(clip_jobs(samples["ladder"]))
+    numbers = {n for j in jobs for n in j.get("pictures", [])}
+    pictures = decode.pictures(presentation.load(source).renditions[0].parts[0].joined, ".ts", numbers) if numbers else {}
+    results = play(jobs, pictures, out)
+    if results is None:
+        report.add("watching", "all", "ran", False, "watching.mjs left no results")
+        return
+    # As with all that players play, what fails is asked again: a machine that is busy for a second makes one wait.
+    failed = [i for i, r in enumerate(results) if not all(c["ok"] for c in r["checks"])]
+    for i, result in zip(failed, play([jobs[i] for i in failed], pictures, out) or [] if failed else []):
+        results[i] = result
+    write_table(results, os.path.join(out, "watching.md"))
+    for result in results:
+        with report.judge("watching", f"{result['subject']} {result['player']}") as judge:
+            for check in result["checks"]:
+                judge.check(check["name"], check["ok"], check["detail"])
