@@ -72,12 +72,15 @@ def sound_hashes(data, suffix):
 
 
 def pictures(data, suffix, numbers):
-    """Some of the video frames as PNG in base64, by their number in the order of presentation; those that there are."""
+    """Some of the video frames as PNG in base64, by their number in the order of presentation; those that there are.
+
+    The samples do not say what their colours mean; browsers take them for BT.709, and so does this.
+    """
     path, wanted = _file(data, suffix), sorted(numbers)
     try:
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run(["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", *_format(suffix), "-i", path, "-map", "0:v:0",
-                            "-vf", "select='" + "+".join(f"eq(n,{n})" for n in wanted) + "'", "-fps_mode", "passthrough", os.path.join(folder, "%05d.png")],
+                            "-vf", "select='" + "+".join(f"eq(n,{n})" for n in wanted) + "',scale=in_color_matrix=bt709", "-pix_fmt", "rgb24", "-fps_mode", "passthrough", os.path.join(folder, "%05d.png")],
                            stdin=subprocess.DEVNULL, check=True, timeout=300)
             out = {}
             for number, name in zip(wanted, sorted(os.listdir(folder))):

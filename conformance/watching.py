@@ -20,22 +20,26 @@ CAPTIONS_PLAYED = [("hlsjs", "hls-2"), ("hlsjs", "cmaf-4"), ("dashjs", "dash-4")
 CAPTIONS = {"CC1": [(25, 60, "Hello from CC1"), (90, 130, "Goodbye from CC1")], "CC3": [(30, 65, "Hej fran CC3"), (95, 135, "Adjo fran CC3")],
             "SERVICE1": [(26, 60, "Hello from 708"), (91, 130, "Goodbye from 708")]}
 CAPTIONS_RATE = 25
-# What each player calls them; hls.js and dash.js read no CTA-708.
-CHANNELS = {"hlsjs": {"CC1": "English", "CC3": "CC3"}, "dashjs": {"CC1": "CC1", "CC3": "CC3"}, "shaka": {"CC1": "CC1", "CC3": "CC3", "SERVICE1": "SERVICE1"}}
+# What each player calls them. hls.js and dash.js read no CTA-708, and hls.js 1.7.4 calls CC1 by the name of SERVICE1, which has its number.
+CHANNELS = {"hlsjs": {"CC1": "English, digital", "CC3": "CC3"}, "dashjs": {"CC1": "CC1", "CC3": "CC3"}, "shaka": {"CC1": "CC1", "CC3": "CC3", "SERVICE1": "svc1"}}
 
 # `ladder`: 34 s of 24 pictures a second, a keyframe every other second.
 RATE, GOP, PICTURES = 24, 48, 816
 # Where hls.js is asked for single pictures, and from where on players that wind have used up what they had buffered before.
-ASKED, TAIL = [13.3, 4.9, 30.2, 22.5], 20
+ASKED, TAIL = [4.9, 13.3, 22.5, 30.2], 20
+# Shaka 5.2 does not wind where sound lies in the segments of the pictures: it looks for sound in those of trick play too.
+TRICKS_PLAYED = [("hlsjs", "hls-6"), ("hlsjs", "cmaf-6"), ("dashjs", "dash-6"), ("shaka", "hls-apart"), ("shaka", "cmaf-6"), ("shaka", "dash-6")]
 FILTERS = [
     ("ladder", "video_height:100-240;trickplay_height:144", {"sizes": [144, 240], "tricks": [144]}, None),
     ("languages", "video_height:144;audio_language:de", {"sizes": [144], "languages": ["de"]}, {"de": 260, "en": 200}),
     ("subtitles", "subtitle_language:de", {"sizes": [144, 360], "texts": ["Deutsch"]}, None),
 ]
-# (query, by package type: where the player's timeline begins and ends in the title, where it starts to play), in seconds.
+# (query, by package type: where the player's timeline begins and ends in the title, where it starts to play), in seconds. In
+# DASH exact clips begin inside a segment: MediaSource drops what is shown before the period, and with it all pictures up to
+# the next keyframe. So there browsers begin with that.
 INWARDS = {"HLS": (6, 18, 6), "DASH": (6, 18, 6)}
-EXACT = {"HLS": (6, 18, Fraction("7.27")), "DASH": (Fraction("7.27"), Fraction("17.03"), Fraction("7.27"))}
-CLIPS = [("start=5.5&end=19", INWARDS), ("start=7.27&end=17.03&precise=true", EXACT)]
+EXACT = {"HLS": (6, 18, Fraction("7.285")), "DASH": (Fraction("7.285"), Fraction("17.035"), 8)}
+CLIPS = [("start=5.5&end=19", INWARDS), ("start=7.285&end=17.035&precise=true", EXACT)]
 
 
 def package_of(configuration):
@@ -62,7 +66,7 @@ def around(*numbers):
 def trick_jobs(urls):
     keyframes = [[n / RATE, n] for n in range(0, PICTURES, GOP)]
     pictures = sorted({n + d for _, n in keyframes for d in (-1, 0, 1) if n + d >= 0})
-    for player, configuration in PLAYED:
+    for player, configuration in TRICKS_PLAYED:
         yield {"kind": "tricks", "player": player, "subject": f"ladder {configuration}, trick play", "url": urls[configuration],
                "keyframes": keyframes, "times": ASKED, "tail": TAIL, "pictures": pictures}
     trick = presentation.load(urls["cmaf-6"]).tricks[0]
@@ -83,11 +87,15 @@ def clip_jobs(urls):
     for query, by_package in CLIPS:
         for player, configuration in PLAYED:
             start, end, begin = by_package[package_of(configuration)]
-            first, behind = int(begin * RATE), end * RATE
-            # The end may lie within a picture, which is shown then, or not any more.
-            last = [int(behind) - 1] + ([int(behind)] if behind != int(behind) else [])
+            first, behind = [int(begin * RATE)], end * RATE
+            # Players of TS count from when the first picture is decoded, which is a picture before it is shown.
+            if configuration.startswith("hls") and begin != start:
+                first = [first[0] - 1, first[0]]
+            # Where a segment goes on behind the end, the last picture that is dropped takes those with it that are decoded after
+            # it and shown before, and Shaka shows a tenth of a second more.
+            last = [int(behind) - 1] if behind == int(behind) else list(range(int(behind) - 3, int(behind) + 4))
             yield {"kind": "clip", "player": player, "subject": f"ladder {configuration} {query}", "url": f"{urls[configuration]}?{query}",
-                   "duration": float(end - start), "begin": float(begin - start), "first": first, "last": last, "pictures": around(first, *last)}
+                   "duration": float(end - start), "begin": float(begin - start), "first": first, "last": last, "pictures": around(*first, *last)}
 
 
 def play(jobs, pictures, out):

@@ -81,7 +81,7 @@ const base64url = (hex) => btoa(String.fromCharCode(...hex.match(/../g).map((b) 
 const hexOf = (bytes) => [...bytes].map((b) => b.toString(16).padStart(2, "0")).join("");
 
 // options: { largest: true to stay at the largest picture, text: true where text is chosen later, tricks: true to be told of trick
-// play and to buffer little of what is not, captions: true to show what lies in the pictures, drm: { keys: { keyIdHex: keyHex } } or { server: URL } }.
+// play and not to buffer all before it, captions: true to show what lies in the pictures, drm: { keys: { keyIdHex: keyHex } } or { server: URL } }.
 // Without drm the player is to find everything in the manifest.
 const adapters = {
   async hlsjs(url, { largest, drm } = {}) {
@@ -130,7 +130,7 @@ const adapters = {
     // Unless it is told that somebody will know what to do with them, dash.js leaves trick-mode AdaptationSets out.
     if (tricks) {
       const { capabilities } = player.getSettings().streaming;
-      player.updateSettings({ streaming: { buffer: { bufferTimeDefault: 4, bufferTimeAtTopQuality: 4 }, capabilities: {
+      player.updateSettings({ streaming: { buffer: { bufferTimeDefault: 12, bufferTimeAtTopQuality: 12 }, capabilities: {
         supportedEssentialProperties: [...capabilities.supportedEssentialProperties, { schemeIdUri: TRICKMODE }] } } });
     }
     if (largest) {
@@ -174,7 +174,7 @@ const adapters = {
       player,
     };
   },
-  async shaka(url, { largest, drm, text, tricks } = {}) {
+  async shaka(url, { largest, drm, text } = {}) {
     shaka.polyfill.installAll();
     const player = new shaka.Player();
     const say = (e) => fail(`Shaka: ${e.code} category ${e.category} ${JSON.stringify(e.data ?? e.message ?? "").slice(0, 300)}`);
@@ -193,7 +193,7 @@ const adapters = {
       destroy: async () => { cues = []; },
     }) });
     // Of HLS Shaka learns where text lies with the next pictures that it buffers; not all shall be there when text is chosen.
-    if (text || tricks) player.configure({ streaming: { bufferingGoal: 2 } });
+    if (text) player.configure({ streaming: { bufferingGoal: 2 } });
     const textOf = (cue) => cue.lineBreak ? "\n" : cue.nestedCues.length ? cue.nestedCues.map(textOf).join("") : cue.payload;
     await player.attach(video);
     await player.load(url).catch(say);

@@ -1,6 +1,6 @@
 // What runs inside the browser beside page.js, for watching.mjs: which picture is on the screen, by its pixels; and players
 // that wind with trick play.
-/* global Hls, adapter, adapters, video, watch, until, fail, heard, isTrick, state */
+/* global Hls, LONGEST_PICTURE, adapter, adapters, video, watch, until, fail, heard, isTrick, state */
 "use strict";
 
 const WIDTH = 160, HEIGHT = 90;
@@ -8,6 +8,8 @@ const brush = new OffscreenCanvas(WIDTH, HEIGHT).getContext("2d", { willReadFreq
 let references = [];
 
 function pixels(image) {
+  // Nothing is drawn of an element without a picture, and what was drawn before must not be taken for one.
+  brush.clearRect(0, 0, WIDTH, HEIGHT);
   brush.drawImage(image, 0, 0, WIDTH, HEIGHT);
   return brush.getImageData(0, 0, WIDTH, HEIGHT).data;
 }
@@ -46,7 +48,7 @@ const named = (seen) => seen.map(({ time, data }) => ({ time, ...which(data) }))
 /** Opens a presentation without playing it; the picture that it stands at. */
 async function opened(player, url, options) {
   adapter = await adapters[player](url, options);
-  await until(() => video.readyState >= 2 && !video.seeking && watch.picture >= 0 && watch.picture <= video.currentTime + 0.01, 5, 20);
+  await until(() => video.readyState >= 2 && !video.seeking && watch.picture >= 0 && watch.picture <= video.currentTime + LONGEST_PICTURE, 5, 20);
   return { ...state(), first: watch.picture >= 0 ? which(pixels(video)) : null };
 }
 
@@ -84,7 +86,10 @@ const winders = {
     video.playbackRate = 1;
     return named(seen);
   },
-  /** hls.js shows single pictures in another element. */
+  /**
+   * hls.js shows single pictures in another element. It forgets what it is asked before it has playlist and element; and asked for a
+   * time before the one that it shows, 1.7.4 loads the picture and waits for ever for more, whatever the container: so times go on.
+   */
   async hlsjs(_rate, times) {
     video.pause();
     const out = [], screen = document.createElement("video");
@@ -93,12 +98,15 @@ const winders = {
     document.body.append(screen);
     const iframes = adapter.player.createIFramePlayer();
     iframes.on(Hls.Events.ERROR, (_, e) => fail(`hls.js, I-frames: ${e.type} ${e.details} ${e.error?.message ?? ""}`));
+    const ready = [Hls.Events.LEVEL_LOADED, Hls.Events.MEDIA_ATTACHED].map((event) => new Promise((done) => iframes.once(event, done)));
     iframes.attachMedia(screen);
+    iframes.startLoad(times[0]);
+    await Promise.all(ready);
     for (const time of times) {
       const seen = [];
       look(screen, seen);
       iframes.loadMediaAt(time);
-      await until(() => seen.length && !screen.seeking && Math.abs(screen.currentTime - time) < 0.01, 5);
+      await until(() => seen.length && !screen.seeking && Math.abs(screen.currentTime - time) < 0.01, 8);
       for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame);
       out.push({ time, ...which(pixels(screen)) });
     }
@@ -138,7 +146,7 @@ async function thumbnail(type, init, url, time) {
 
 /** What the player has to choose from; undefined where it does not tell. */
 function offers() {
-  return { sizes: adapter.sizes(), languages: adapter.languages(), texts: adapter.texts(), tricks: adapter.tricks?.() };
+  return { sizes: adapter.sizes(), languages: adapter.languages(), texts: adapter.texts(), tricks: adapter.tricks?.(), duration: video.duration };
 }
 
 /** The language that is heard, once it is `wanted` or nothing else has come for a while. */

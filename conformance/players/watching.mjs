@@ -23,7 +23,7 @@ import { parseArgs } from "node:util";
 import { HERE, Checks, each, open, openPage } from "./browser.mjs";
 
 const RATE = 4;
-const FAR = 16; // of 255 in each colour, on average: more than what scaling and colour conversion leave
+const FAR = 4; // of 255 in each colour, on average: more than what scaling and colour conversion leave
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 const distinct = (list) => [...new Set(list)].sort((a, b) => (a > b) - (a < b));
 const seconds = (time) => `${Number(time).toFixed(2)} s`;
@@ -39,7 +39,6 @@ async function begins(call, checks, job, options) {
 const kinds = {
   // names: all channels; name: the chosen one; moments: [[seconds, [text]]].
   async captions({ call }, checks, job) {
-    // dash.js and hls.js call it English where others say CC1, so each has its own names in the job.
     if (!await begins(call, checks, job, { captions: true })) return "";
     const names = await call("chooseCaptions", job.name);
     checks.add("offers the captions", same([...names].sort(), [...job.names].sort()), JSON.stringify(names));
@@ -102,18 +101,19 @@ const kinds = {
       checks.add("the language is heard", language === job.wanted.languages[0], language);
       heard = `, ${language} is heard`;
     }
+    await call("seek", offered.duration - 4);
     const end = await call("finish", RATE);
     checks.add("plays to the end", end.ended && end.errors.length === 0, `stands at ${end.time} of ${end.duration}; ${end.errors[0] ?? ""}`);
     return Object.keys(job.wanted).filter((what) => offered[what]).map((what) => `${what} ${distinct(offered[what]).join(", ") || "none"}`).join("; ") + `${heard}; plays to its end at ${seconds(end.time)}`;
   },
 
-  // duration, begin: seconds of the player's timeline; first, last: numbers of pictures that are right.
+  // duration, begin: seconds of the player's timeline; first, last: numbers of pictures, of which one has to be shown.
   async clip({ call }, checks, job) {
     const begun = await call("opened", job.player, job.url, { largest: true });
     if (!checks.add("opens", begun.errors.length === 0 && begun.first, begun.errors[0] ?? "no picture")) return "";
-    checks.add("duration", Math.abs(begun.duration - job.duration) < 0.1, `${begun.duration}, should be ${job.duration}`);
+    checks.add("duration", Math.abs(begun.duration - job.duration) < 0.15, `${begun.duration}, should be ${job.duration}`);
     checks.add("begins at the start", Math.abs(begun.time - job.begin) < 0.05, `${begun.time}, should be ${job.begin}`);
-    checks.add("first picture", begun.first.number === job.first && begun.first.off <= FAR, `${told(begun.first)}, should be ${job.first}`);
+    checks.add("first picture", job.first.includes(begun.first.number) && begun.first.off <= FAR, `${told(begun.first)}, should be one of ${job.first}`);
     const end = await call("playOut", RATE);
     checks.add("no error", end.errors.length === 0, end.errors[0]);
     checks.add("plays to the end", end.ended && Math.abs(end.time - end.duration) < 0.3, `stands at ${end.time} of ${end.duration}`);
