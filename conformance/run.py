@@ -373,7 +373,7 @@ def run(report, origin, chosen, asked, narrowed):
     if "watching" in asked and can_play(report, "watching"):
         at = time.monotonic()
         watched = {s.name: s.urls for s in ready if s.source == "default"}
-        watching.run(report, origin, watched, os.path.join(TESTDATA, "ladder", "master.m3u8"), OUT)
+        watching.run(report, origin, watched, os.path.join(TESTDATA, "ladder", "master.m3u8"), OUT, "selftest" in asked)
         print(f"watching: {time.monotonic() - at:.1f} s", flush=True)
 
 

@@ -98,6 +98,21 @@ def clip_jobs(urls):
                    "duration": float(end - start), "begin": float(begin - start), "first": first, "last": last, "pictures": around(*first, *last)}
 
 
+def spoiled(jobs, urls):
+    """One of each kind, with something else served than what is expected, or the other way round: (what, job)."""
+    one = lambda kind: next(dict(j) for j in jobs if j["kind"] == kind)
+    late, whole, unfiltered, untricked, neighbours, next_one = one("captions"), one("clip"), one("filter"), one("tricks"), one("tricks"), one("thumbnail")
+    late["moments"] = [[time + 0.3, texts] for time, texts in late["moments"][:1]]
+    whole["url"] = f"{urls['hls-6']}?start=0&end=12"
+    unfiltered["url"] = unfiltered["url"].split("?")[0]
+    untricked["url"] += "?filter=trickplay_type:image"
+    neighbours["keyframes"] = [[time, number + 1] for time, number in neighbours["keyframes"]]
+    fragments = next_one["fragments"]
+    next_one["fragments"] = [f | {"number": other["number"]} for f, other in zip(fragments, fragments[1:])]
+    named = {"captions are late": late, "another clip": whole, "no filter": unfiltered, "no trick play": untricked, "other keyframes": neighbours, "other fragments": next_one}
+    return [(what, j | {"subject": f"{j['subject']}, {what}"}) for what, j in named.items()]
+
+
 def play(jobs, pictures, out):
     """The results of watching.mjs, in the order of the jobs; None if it left none."""
     jobs_path, results_path = os.path.join(out, "watching-jobs.json"), os.path.join(out, "watching.json")
@@ -122,8 +137,10 @@ def write_table(results, path):
             f.write("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |\n")
 
 
-def run(report, origin, samples, source, out):
-    """`samples`: name → configuration → URL, of those that are played. `source`: master playlist of `ladder`."""
+def run(report, origin, samples, source, out, selftest):
+    """`samples`: name → configuration → URL, of those that are played. `source`: master playlist of `ladder`. `selftest`: whether
+    the judge itself is tried too.
+    """
     captioned = origin.ingest("samples", {"watched-captions": CAPTIONED}, 60)["watched-captions"]
     urls = {e["packagingConfiguration"]: e["url"] for e in captioned["egressEndpoints"] if e.get("url")}
     jobs = list(caption_jobs(urls)) + list(filter_jobs(samples))
@@ -144,3 +161,8 @@ def run(report, origin, samples, source, out):
         with report.judge("watching", f"{result['subject']} {result['player']}") as judge:
             for check in result["checks"]:
                 judge.check(check["name"], check["ok"], check["detail"])
+    if selftest and "ladder" in samples:
+        wrong = spoiled(jobs, samples["ladder"])
+        for (what, job), result in zip(wrong, play([j for _, j in wrong], pictures, out) or []):
+            failed = [c["name"] for c in result["checks"] if not c["ok"]]
+            report.add("selftest", f"{job['subject']} {job['player']}", "something is noticed", bool(failed), "nothing fails")

@@ -97,6 +97,10 @@ const winders = {
     screen.muted = true;
     document.body.append(screen);
     const iframes = adapter.player.createIFramePlayer();
+    if (!iframes) {
+      fail("hls.js knows of no I-frames");
+      return out;
+    }
     iframes.on(Hls.Events.ERROR, (_, e) => fail(`hls.js, I-frames: ${e.type} ${e.details} ${e.error?.message ?? ""}`));
     const ready = [Hls.Events.LEVEL_LOADED, Hls.Events.MEDIA_ATTACHED].map((event) => new Promise((done) => iframes.once(event, done)));
     iframes.attachMedia(screen);

@@ -10,7 +10,8 @@
 //              (dash.js only when told so; hls.js in an element of its own)
 //   thumbnail  an init segment and one fragment of an I-frame playlist are a picture for MediaSource alone
 //   filter     the player's own lists of heights, languages and texts are what the filter leaves, and it plays
-//   clip       where the player begins, how long it says the clip is, and with which of the source's pictures it begins and ends
+//   clip       where the player begins, how long it says the clip is, and with which of the source's pictures it begins and ends;
+//              that it takes nothing of trick play for ordinary pictures
 //
 // Pictures are told by their pixels: each is looked up among pictures that ffmpeg decoded from the source, its neighbours
 // among them, and has to be nearest to the right one.
@@ -36,6 +37,13 @@ async function begins(call, checks, job, options) {
   return begun.errors.length === 0 && begun.time > 0;
 }
 
+/** Segments of trick play that are fetched from now on: status and URL. */
+function fetchedTricks(page) {
+  const fetched = [];
+  page.on("response", (r) => /\/trick-\d+\/\d+\/\d+\.(ts|m4s)$/.test(r.url()) && fetched.push(`${r.status()} ${r.url()}`));
+  return fetched;
+}
+
 const kinds = {
   // names: all channels; name: the chosen one; moments: [[seconds, [text]]].
   async captions({ call }, checks, job) {
@@ -51,10 +59,9 @@ const kinds = {
     return `offers ${names.join(", ")}; shows of ${job.name}: ${seen.join(", ")}`;
   },
 
-  // times: where single pictures are asked for; keyframes: [[seconds, number]]; heights of trick play.
+  // times: where single pictures are asked for; keyframes: [[seconds, number]]; tail: from when on trick play alone is shown.
   async tricks({ page, call }, checks, job) {
-    const fetched = [];
-    page.on("response", (r) => /\/trick-\d+\/.*\.(ts|m4s)$|trick-[^/]*\.ts$/.test(r.url()) && fetched.push(`${r.status()} ${r.url()}`));
+    const fetched = fetchedTricks(page);
     if (!await begins(call, checks, job, { tricks: true, largest: true })) return "";
     const { seen, errors } = await call("wind", job.player, RATE, job.times);
     checks.add("fetches segments of trick play", fetched.length >= 3 && fetched.every((f) => f.startsWith("200 ")), fetched.join(" ") || "none");
@@ -108,7 +115,8 @@ const kinds = {
   },
 
   // duration, begin: seconds of the player's timeline; first, last: numbers of pictures, of which one has to be shown.
-  async clip({ call }, checks, job) {
+  async clip({ page, call }, checks, job) {
+    const tricks = fetchedTricks(page);
     const begun = await call("opened", job.player, job.url, { largest: true });
     if (!checks.add("opens", begun.errors.length === 0 && begun.first, begun.errors[0] ?? "no picture")) return "";
     checks.add("duration", Math.abs(begun.duration - job.duration) < 0.15, `${begun.duration}, should be ${job.duration}`);
@@ -118,6 +126,7 @@ const kinds = {
     checks.add("no error", end.errors.length === 0, end.errors[0]);
     checks.add("plays to the end", end.ended && Math.abs(end.time - end.duration) < 0.3, `stands at ${end.time} of ${end.duration}`);
     checks.add("last picture", job.last.includes(end.last.number) && end.last.off <= FAR, `${told(end.last)}, should be one of ${job.last}`);
+    checks.add("leaves trick play alone", tricks.length === 0, tricks[0]);
     const early = end.early[0];
     return `says ${seconds(begun.duration)}, begins at ${seconds(begun.time)} with ${told(begun.first)}`
       + `${early ? `, then ${early.number} at ${seconds(early.time)}` : ""}, ends at ${seconds(end.time)} with ${told(end.last)}`;
