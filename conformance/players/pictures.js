@@ -87,8 +87,8 @@ const winders = {
     return named(seen);
   },
   /**
-   * hls.js shows single pictures in another element. It forgets what it is asked before it has playlist and element; and asked for a
-   * time before the one that it shows, 1.7.4 loads the picture and waits for ever for more, whatever the container: so times go on.
+   * hls.js shows single pictures in another element. It forgets what it is asked before it has playlist and element; and asked for
+   * one many seconds before the one that it shows, 1.7.4 loads the picture and waits for ever for more, in either container: so times go on.
    */
   async hlsjs(_rate, times) {
     video.pause();
