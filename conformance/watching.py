@@ -143,7 +143,9 @@ def run(report, origin, samples, source, out, selftest):
     """
     captioned = origin.ingest("samples", {"watched-captions": CAPTIONED}, 60)["watched-captions"]
     urls = {e["packagingConfiguration"]: e["url"] for e in captioned["egressEndpoints"] if e.get("url")}
-    jobs = list(caption_jobs(urls)) + list(filter_jobs(samples))
+    if not report.add("watching", "captions", "plays", captioned["status"] == "PLAYABLE", str(captioned.get("failure"))):
+        urls = {}
+    jobs = (list(caption_jobs(urls)) if urls else []) + list(filter_jobs(samples))
     if "ladder" in samples:
         jobs += list(trick_jobs(samples["ladder"])) + list(clip_jobs(samples["ladder"]))
     numbers = {n for j in jobs for n in j.get("pictures", [])}
