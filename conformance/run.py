@@ -4,7 +4,7 @@
 usage: conformance/run.sh [--only JUDGE,...] [--assets NAME,...] [--keep] [BINARY]
 
 BINARY defaults to target/release/packorigin, then target/debug/packorigin. Judges: ingest, sharing, frames, boxes,
-manifests, ts, texts, trick, delivery, selecting, selftest, quirks, parsers, media, players, drm, drmplayers. `--keep` leaves the origin running and prints the URLs, for one judge alone
+manifests, ts, texts, trick, delivery, selecting, selftest, quirks, parsers, media, players, watching, drm, drmplayers. `--keep` leaves the origin running and prints the URLs, for one judge alone
 (`python3 conformance/boxes.py URL`). Assets come from testdata/ and, where it exists, from a folder of real-world
 media: PACKORIGIN_TEST_MEDIA, or ../shared/media beside the project.
 
@@ -34,6 +34,7 @@ import selftest
 import texts
 import trick
 import ts
+import watching
 from origin import Origin
 from report import Report
 
@@ -41,7 +42,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 TESTDATA = os.path.join(ROOT, "testdata")
 OUT = os.path.join(HERE, "out")
-JUDGES = ["ingest", "sharing", "frames", "boxes", "manifests", "ts", "texts", "trick", "delivery", "selecting", "selftest", "quirks", "parsers", "media", "players", "drm", "drmplayers"]
+JUDGES = ["ingest", "sharing", "frames", "boxes", "manifests", "ts", "texts", "trick", "delivery", "selecting", "selftest", "quirks", "parsers", "media", "players", "watching", "drm", "drmplayers"]
 
 CONFIGURATIONS = {
     "hls-6": ("HLS", 6), "dash-6": ("DASH", 6), "cmaf-6": ("HLS_CMAF", 6),
@@ -202,14 +203,18 @@ def job(report, player, sample, configuration):
             "tones": TONES.get(sample.name), "sizes": sorted({m.size for m in medias if m.size}), "audio": any(m.channels for m in medias)}
 
 
-def run_players(report, list_of_samples, list_of_quirks):
+def can_play(report, judge):
     folder = os.path.join(HERE, "players")
     chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
     for path, why in ((os.path.join(folder, "node_modules"), "its npm packages are not installed (npm ci in conformance/players)"),
                       (chromium, f"no Chromium at {chromium}")):
         if not os.path.exists(path):
-            report.skip("players", "all", "all", why)
-            return
+            report.skip(judge, "all", "all", why)
+            return False
+    return True
+
+
+def run_players(report, list_of_samples, list_of_quirks):
     jobs = []
     for sample in list_of_samples:
         if sample.source == "default":      # real-world media need not please every player
@@ -367,10 +372,15 @@ def run(report, origin, chosen, asked, narrowed):
         at = time.monotonic()
         parsers.run(report, manifest_urls)
         print(f"parsers: {time.monotonic() - at:.1f} s", flush=True)
-    if "players" in asked:
+    if "players" in asked and can_play(report, "players"):
         at = time.monotonic()
         run_players(report, ready, strange)
         print(f"players: {time.monotonic() - at:.1f} s", flush=True)
+    if "watching" in asked and can_play(report, "watching"):
+        at = time.monotonic()
+        watched = {s.name: s.urls for s in ready if s.source == "default"}
+        watching.run(report, origin, watched, os.path.join(TESTDATA, "ladder", "master.m3u8"), OUT, "selftest" in asked)
+        print(f"watching: {time.monotonic() - at:.1f} s", flush=True)
 
 
 if __name__ == "__main__":

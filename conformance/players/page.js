@@ -80,7 +80,8 @@ setInterval(() => {
 const base64url = (hex) => btoa(String.fromCharCode(...hex.match(/../g).map((b) => parseInt(b, 16)))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 const hexOf = (bytes) => [...bytes].map((b) => b.toString(16).padStart(2, "0")).join("");
 
-// options: { largest: true to stay at the largest picture, text: true where text is chosen later, drm: { keys: { keyIdHex: keyHex } } or { server: URL } }.
+// options: { largest: true to stay at the largest picture, text: true where text is chosen later, tricks: true to be told of trick
+// play and not to buffer all before it, captions: true to show what lies in the pictures, drm: { keys: { keyIdHex: keyHex } } or { server: URL } }.
 // Without drm the player is to find everything in the manifest.
 const adapters = {
   async hlsjs(url, { largest, drm } = {}) {
@@ -116,10 +117,22 @@ const adapters = {
         hls.subtitleTrack = hls.subtitleTracks.findIndex((t) => t.name === name);
       },
       speak: (language) => { hls.audioTrack = hls.audioTracks.findIndex((t) => t.lang === language); },
+      languages: () => hls.audioTracks.map((t) => t.lang),
+      // A native track comes with the first caption in it.
+      captions: () => [...video.textTracks].filter((t) => t.kind === "captions").map((t) => t.label),
+      chooseCaptions: (name) => [...video.textTracks].forEach((t) => { t.mode = t.label === name ? "showing" : "disabled"; }),
+      tricks: () => hls.iframeVariants.map((v) => v.height),
+      player: hls,
     };
   },
-  async dashjs(url, { largest, drm } = {}) {
+  async dashjs(url, { largest, drm, tricks, captions } = {}) {
     const player = dashjs.MediaPlayer().create();
+    // Unless it is told that somebody will know what to do with them, dash.js leaves trick-mode AdaptationSets out.
+    if (tricks) {
+      const { capabilities } = player.getSettings().streaming;
+      player.updateSettings({ streaming: { buffer: { bufferTimeDefault: 12, bufferTimeAtTopQuality: 12 }, capabilities: {
+        supportedEssentialProperties: [...capabilities.supportedEssentialProperties, { schemeIdUri: TRICKMODE }] } } });
+    }
     if (largest) {
       player.updateSettings({ streaming: { selectionModeForInitialTrack: "highestBitrate",
         abr: { autoSwitchBitrate: { video: false }, initialBitrate: { video: 1e6 } } } });
@@ -135,6 +148,8 @@ const adapters = {
     let textTracks = [];
     player.on(dashjs.MediaPlayer.events.TEXT_TRACKS_ADDED, (e) => { textTracks = e.tracks; });
     player.initialize(video, url, false);
+    const overlay = document.getElementById("overlay");
+    if (captions) player.attachTTMLRenderingDiv(overlay);
     if (drm?.server) player.setProtectionData({ "org.w3.clearkey": { serverURL: drm.server } });
     if (drm?.keys) {
       const clearkeys = Object.fromEntries(Object.entries(drm.keys).map(([id, key]) => [base64url(id), base64url(key)]));
@@ -151,6 +166,12 @@ const adapters = {
       texts: () => player.getTracksFor("text").map((t) => t.labels[0]?.text),
       choose: (name) => player.setTextTrack(textTracks.findIndex((t) => t.labels[0]?.text === name)),
       speak: (language) => player.setCurrentTrack(player.getTracksFor("audio").find((t) => t.lang === language)),
+      languages: () => player.getTracksFor("audio").map((t) => t.lang),
+      captions: () => player.getTracksFor("text").filter((t) => t.isEmbedded).map((t) => t.id),
+      chooseCaptions: (name) => player.setTextTrack(textTracks.findIndex((t) => t.id === name)),
+      captionsShown: () => [...overlay.children].map((c) => c.textContent),
+      tricks: () => player.getTracksFor("video").filter(isTrick).flatMap((t) => t.bitrateList.map((b) => b.height)),
+      player,
     };
   },
   async shaka(url, { largest, drm, text } = {}) {
@@ -198,9 +219,20 @@ const adapters = {
       },
       shown: () => cues.filter((c) => c.startTime <= video.currentTime && video.currentTime < c.endTime).map(textOf),
       speak: (language) => player.selectAudioTrack(player.getAudioTracks().find((t) => t.language === language)),
+      languages: () => player.getAudioTracks().map((t) => t.language),
+      captions: () => player.getTextTracks().filter((t) => t.kind === "caption").map((t) => t.originalTextId),
+      chooseCaptions: (name) => {
+        player.selectTextTrack(player.getTextTracks().find((t) => t.originalTextId === name));
+        player.setTextVisibility?.(true);
+        player.setTextTrackVisibility?.(true);
+      },
+      player,
     };
   },
 };
+
+const TRICKMODE = "http://dashif.org/guidelines/trickmode";
+const isTrick = (track) => track.essentialProperties.some((p) => p.schemeIdUri === TRICKMODE);
 
 /** hls.js makes its request from pssh boxes; where there is none, or none with every key, it is made from the key ID. */
 function requestFromKeyId(_type, _data, context) {
@@ -352,6 +384,15 @@ async function chooseText(name) {
     adapter.choose(name);
     await until(() => adapter.hasText?.() ?? true, 5);
   }
+  return names;
+}
+
+/** The same of the captions that lie in its pictures. */
+async function chooseCaptions(name) {
+  await until(() => adapter.captions().includes(name), 10);
+  const names = adapter.captions();
+  if (names.includes(name)) adapter.chooseCaptions(name);
+  adapter.shown = adapter.captionsShown ?? adapter.shown;
   return names;
 }
 
