@@ -10,6 +10,7 @@ pub(super) fn add_notes(notes: &[Note], file: &str, stream: Option<&str>, findin
         let place = place.file(file).line(note.line as u64);
         let code = match note.kind {
             NoteKind::DurationAboveTarget => FindingCode::ExtinfAboveTarget,
+            NoteKind::MarkerUnreadable => FindingCode::MarkersBroken,
             _ => FindingCode::PlaylistUntidy,
         };
         let detail = format!("{file}, line {}: {}", note.line, words(note.kind, &note.text));
@@ -44,6 +45,7 @@ fn words(kind: NoteKind, text: &str) -> String {
         NoteKind::DateUnreadable => format!(
             "the EXT-X-PROGRAM-DATE-TIME {text:?} is no date and time of ISO 8601 and is left out"
         ),
+        NoteKind::MarkerUnreadable => format!("{text} cannot be understood and is left out"),
         NoteKind::TagLate => format!(
             "this {text} stands behind the first segment or is a second one; it is left out"
         ),
