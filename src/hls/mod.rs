@@ -6,6 +6,7 @@
 mod captions;
 pub mod date;
 mod key;
+mod markers;
 pub mod read;
 mod trick;
 pub mod write;

@@ -109,6 +109,9 @@ mod tests {
         };
         Manifest {
             mpd: Default::default(),
+            markers: Default::default(),
+            dates: None,
+            origin: Ticks::ZERO,
             captions: Default::default(),
             texts: Vec::new(),
             duration,

@@ -8,12 +8,13 @@ use std::fmt::Write as _;
 
 use super::captions;
 use super::key::{KeyLines, has_keys, session_keys};
+use super::markers::{DateLines, write_ranges};
 use super::trick;
 use crate::model::codec::CodecConfig;
 use crate::model::description::Description;
 use crate::model::manifest::{
-    AudioGroup, AudioMember, Healing, Manifest, ManifestRendition, Offer, RenditionId,
-    SILENCE_DIRECTORY,
+    AudioGroup, AudioMember, Healing, Manifest, ManifestRendition, ManifestSegment, Offer,
+    RenditionId, SILENCE_DIRECTORY,
 };
 use crate::time::{Ticks, Timescale};
 
@@ -62,12 +63,15 @@ pub fn media_playlist(manifest: &Manifest, id: RenditionId) -> Option<String> {
     if is_independent(manifest, Some(id)) {
         out.push_str(INDEPENDENT);
     }
+    write_ranges(&mut out, manifest);
     let mut last_directory = None;
+    let mut dates = DateLines::default();
     let mut keys = KeyLines::default();
     for period in 0..manifest.periods.len() {
         let rendition = manifest.rendition(id, period);
         if period > 0 {
             out.push_str("#EXT-X-DISCONTINUITY\n");
+            dates.interrupt();
         }
         match rendition {
             Some(rendition) => {
@@ -78,7 +82,10 @@ pub fn media_playlist(manifest: &Manifest, id: RenditionId) -> Option<String> {
                     let _ = writeln!(out, "#EXT-X-MAP:URI=\"{}/{init}\"", rendition.directory);
                     last_directory = Some(&rendition.directory);
                 }
-                write_segments(&mut out, rendition, &mut keys);
+                for (index, segment) in rendition.segments.iter().enumerate() {
+                    dates.before(&mut out, manifest, rendition, segment);
+                    write_segment(&mut out, rendition, index, segment, &mut keys);
+                }
             }
             // The rendition is silent in this period; players skip the gap (RFC 8216bis 4.4.4.7).
             None => {
@@ -127,27 +134,31 @@ fn longest_segment(manifest: &Manifest, id: RenditionId) -> Ticks {
     durations.max().unwrap_or_default()
 }
 
-fn write_segments(out: &mut String, rendition: &ManifestRendition, keys: &mut KeyLines) {
+fn write_segment(
+    out: &mut String,
+    rendition: &ManifestRendition,
+    index: usize,
+    segment: &ManifestSegment,
+    keys: &mut KeyLines,
+) {
     let protection = rendition.protection.as_deref();
-    for (index, segment) in rendition.segments.iter().enumerate() {
-        let folder = match segment.healing {
-            Healing::Silence => format!("/{SILENCE_DIRECTORY}"),
-            Healing::None | Healing::Gap => String::new(),
-        };
-        // Silence is clear, whatever the rendition is.
-        keys.before(out, protection.filter(|_| folder.is_empty()), index);
-        if segment.healing == Healing::Gap {
-            out.push_str("#EXT-X-GAP\n");
-        }
-        let _ = writeln!(
-            out,
-            "#EXTINF:{},\n{}{folder}/{}.{}",
-            segment.duration.seconds(rendition.timescale, 6),
-            rendition.directory,
-            segment.time.0,
-            rendition.extension
-        );
+    let folder = match segment.healing {
+        Healing::Silence => format!("/{SILENCE_DIRECTORY}"),
+        Healing::None | Healing::Gap => String::new(),
+    };
+    // Silence is clear, whatever the rendition is.
+    keys.before(out, protection.filter(|_| folder.is_empty()), index);
+    if segment.healing == Healing::Gap {
+        out.push_str("#EXT-X-GAP\n");
     }
+    let _ = writeln!(
+        out,
+        "#EXTINF:{},\n{}{folder}/{}.{}",
+        segment.duration.seconds(rendition.timescale, 6),
+        rendition.directory,
+        segment.time.0,
+        rendition.extension
+    );
 }
 
 fn write_sound(out: &mut String, manifest: &Manifest, group: &AudioGroup, member: &AudioMember) {
@@ -198,7 +209,7 @@ pub(super) fn write_description(out: &mut String, words: &Description) {
 }
 
 /// A quoted-string (RFC 8216 4.2), which has no way to write quotes and line ends.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let allowed = text.chars().map(|c| match c {
         '"' => '\'',
         c if c.is_control() => ' ',

@@ -218,6 +218,7 @@ impl Body {
         self.list(&presentation.streams, Self::stream);
         self.packed(&presentation.texts);
         self.packed(&presentation.wall_clock);
+        self.packed(&presentation.markers);
     }
 
     fn stream(&mut self, stream: &Stream) {
@@ -371,6 +372,7 @@ impl<'a> Reader<'a> {
             streams,
             texts: self.packed("texts")?,
             wall_clock: self.packed("dates")?,
+            markers: self.packed("markers")?,
         })
     }
 
@@ -581,6 +583,7 @@ mod tests {
     use crate::model::caption::{Caption, CaptionService};
     use crate::model::codec::{AacConfig, AacExtension, AvcConfig, CodecConfig, PictureFormat};
     use crate::model::description::Description;
+    use crate::model::marker::Marker;
     use crate::model::presentation::{SoundRole, StreamRole};
     use crate::model::text::{Cue, TextHeader, TextStream};
     use crate::model::wall_clock::{Anchor, WallClock};
@@ -657,6 +660,14 @@ mod tests {
         };
         Presentation {
             periods: vec![Period { start: Ticks(7), duration: Ticks(1 << 40) }],
+            markers: vec![Marker {
+                id: "ä".to_owned(),
+                time: Ticks(-7),
+                duration: Some(Ticks(1 << 40)),
+                out: Some(vec![0xFC]),
+                attributes: vec![("X-A".to_owned(), "\"b\"".to_owned())],
+                ..Marker::default()
+            }],
             wall_clock: WallClock::new(vec![Anchor { time: Ticks(-3), unix_milliseconds: -1 }]),
             texts: vec![TextStream {
                 uri: "t.m3u8".to_owned(),

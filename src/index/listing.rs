@@ -10,7 +10,9 @@ use bytes::Bytes;
 use super::ingest::IngestLimits;
 use super::notes::add_notes;
 use crate::cenc::aes128::sequence_iv;
-use crate::hls::read::{self, MediaContext, MediaSegment, ReadError, StreamEntry, Variables};
+use crate::hls::read::{
+    self, MarkerTag, MediaContext, MediaSegment, ReadError, StreamEntry, Variables,
+};
 use crate::model::ingest::{FailureCode, FindingCode, Findings, IngestFailure, Place};
 use crate::model::source_key::SourceEncryption;
 use crate::source::{Root, SourcePath};
@@ -22,6 +24,8 @@ pub(super) struct StreamSource {
     pub segments: Vec<SegmentSource>,
     /// Segments, counted without gaps, that a gap stands before.
     pub behind_gaps: Vec<usize>,
+    /// Tags about markers, whose places count the segments without gaps.
+    pub markers: Vec<MarkerTag>,
     pub findings: Findings,
     pub claim: Claim,
 }
@@ -137,7 +141,10 @@ pub(super) async fn list(
     let mut first_lines = HashMap::new();
     let (mut gap, mut discontinuity) = (false, false);
     let mut at = Duration::ZERO;
+    let mut markers = playlist.markers;
+    let mut places = Vec::with_capacity(playlist.segments.len());
     for segment in playlist.segments {
+        places.push(segments.len());
         let begins = at;
         at = at.saturating_add(segment.duration.unwrap_or_default());
         discontinuity |= segment.discontinuity;
@@ -182,7 +189,10 @@ pub(super) async fn list(
             format!("{path}: every segment is an EXT-X-GAP, so there is nothing to play"),
         ));
     }
-    Ok(StreamSource { entry, segments, behind_gaps, findings, claim })
+    for tag in &mut markers {
+        tag.segment = places.get(tag.segment).copied().unwrap_or(segments.len());
+    }
+    Ok(StreamSource { entry, segments, behind_gaps, markers, findings, claim })
 }
 
 /// Where a segment and its key are.

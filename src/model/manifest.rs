@@ -9,12 +9,14 @@ use std::sync::Arc;
 use super::caption::OfferedCaptions;
 use super::codec::CodecConfig;
 use super::description::Description;
+use super::marker::Marker;
 use super::mpd::MpdOptions;
 use super::protection::{KeyId, ProtectionScheme, SystemSignalling};
+use super::wall_clock::Dates;
 use crate::time::{Ticks, Timescale};
 
 /// What one configuration offers of one presentation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
     /// How long it plays, [`Timescale::MPEG`] ticks.
     pub duration: Ticks,
@@ -30,6 +32,12 @@ pub struct Manifest {
     pub audio_groups: Vec<AudioGroup>,
     /// Subtitles, which go with all offers.
     pub texts: Vec<RenditionId>,
+    /// Breaks and other stretches, on the segments' timeline, in order.
+    pub markers: Arc<[Marker]>,
+    /// Its dates, where playlists are to say them.
+    pub dates: Option<Arc<Dates>>,
+    /// The time on the segments' timeline at which it starts, [`Timescale::MPEG`] ticks.
+    pub origin: Ticks,
     /// Captions that travel inside the pictures.
     pub captions: OfferedCaptions,
     /// The form of its MPD.

@@ -10,6 +10,8 @@ use crate::time::Ticks;
 
 /// The scheme under which MPDs carry SCTE-35 sections (ANSI/SCTE 214-1 2022 6.7.3).
 pub const SPLICE_SCHEME: &str = "urn:scte:scte35:2014:xml+bin";
+/// The most markers that a stream or a playlist may have: one for each ten seconds of a day.
+pub const MAX_MARKERS: usize = 8_640;
 /// The sections and attributes of a title's markers may have so many bytes together.
 pub const MAX_MARKER_BYTES: usize = 4 << 20;
 
@@ -66,11 +68,15 @@ impl Marker {
         self.time < to && (self.time >= from || self.end() > from)
     }
 
+    /// Its SCTE-35 sections.
+    pub fn sections(&self) -> impl Iterator<Item = &[u8]> {
+        [&self.out, &self.back, &self.command].into_iter().flatten().map(Vec::as_slice)
+    }
+
     /// Bytes that it takes, about.
     pub fn bytes(&self) -> usize {
-        let sections = [&self.out, &self.back, &self.command].into_iter().flatten();
         let attributes = self.attributes.iter().map(|(name, value)| name.len() + value.len());
-        self.id.len() + sections.map(Vec::len).sum::<usize>() + attributes.sum::<usize>()
+        self.id.len() + self.sections().map(<[u8]>::len).sum::<usize>() + attributes.sum::<usize>()
     }
 }
 

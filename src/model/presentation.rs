@@ -9,6 +9,7 @@
 //! │   ├ video  Track ─ groups [Group]   one group of pictures each
 //! │   └ audio  Track ─ groups [Group]   one run of frames each, cut at the video's groups
 //! ├ texts     [TextStream]        subtitles, in full
+//! ├ markers   [Marker]            breaks and other stretches
 //! └ wall_clock                    dates
 //! ```
 //!
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::caption::Caption;
 use super::codec::{CodecConfig, StreamSyntax};
 use super::description::Description;
+use super::marker::Marker;
 use super::sample::RandomAccess;
 use super::source_key::SourceEncryption;
 use super::text::TextStream;
@@ -36,6 +38,8 @@ pub struct Presentation {
     pub streams: Vec<Stream>,
     /// Its subtitles, in its order.
     pub texts: Vec<TextStream>,
+    /// Its markers, in order of time.
+    pub markers: Vec<Marker>,
     /// Its dates.
     pub wall_clock: WallClock,
 }

@@ -267,8 +267,12 @@ fn cut_out(manifest: &Manifest, cut: &Cut, origin: Ticks, container: Container) 
         periods.push(ManifestPeriod { start, duration: ends.minus(starts), sets });
     }
     let start_offset = cut.exact.map(|(start, _)| start.minus(cut.from));
+    let (first, end) = (origin.plus(shown_from), origin.plus(shown_to));
+    let markers = manifest.markers.iter().filter(|marker| marker.overlaps(first, end));
     let mut clipped = Manifest {
         duration: shown_to.minus(shown_from),
+        markers: markers.cloned().collect(),
+        origin: origin.plus(shown_from),
         longest_segment: longest_segment(&periods),
         periods,
         clip: Some(Arc::new(Clip {

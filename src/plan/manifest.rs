@@ -22,6 +22,7 @@ use crate::model::policy::{Container, SegmentDuration, TrickPlay};
 use crate::model::presentation::{Group, Medium, Presentation, Track};
 use crate::model::protection::ProtectionScheme;
 use crate::model::sample::{FragmentLayout, transport};
+use crate::model::wall_clock::Dates;
 use crate::time::{Ticks, Timescale};
 
 /// Frame rates in use; a measured one this close to one of them is taken to be it.
@@ -78,6 +79,9 @@ impl Resolver<'_> {
             audio_groups: self.offering.groups.clone(),
             texts: self.texts().collect(),
             captions: captions::offered(self.presentation, &self.shown()),
+            markers: self.presentation.markers.clone().into(),
+            dates: self.dates(first_start),
+            origin: first_start,
             mpd: self.mpd,
             playlist_directory: format!("../{}", self.playlists),
             clip: None,
@@ -85,6 +89,13 @@ impl Resolver<'_> {
         manifest.offers = self.offers(&manifest);
         manifest.trick_offers = trick::offers(&manifest, self.trick_play);
         manifest
+    }
+
+    /// The dates, where playlists need them to place markers.
+    fn dates(&self, start: Ticks) -> Option<Arc<Dates>> {
+        let has_markers = !self.presentation.markers.is_empty();
+        let clock = || self.presentation.wall_clock.clone();
+        has_markers.then(|| Arc::new(Dates { clock: clock(), start }))
     }
 
     /// The streams that offers show.

@@ -115,7 +115,7 @@ mod tests {
         while at < all.len() {
             // A pointer is there where a section begins in the packet.
             let next = starts.iter().find(|start| **start >= at && **start < all.len());
-            let pointer = next.map(|next| next - at).filter(|pointer| *pointer < 183);
+            let pointer = next.map(|next| next - at).filter(|pointer| *pointer <= 183);
             let room = if pointer.is_some() { 183 } else { 184 };
             let end = (at + room).min(all.len());
             let mut payload: Vec<u8> = pointer.map(|p| p as u8).into_iter().collect();
@@ -155,7 +155,8 @@ mod tests {
         ) {
             let sections: Vec<Vec<u8>> =
                 lengths.iter().zip(1..).map(|(length, id)| section(id, *length)).collect();
-            prop_assert_eq!(read(&packed(&sections), None), (sections, 0));
+            // Too long to be printed.
+            prop_assert!(read(&packed(&sections), None) == (sections, 0));
         }
 
         #[test]

@@ -115,11 +115,11 @@ pub(super) fn parse(line: usize, name: &str, value: &str) -> Option<Mark> {
         "EXT-X-CUE-OUT" => {
             let attributes = attributes("EXT-X-CUE-OUT")?;
             let said = |name| either(&attributes, name);
+            let plain = plain_part(value);
             Mark::Out {
-                duration: match said("DURATION") {
+                duration: match said("DURATION").or(plain) {
                     Some(text) => Some(milliseconds(text)?),
-                    None if value.is_empty() || value.contains('=') => None,
-                    None => Some(milliseconds(value.split(',').next()?)?),
+                    None => None,
                 },
                 section: section_of(&attributes)?,
                 id: said("ID").map(str::to_owned),
@@ -128,7 +128,7 @@ pub(super) fn parse(line: usize, name: &str, value: &str) -> Option<Mark> {
         "EXT-X-CUE-OUT-CONT" => {
             let attributes = attributes("EXT-X-CUE-OUT-CONT")?;
             let said = |name| either(&attributes, name).and_then(milliseconds);
-            let plain = value.split(',').next().filter(|text| !text.contains('='));
+            let plain = plain_part(value);
             let (elapsed, duration) = match plain.map(|text| text.split_once('/')) {
                 Some(Some((elapsed, duration))) => (milliseconds(elapsed), milliseconds(duration)),
                 Some(None) => (plain.and_then(milliseconds), None),
@@ -184,12 +184,19 @@ fn date_range(line: usize, value: &str) -> Option<DateRange> {
             "SCTE35-IN" => range.back = Some(section(value)?),
             "SCTE35-CMD" => range.command = Some(section(value)?),
             name => {
-                let quote = if attributes.is_quoted(index) { "\"" } else { "" };
+                // Some forget the quotes; a comma would end the value then.
+                let is_text = attributes.is_quoted(index) || value.contains([',', ' ']);
+                let quote = if is_text { "\"" } else { "" };
                 range.others.push((name.to_owned(), format!("{quote}{value}{quote}")));
             }
         }
     }
     (!range.id.is_empty()).then_some(range)
+}
+
+/// What stands before the attributes.
+fn plain_part(value: &str) -> Option<&str> {
+    value.split(',').next().filter(|text| !text.is_empty() && !text.contains('='))
 }
 
 /// An attribute whose name some write in capitals and others do not.

@@ -13,6 +13,7 @@ use super::note::{Note, NoteKind, Notes};
 use super::number;
 use super::variable::{Scope, Variables};
 use super::{MASTER_TAGS, StartOffset, URI_LINE};
+use crate::model::marker::MAX_MARKERS;
 
 /// A media playlist that has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,9 +56,6 @@ pub struct MediaSegment {
     /// Its media sequence number, which is the IV where the key has none.
     pub media_sequence: u64,
 }
-
-/// The most tags about markers that are taken from a playlist: one for each of two seconds of a day.
-const MAX_MARKERS: usize = 43_200;
 
 /// What a media playlist depends on beside its own text.
 #[derive(Clone, Copy, Debug)]

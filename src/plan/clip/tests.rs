@@ -86,6 +86,9 @@ fn title(periods: &[Vec<i64>]) -> Manifest {
     };
     Manifest {
         mpd: Default::default(),
+        markers: Default::default(),
+        dates: None,
+        origin: Ticks::ZERO,
         texts: Vec::new(),
         captions: Default::default(),
         duration: last.start.plus(last.duration),

@@ -113,6 +113,9 @@ fn manifest(
     };
     Manifest {
         mpd: Default::default(),
+        markers: Default::default(),
+        dates: None,
+        origin: Ticks::ZERO,
         texts: Vec::new(),
         captions: Default::default(),
         duration: Ticks(10 * SECOND),
