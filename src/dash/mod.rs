@@ -7,8 +7,8 @@
 //!
 //! XML is quick-xml's work. Decides nothing.
 
+mod attribute;
 mod captions;
-mod common;
 mod events;
 mod protection;
 mod purpose;
@@ -20,7 +20,7 @@ use std::io;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, Event};
 
-use self::common::{Common, with_largest_picture};
+use self::attribute::{SharedAttributes, with_largest_picture};
 use self::events::write_events;
 use self::protection::{NAMESPACES, is_protected, write_protection};
 use self::purpose::write_purpose;
@@ -142,7 +142,7 @@ fn write_set(
     } else {
         element = with_largest_picture(element, set);
     }
-    let common = Common::of(set);
+    let common = SharedAttributes::of(set);
     for (name, value) in common.of_set() {
         element = element.with_attribute((*name, value.as_str()));
     }
@@ -198,7 +198,7 @@ fn write_set(
 fn write_representation(
     writer: &mut Writer<Vec<u8>>,
     rendition: &ManifestRendition,
-    common: &Common,
+    common: &SharedAttributes,
     template: Option<Addressing>,
 ) -> io::Result<()> {
     let mut element = writer

@@ -72,6 +72,10 @@ async fn a_configuration_takes_its_defaults() {
         "filter": null, "encryption": null, "onSourceError": "fail",
         "trickPlay": {"renditions": "ALL"}, "audioLayout": "SEPARATE",
         "dashSubtitles": "WVTT",
+        "dash": {
+            "segmentTemplateFormat": "TIME_WITH_TIMELINE", "minBufferTimeSeconds": null,
+            "profile": "CMAF",
+        },
     });
     assert_eq!(body, expected);
 }

@@ -13,11 +13,11 @@ const SHAPE_TOLERANCE_PARTS: u64 = 50;
 pub(super) type Attribute = (&'static str, String);
 
 /// What all Representations of a set have in common.
-pub(super) struct Common {
+pub(super) struct SharedAttributes {
     attributes: Vec<Attribute>,
 }
 
-impl Common {
+impl SharedAttributes {
     pub(super) fn of(set: &AdaptationSet) -> Self {
         let mut renditions = set.renditions.iter().map(attributes);
         let mut common = renditions.next().unwrap_or_default();
