@@ -4,7 +4,7 @@
 usage: conformance/run.sh [--only JUDGE,...] [--assets NAME,...] [--keep] [BINARY]
 
 BINARY defaults to target/release/packorigin, then target/debug/packorigin. Judges: ingest, sharing, frames, boxes,
-manifests, ts, texts, trick, delivery, selecting, selftest, quirks, parsers, media, players, drm, drmplayers. `--keep` leaves the origin running and prints the URLs, for one judge alone
+manifests, ts, texts, markers, trick, delivery, selecting, selftest, quirks, parsers, media, players, drm, drmplayers. `--keep` leaves the origin running and prints the URLs, for one judge alone
 (`python3 conformance/boxes.py URL`). Assets come from testdata/ and, where it exists, from a folder of real-world
 media: PACKORIGIN_TEST_MEDIA, or ../shared/media beside the project.
 
@@ -25,6 +25,7 @@ import delivery
 import frames
 import ingest
 import manifests
+import markers
 import mediatable
 import parsers
 import presentation
@@ -41,7 +42,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 TESTDATA = os.path.join(ROOT, "testdata")
 OUT = os.path.join(HERE, "out")
-JUDGES = ["ingest", "sharing", "frames", "boxes", "manifests", "ts", "texts", "trick", "delivery", "selecting", "selftest", "quirks", "parsers", "media", "players", "drm", "drmplayers"]
+JUDGES = ["ingest", "sharing", "frames", "boxes", "manifests", "ts", "texts", "markers", "trick", "delivery", "selecting", "selftest", "quirks", "parsers", "media", "players", "drm", "drmplayers"]
 
 CONFIGURATIONS = {
     "hls-6": ("HLS", 6), "dash-6": ("DASH", 6), "cmaf-6": ("HLS_CMAF", 6),
@@ -67,6 +68,8 @@ PLAYERS = [("hlsjs", "hls-6"), ("hlsjs", "hls-apart"), ("hlsjs", "cmaf-6"), ("da
 
 # The lowest tones of the languages, the default one first.
 TONES = {"languages": {"en": 200, "de": 260}}
+# Breaks and other stretches, with what they are in expected.json.
+MARKED = ["markers", "markers-tags"]
 # Texts, with what is shown when in expected.json; the last configuration is for them alone.
 SUBTITLED = ["subtitles", "subtitles-break"]
 TEXT_CONFIGURATIONS = {k: CONFIGURATIONS[k] for k in ("hls-6", "dash-6", "cmaf-6", "hls-2", "dash-4", "cmaf-4")} | {
@@ -118,6 +121,7 @@ def wrap_media(root, into):
 def samples(report, wanted, scratch):
     out = [Sample(n, "default", f"{n}/master.m3u8", os.path.join(TESTDATA, n, "master.m3u8"), CONFIGURATIONS, n not in UNALIGNED) for n in ASSETS]
     out += [Sample(n, "default", f"{n}/master.m3u8", os.path.join(TESTDATA, n, "master.m3u8"), TEXT_CONFIGURATIONS) for n in SUBTITLED]
+    out += [Sample(n, "default", f"{n}/master.m3u8", os.path.join(TESTDATA, n, "master.m3u8"), CONFIGURATIONS) for n in MARKED]
     root, why = media_root()
     sources = {"default": "file://" + TESTDATA}
     if root is None:
@@ -175,6 +179,9 @@ def judge_one(report, subject, configuration, out, sample, asked):
     if "texts" in asked and sample.name in SUBTITLED:
         with open(os.path.join(TESTDATA, sample.name, "expected.json")) as f:
             texts.judge_texts(report, subject, out, json.load(f), words=sample.name == "subtitles")
+    if "markers" in asked and sample.name in MARKED:
+        with open(os.path.join(TESTDATA, sample.name, "expected.json")) as f:
+            markers.judge_markers(report, subject, out, json.load(f), sample.file)
     if "trick" in asked and seconds == 6:       # segment durations change nothing about it
         trick.judge_trick(report, subject, out, sample.original)
     if "delivery" in asked:
