@@ -318,11 +318,11 @@ mod tests {
         let section =
             bytes("/DA0AAAAAAAA///wBQb+cr0AUAAeAhxDVUVJSAAAjn/PAAGlmbAICAAAAAAsoKGKNAIAmsnRfg==");
         let info = parse_splice(&section).unwrap();
-        assert_eq!(info.command, SpliceCommand::TimeSignal(Some(0x0_72BD_0050)));
+        assert_eq!(info.command, SpliceCommand::TimeSignal(Some(0x72BD_0050)));
         let expected = Segmentation {
             event: 0x4800_008E,
             is_cancelled: false,
-            duration: Some(0x01_A599_B0),
+            duration: Some(0x01A5_99B0),
             upid_type: 8,
             upid: vec![0, 0, 0, 0, 0x2C, 0xA0, 0xA1, 0x8A],
             type_id: 0x34,
@@ -337,8 +337,8 @@ mod tests {
             event: 0x4800_008F,
             is_cancelled: false,
             is_out: true,
-            time: Some(0x0_7369_C02E),
-            duration: Some(0x52_CCF5),
+            time: Some(0x7369_C02E),
+            duration: Some(0x0052_CCF5),
         };
         let expected =
             SpliceInfo { command: SpliceCommand::Insert(insert), segmentations: Vec::new() };

@@ -139,7 +139,7 @@ fn object_time(stream: &Stream, object: usize) -> Option<Ticks> {
         let group = track.groups.get(track.groups.partition_point(before))?;
         Some(mpeg(track, group.time))
     });
-    first.or_else(|| tracks().last().map(|track| mpeg(track, track.end)))
+    first.or_else(|| tracks().next_back().map(|track| mpeg(track, track.end)))
 }
 
 /// The date ranges of all playlists, each once, on the timeline.

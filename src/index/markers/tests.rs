@@ -68,7 +68,7 @@ fn clock(second: i64) -> u64 {
 fn splice(arrived: i64, command: SpliceCommand, segmentations: Vec<Segmentation>) -> RawSplice {
     let section = format!("{command:?} {segmentations:?}").into_bytes();
     RawSplice {
-        place: (arrived as u64 / 10) << 40 | (arrived as u64 % 10) * 9_400,
+        place: ((arrived as u64 / 10) << 40) + (arrived as u64 % 10) * 9_400,
         arrived: Some(clock(arrived)),
         info: SpliceInfo { command, segmentations },
         section,
