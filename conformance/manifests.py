@@ -355,8 +355,9 @@ def judge_switching(judge, out, medias, shared, sound_too):
                             lambda: f"{r.name} period {number}: {float(near) * 1000:.1f} ms from a video boundary, a frame lasts {float(step) * 1000:.1f}")
 
 
-def judge_boundaries(judge, out, source, seconds):
-    """Boundaries against the keyframes that all renditions of the source share."""
+def judge_boundaries(judge, out, source, seconds, breaks=()):
+    """Boundaries against the keyframes that all renditions of the source share. Multiples are counted from `breaks` anew: times in a
+    title of one period at which segments have to begin."""
     keyframes = [[set(Media(p, "muxed").keyframes) for p in r.parts] for r in source.of("video", "muxed")]
     videos = out.of("video", "muxed")
     if not videos or not any(any(k) for k in keyframes):
@@ -366,22 +367,25 @@ def judge_boundaries(judge, out, source, seconds):
         durations = Media(videos[0].parts[number], videos[0].kind).durations
         bounds = [sum(durations[:i], Fraction(0)) for i in range(1, len(durations))]
         end, where = sum(durations), f"period {number}"
-        wanted = set()
-        for n in range(1, ceil(end / seconds)):
-            distance = min(abs(k - n * seconds) for k in shared)
-            wanted.add(tuple(k for k in shared if abs(abs(k - n * seconds) - distance) <= MILLISECOND))
+        stretches = [Fraction(0), *(b for b in sorted(breaks) if b < end), end]
+        wanted, needed = {(b,) for b in stretches[1:-1]}, {(b,) for b in stretches[1:-1]}
+        for start, stop in zip(stretches, stretches[1:]):
+            for n in range(1, ceil((stop - start) / seconds)):
+                distance = min(abs(k - start - n * seconds) for k in shared)
+                choice = tuple(k for k in shared if abs(abs(k - start - n * seconds) - distance) <= MILLISECOND)
+                wanted.add(choice)
+                if choice[0] > start and stop - choice[-1] >= Fraction(seconds, 4):
+                    needed.add(choice)
         for bound in bounds:
             judge.check("boundaries lie on the keyframe nearest to a multiple", any(abs(k - bound) <= MILLISECOND for w in wanted for k in w),
                         lambda: f"{where}: {float(bound):.3f} s is none of {[[float(k) for k in w] for w in sorted(wanted)]}")
-        for choice in sorted(wanted):
-            if 0 in choice or end - choice[-1] < Fraction(seconds, 4):
-                continue
+        for choice in sorted(needed):
             judge.check("no boundary is missing", any(abs(k - b) <= MILLISECOND for k in choice for b in bounds),
                         lambda: f"{where}: none at {[float(k) for k in choice]}, boundaries at {[float(b) for b in bounds]}")
-        judge.check("no short last segment", len(durations) == 1 or durations[-1] >= Fraction(seconds, 4), f"{where}: {float(durations[-1]):.3f} s")
+        judge.check("no short last segment", len(durations) == 1 or durations[-1] >= min(Fraction(seconds, 4), end - stretches[-2]), f"{where}: {float(durations[-1]):.3f} s")
 
 
-def judge_manifests(report, subject, out, source=None, seconds=None, shared=True, recovery=False, uneven=None):
+def judge_manifests(report, subject, out, source=None, seconds=None, shared=True, recovery=False, uneven=None, breaks=()):
     """`recovery`: the source has recovery points instead of IDR pictures, so segments need not be independent. `uneven`: by how
     many seconds the source's tracks begin or end apart."""
     with report.judge("manifests", subject) as judge:
@@ -394,7 +398,7 @@ def judge_manifests(report, subject, out, source=None, seconds=None, shared=True
                 judge_hls_media(judge, out, rendition, medias, source, recovery)
         judge_switching(judge, out, medias, shared, shared and not uneven)
         if source and seconds and shared:
-            judge_boundaries(judge, out, source, seconds)
+            judge_boundaries(judge, out, source, seconds, breaks)
 
 
 def segment_urls(out):

@@ -4,7 +4,7 @@
 usage: conformance/run.sh [--only JUDGE,...] [--assets NAME,...] [--keep] [BINARY]
 
 BINARY defaults to target/release/packorigin, then target/debug/packorigin. Judges: ingest, sharing, frames, boxes,
-manifests, ts, texts, trick, delivery, selecting, selftest, quirks, parsers, media, players, watching, drm, drmplayers. `--keep` leaves the origin running and prints the URLs, for one judge alone
+manifests, ts, texts, markers, trick, delivery, selecting, selftest, quirks, parsers, media, players, watching, drm, drmplayers. `--keep` leaves the origin running and prints the URLs, for one judge alone
 (`python3 conformance/boxes.py URL`). Assets come from testdata/ and, where it exists, from a folder of real-world
 media: PACKORIGIN_TEST_MEDIA, or ../shared/media beside the project.
 
@@ -25,6 +25,7 @@ import delivery
 import frames
 import ingest
 import manifests
+import markers
 import mediatable
 import parsers
 import presentation
@@ -42,7 +43,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 TESTDATA = os.path.join(ROOT, "testdata")
 OUT = os.path.join(HERE, "out")
-JUDGES = ["ingest", "sharing", "frames", "boxes", "manifests", "ts", "texts", "trick", "delivery", "selecting", "selftest", "quirks", "parsers", "media", "players", "watching", "drm", "drmplayers"]
+JUDGES = ["ingest", "sharing", "frames", "boxes", "manifests", "ts", "texts", "markers", "trick", "delivery", "selecting", "selftest", "quirks", "parsers", "media", "players", "watching", "drm", "drmplayers"]
 
 CONFIGURATIONS = {
     "hls-6": ("HLS", 6), "dash-6": ("DASH", 6), "cmaf-6": ("HLS_CMAF", 6),
@@ -68,6 +69,8 @@ PLAYERS = [("hlsjs", "hls-6"), ("hlsjs", "hls-apart"), ("hlsjs", "cmaf-6"), ("da
 
 # The lowest tones of the languages, the default one first.
 TONES = {"languages": {"en": 200, "de": 260}}
+# Breaks and other stretches, with what they are in expected.json.
+MARKED = ["markers", "markers-tags"]
 # Texts, with what is shown when in expected.json; the last configuration is for them alone.
 SUBTITLED = ["subtitles", "subtitles-break"]
 TEXT_CONFIGURATIONS = {k: CONFIGURATIONS[k] for k in ("hls-6", "dash-6", "cmaf-6", "hls-2", "dash-4", "cmaf-4")} | {
@@ -125,6 +128,7 @@ def samples(report, wanted, scratch):
     out = [Sample(n, "default", f"{n}/master.m3u8", os.path.join(TESTDATA, n, "master.m3u8"), CONFIGURATIONS, n not in UNALIGNED) for n in ASSETS]
     out += [Sample(n, "default", f"{n}/master.m3u8", os.path.join(TESTDATA, n, "master.m3u8"), TEXT_CONFIGURATIONS) for n in SUBTITLED]
     out += [Sample(n, "default", f"{n}/master.m3u8", os.path.join(TESTDATA, n, "master.m3u8"), DATED_CONFIGURATIONS) for n in DATED]
+    out += [Sample(n, "default", f"{n}/master.m3u8", os.path.join(TESTDATA, n, "master.m3u8"), CONFIGURATIONS) for n in MARKED]
     root, why = media_root()
     sources = {"default": "file://" + TESTDATA}
     if root is None:
@@ -169,12 +173,18 @@ def judge_sample(report, sample, asked):
                     judge.check("DASH and HLS_CMAF share every URL", mine == other, lambda: f"{a} and {b}: {sorted(mine ^ other)[:2]}")
 
 
+def expected_markers(sample):
+    with open(os.path.join(TESTDATA, sample.name, "expected.json")) as f:
+        return json.load(f)
+
+
 def judge_one(report, subject, configuration, out, sample, asked):
     package_type, seconds = sample.configurations[configuration][:2]
     if "frames" in asked:
         frames.judge_frames(report, subject, out, sample.original)
     if "manifests" in asked:
-        manifests.judge_manifests(report, subject, out, sample.original, seconds, sample.shared)
+        breaks = markers.breaks(expected_markers(sample)) if sample.name in MARKED else ()
+        manifests.judge_manifests(report, subject, out, sample.original, seconds, sample.shared, breaks=breaks)
     if package_type != "HLS" and "boxes" in asked:
         boxes.judge_boxes(report, subject, out)
     if package_type == "HLS" and "ts" in asked:
@@ -182,6 +192,8 @@ def judge_one(report, subject, configuration, out, sample, asked):
     if "texts" in asked and sample.name in SUBTITLED:
         with open(os.path.join(TESTDATA, sample.name, "expected.json")) as f:
             texts.judge_texts(report, subject, out, json.load(f), words=sample.name == "subtitles")
+    if "markers" in asked and sample.name in MARKED:
+        markers.judge_markers(report, subject, out, expected_markers(sample), sample.file)
     if "trick" in asked and seconds == 6:       # segment durations change nothing about it
         trick.judge_trick(report, subject, out, sample.original)
     if "delivery" in asked:

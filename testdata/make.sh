@@ -274,6 +274,63 @@ M
   subtitle_list 12 all.vtt > subtitles/signs/media.m3u8
 }
 
+# Sections of SCTE-35 beside pictures that have a keyframe wherever one says that something begins. threefive (PyPI) makes them.
+make_markers() {
+  find markers -mindepth 1 -maxdepth 1 -type d -exec rm -r {} + 2>/dev/null || true
+  mkdir -p markers
+  hls markers/180p 24 25 320x180 40 50 6 24 48000 -force_key_frames 7,15,19
+  hls markers/90p 24 25 160x90 16 50 6 24 48000 -force_key_frames 7,15,19
+  python3 markers.py markers/180p markers/90p
+  cat > markers/master.m3u8 <<'M'
+#EXTM3U
+#EXT-X-VERSION:3
+#EXT-X-STREAM-INF:BANDWIDTH=100000,RESOLUTION=320x180,CODECS="avc1.64000c,mp4a.40.2",FRAME-RATE=25.000
+180p/media.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=80000,RESOLUTION=160x90,CODECS="avc1.64000b,mp4a.40.2",FRAME-RATE=25.000
+90p/media.m3u8
+M
+}
+
+# Tags beside pictures and sound of `languages`.
+make_markers-tags() {
+  mkdir -p markers-tags
+  local out back size
+  out=$(python3 markers.py --tag out) back=$(python3 markers.py --tag back)
+  for size in 360p 144p; do
+    cat > markers-tags/$size.m3u8 <<M
+#EXTM3U
+#EXT-X-VERSION:3
+#EXT-X-TARGETDURATION:4
+#EXT-X-PLAYLIST-TYPE:VOD
+#EXT-X-PROGRAM-DATE-TIME:2026-01-02T03:04:05.678+01:00
+#EXT-X-DATERANGE:ID="chapter",CLASS="com.example.chapter",START-DATE="2026-01-02T02:04:06.678Z",END-DATE="2026-01-02T02:04:08.178Z",X-TITLE="One, two",X-NUMBER=1
+#EXT-X-DATERANGE:ID="broken",START-DATE="soon"
+#EXT-X-DATERANGE:ID="after",START-DATE="2026-01-02T02:14:06.678Z"
+#EXTINF:4.000,
+../languages/$size/000.ts
+#EXT-OATCLS-SCTE35:$out
+#EXT-X-CUE-OUT:DURATION=4
+#EXTINF:4.000,
+../languages/$size/001.ts
+#EXT-OATCLS-SCTE35:$back
+#EXT-X-CUE-IN
+#EXT-X-CUE-OUT:2
+#EXTINF:4.000,
+../languages/$size/002.ts
+#EXT-X-ENDLIST
+M
+  done
+  cat > markers-tags/master.m3u8 <<'M'
+#EXTM3U
+#EXT-X-VERSION:4
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="stereo",NAME="English",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="../languages/en/media.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=136000,RESOLUTION=640x360,CODECS="avc1.64001e,mp4a.40.2",FRAME-RATE=25.000,AUDIO="stereo"
+360p.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=96000,RESOLUTION=256x144,CODECS="avc1.64000c,mp4a.40.2",FRAME-RATE=25.000,AUDIO="stereo"
+144p.m3u8
+M
+}
+
 # Text beside `camera`, whose clock jumps after 15.5 s from 132000 + 15.5 s to 6786000; segments of text do not end there.
 # What master playlists say of a title, and dates that jump without a discontinuity, over `languages`.
 make_clock() {
@@ -384,7 +441,7 @@ make_bad() {
 }
 
 source ./quirks.sh
-ALL=(ladder camera codecs-change wrap midgop video-only unaligned distinct-audio languages subtitles subtitles-break clock bad quirks)
+ALL=(ladder camera codecs-change wrap midgop video-only unaligned distinct-audio languages markers markers-tags subtitles subtitles-break clock bad quirks)
 for asset in "${@:-${ALL[@]}}"; do
   "make_$asset"
   echo "$asset: $(du -sb --apparent-size "$asset" | cut -f1) bytes"

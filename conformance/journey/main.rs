@@ -14,6 +14,7 @@ mod decryption;
 mod demo;
 mod healing;
 mod ingesting;
+mod markers;
 mod media;
 mod metadata;
 mod origin;

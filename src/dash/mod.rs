@@ -9,6 +9,7 @@
 
 mod attribute;
 mod captions;
+mod events;
 mod protection;
 mod purpose;
 mod template;
@@ -20,6 +21,7 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, Event};
 
 use self::attribute::{SharedAttributes, with_largest_picture};
+use self::events::write_events;
 use self::protection::{NAMESPACES, is_protected, write_protection};
 use self::purpose::write_purpose;
 use self::template::{Addressing, same_timeline, write_template};
@@ -102,6 +104,7 @@ fn write_period(
         .with_attribute(("start", iso_duration(period.start).as_str()))
         .with_attribute(("duration", iso_duration(period.duration).as_str()))
         .write_inner_content(|writer| {
+            write_events(writer, manifest, index)?;
             let is_shown = |set: &&AdaptationSet| !set.is_hidden && !set.renditions.is_empty();
             for set in period.sets.iter().filter(is_shown) {
                 write_set(writer, index, period, set, manifest)?;

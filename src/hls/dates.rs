@@ -7,7 +7,8 @@
 use std::fmt::Write as _;
 
 use super::date::iso8601;
-use crate::model::manifest::{Manifest, ManifestPeriod, OfferedDates};
+use crate::model::manifest::{Manifest, ManifestPeriod};
+use crate::model::wall_clock::Dates;
 use crate::time::{Ticks, Timescale};
 
 /// Sound begins a segment up to half a frame before the pictures that a date is of, and is of the
@@ -17,7 +18,7 @@ const BEFORE_MILLISECONDS: i64 = 50;
 
 /// Writes the dates of one playlist.
 pub(super) struct DateLines<'a> {
-    dates: Option<&'a OfferedDates>,
+    dates: Option<&'a Dates>,
     /// How many of the source's dates the last line counted from; `None` where one is due.
     counted: Option<usize>,
 }
@@ -35,7 +36,7 @@ impl<'a> DateLines<'a> {
     /// The line before a segment, if it needs one. `time` is when it begins on the segments'
     /// timeline, [`Timescale::MPEG`] ticks.
     pub(super) fn before(&mut self, out: &mut String, time: Ticks) {
-        let Some(OfferedDates { clock, start }) = self.dates else { return };
+        let Some(Dates { clock, start }) = self.dates else { return };
         let nearly = time.plus(BEFORE);
         // Before the first date time is counted back from it.
         let counted = clock.anchors().partition_point(|anchor| anchor.time <= nearly).max(1);
@@ -65,7 +66,7 @@ mod tests {
             time: Ticks(second * SECOND),
             unix_milliseconds: unix * 1_000,
         });
-        let dates = OfferedDates { clock: WallClock::new(anchors.collect()), start: Ticks(SECOND) };
+        let dates = Dates { clock: WallClock::new(anchors.collect()), start: Ticks(SECOND) };
         let mut lines = DateLines { dates: Some(&dates), counted: None };
         let mut out = Vec::new();
         for time in times {

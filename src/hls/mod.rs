@@ -7,6 +7,7 @@ mod captions;
 pub mod date;
 mod dates;
 mod key;
+mod markers;
 pub mod read;
 mod session;
 mod trick;

@@ -112,10 +112,12 @@ mod tests {
         };
         Manifest {
             mpd: Default::default(),
+            markers: Default::default(),
+            dates: None,
+            origin: Ticks::ZERO,
             captions: Default::default(),
             texts: Vec::new(),
             session: Default::default(),
-            dates: None,
             duration,
             longest_segment: duration,
             periods: vec![ManifestPeriod { start: Ticks::ZERO, duration, sets: vec![set] }],

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use super::captions;
 use super::dates::{self, DateLines};
 use super::key::{KeyLines, has_keys, session_keys};
+use super::markers::write_ranges;
 use super::{session, trick};
 use crate::model::codec::CodecConfig;
 use crate::model::description::Description;
@@ -61,6 +62,7 @@ pub fn media_playlist(manifest: &Manifest, id: RenditionId) -> Option<String> {
     if is_independent(manifest, Some(id)) {
         out.push_str(INDEPENDENT);
     }
+    write_ranges(&mut out, manifest);
     let mut last_directory = None;
     let mut keys = KeyLines::default();
     let mut dates = DateLines::new(manifest);

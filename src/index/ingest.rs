@@ -410,8 +410,14 @@ async fn read_stream(
     }
     drop(opened);
     let scan = scanner.finish()?;
-    let read =
-        ReadStream { declared: source.entry, role: StreamRole::default(), objects, dates, scan };
+    let read = ReadStream {
+        declared: source.entry,
+        role: StreamRole::default(),
+        objects,
+        dates,
+        marks: source.markers,
+        scan,
+    };
     Ok((read, source.findings, source.claim))
 }
 

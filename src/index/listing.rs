@@ -11,7 +11,7 @@ use super::ingest::IngestLimits;
 use super::notes::add_notes;
 use crate::cenc::aes128::sequence_iv;
 use crate::hls::read::{
-    self, MediaContext, MediaSegment, ReadError, StartOffset, StreamEntry, Variables,
+    self, MarkerTag, MediaContext, MediaSegment, ReadError, StartOffset, StreamEntry, Variables,
 };
 use crate::model::ingest::{FailureCode, FindingCode, Findings, IngestFailure, Place};
 use crate::model::source_key::SourceEncryption;
@@ -24,6 +24,8 @@ pub(super) struct StreamSource {
     pub segments: Vec<SegmentSource>,
     /// Segments, counted without gaps, that a gap stands before.
     pub behind_gaps: Vec<usize>,
+    /// Tags about markers, whose places count the segments without gaps.
+    pub markers: Vec<MarkerTag>,
     pub findings: Findings,
     pub claim: Claim,
     /// Where players are to begin.
@@ -142,7 +144,10 @@ pub(super) async fn list(
     let mut first_lines = HashMap::new();
     let (mut gap, mut discontinuity) = (false, false);
     let mut at = Duration::ZERO;
+    let mut markers = playlist.markers;
+    let mut places = Vec::with_capacity(playlist.segments.len());
     for segment in playlist.segments {
+        places.push(segments.len());
         let begins = at;
         at = at.saturating_add(segment.duration.unwrap_or_default());
         discontinuity |= segment.discontinuity;
@@ -187,7 +192,10 @@ pub(super) async fn list(
             format!("{path}: every segment is an EXT-X-GAP, so there is nothing to play"),
         ));
     }
-    Ok(StreamSource { entry, segments, behind_gaps, findings, claim, start })
+    for tag in &mut markers {
+        tag.segment = places.get(tag.segment).copied().unwrap_or(segments.len());
+    }
+    Ok(StreamSource { entry, segments, behind_gaps, markers, findings, claim, start })
 }
 
 /// Where a segment and its key are.

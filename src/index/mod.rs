@@ -25,6 +25,7 @@ mod dates;
 mod findings;
 mod ingest;
 mod listing;
+mod markers;
 mod notes;
 mod periods;
 mod report;

@@ -13,6 +13,7 @@ pub(super) fn add_notes(notes: &[Note], file: &str, stream: Option<&str>, findin
             NoteKind::SessionDataBroken | NoteKind::SessionDataTwice => {
                 FindingCode::SessionDataLeftOut
             }
+            NoteKind::MarkerUnreadable => FindingCode::MarkersBroken,
             _ => FindingCode::PlaylistUntidy,
         };
         let detail = format!("{file}, line {}: {}", note.line, words(note.kind, &note.text));
@@ -47,6 +48,7 @@ fn words(kind: NoteKind, text: &str) -> String {
         NoteKind::DateUnreadable => format!(
             "the EXT-X-PROGRAM-DATE-TIME {text:?} is no date and time of ISO 8601 and is left out"
         ),
+        NoteKind::MarkerUnreadable => format!("{text} cannot be understood and is left out"),
         NoteKind::TagLate => format!(
             "this {text} stands behind the first segment or is a second one; it is left out"
         ),

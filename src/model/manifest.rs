@@ -9,14 +9,15 @@ use std::sync::Arc;
 use super::caption::OfferedCaptions;
 use super::codec::CodecConfig;
 use super::description::Description;
+use super::marker::Marker;
 use super::mpd::MpdOptions;
 use super::protection::{KeyId, ProtectionScheme, SystemSignalling};
 use super::session::OfferedSession;
-use super::wall_clock::WallClock;
+use super::wall_clock::Dates;
 use crate::time::{Ticks, Timescale};
 
 /// What one configuration offers of one presentation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
     /// How long it plays, [`Timescale::MPEG`] ticks.
     pub duration: Ticks,
@@ -32,12 +33,16 @@ pub struct Manifest {
     pub audio_groups: Vec<AudioGroup>,
     /// Subtitles, which go with all offers.
     pub texts: Vec<RenditionId>,
+    /// Breaks and other stretches, on the segments' timeline, in order.
+    pub markers: Arc<[Marker]>,
+    /// Its dates, where playlists are to say them.
+    pub dates: Option<Arc<Dates>>,
+    /// The time on the segments' timeline at which it starts, [`Timescale::MPEG`] ticks.
+    pub origin: Ticks,
     /// Captions that travel inside the pictures.
     pub captions: OfferedCaptions,
     /// What the source says of the title as a whole and of its streams.
     pub session: OfferedSession,
-    /// The dates that media playlists carry; `None` where they carry none.
-    pub dates: Option<Arc<OfferedDates>>,
     /// The form of its MPD.
     pub mpd: MpdOptions,
     /// Where media playlists are found, relative to the entry manifest.
@@ -72,15 +77,6 @@ impl Manifest {
     pub fn first_rendition(&self, id: RenditionId) -> Option<&ManifestRendition> {
         (0..self.periods.len()).find_map(|period| self.rendition(id, period))
     }
-}
-
-/// The dates that media playlists carry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OfferedDates {
-    /// The dates of the title.
-    pub clock: WallClock,
-    /// When the title starts on the segments' timeline, [`Timescale::MPEG`] ticks.
-    pub start: Ticks,
 }
 
 /// What a part of a title owes to the whole.

@@ -10,6 +10,7 @@ pub mod filter;
 pub mod ingest;
 pub mod language;
 pub mod manifest;
+pub mod marker;
 pub mod mpd;
 pub mod policy;
 pub mod presentation;

@@ -10,6 +10,7 @@
 //! │   └ audio  Track ─ groups [Group]   one run of frames each, cut at the video's groups
 //! ├ texts     [TextStream]        subtitles, in full
 //! ├ session                       what holds for all of it
+//! ├ markers   [Marker]            breaks and other stretches
 //! └ wall_clock                    dates
 //! ```
 //!
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::caption::Caption;
 use super::codec::{CodecConfig, StreamSyntax};
 use super::description::Description;
+use super::marker::Marker;
 use super::sample::RandomAccess;
 use super::session::{Session, VariantWords};
 use super::source_key::SourceEncryption;
@@ -40,6 +42,8 @@ pub struct Presentation {
     pub texts: Vec<TextStream>,
     /// What it says of the title as a whole.
     pub session: Session,
+    /// Its markers, in order of time.
+    pub markers: Vec<Marker>,
     /// Its dates.
     pub wall_clock: WallClock,
 }

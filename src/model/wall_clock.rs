@@ -41,6 +41,22 @@ impl Anchor {
     }
 }
 
+/// The clock of a title, and when the title starts on its timeline.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dates {
+    /// What its source says.
+    pub clock: WallClock,
+    /// [`Timescale::MPEG`] ticks.
+    pub start: Ticks,
+}
+
+impl Dates {
+    /// The date of a moment of the timeline; see [`WallClock::date_at`].
+    pub fn date_at(&self, time: Ticks) -> i64 {
+        self.clock.date_at(time, self.start)
+    }
+}
+
 /// The dates of a title. Empty where its source names none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WallClock {

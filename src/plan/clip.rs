@@ -269,8 +269,12 @@ fn cut_out(manifest: &Manifest, cut: &Cut, origin: Ticks, container: Container) 
     }
     let mut session = manifest.session.clone();
     session.start = start_point(manifest, cut);
+    let (first, end) = (origin.plus(shown_from), origin.plus(shown_to));
+    let markers = manifest.markers.iter().filter(|marker| marker.overlaps(first, end));
     let mut clipped = Manifest {
         duration: shown_to.minus(shown_from),
+        markers: markers.cloned().collect(),
+        origin: origin.plus(shown_from),
         longest_segment: longest_segment(&periods),
         periods,
         session,

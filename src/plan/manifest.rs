@@ -15,7 +15,7 @@ use crate::model::codec::CodecConfig;
 use crate::model::description::Description;
 use crate::model::manifest::{
     AdaptationSet, Healing, Manifest, ManifestPeriod, ManifestRendition, ManifestSegment, Offer,
-    OfferedDates, RenditionId, RenditionKind, RenditionProtection,
+    RenditionId, RenditionKind, RenditionProtection,
 };
 use crate::model::mpd::MpdOptions;
 use crate::model::policy::{Container, ProgramDateTime, SegmentDuration, TrickPlay};
@@ -23,6 +23,7 @@ use crate::model::presentation::{Group, Medium, Presentation, Track};
 use crate::model::protection::ProtectionScheme;
 use crate::model::sample::{FragmentLayout, transport};
 use crate::model::session::OfferedSession;
+use crate::model::wall_clock::Dates;
 use crate::time::{Ticks, Timescale};
 
 /// Frame rates in use; a measured one this close to one of them is taken to be it.
@@ -80,10 +81,12 @@ impl Resolver<'_> {
             audio_groups: self.offering.groups.clone(),
             texts: self.texts().collect(),
             captions: captions::offered(self.presentation, &self.shown()),
+            markers: self.presentation.markers.clone().into(),
+            dates: self.dates(first_start),
+            origin: first_start,
             mpd: self.mpd,
             playlist_directory: format!("../{}", self.playlists),
             session: OfferedSession::default(),
-            dates: self.dates(first_start),
             clip: None,
         };
         manifest.offers = self.offers(&manifest);
@@ -92,13 +95,14 @@ impl Resolver<'_> {
         manifest
     }
 
-    /// The dates of media playlists, where they are wanted and the source names some. `start` is when
-    /// the title starts.
-    fn dates(&self, start: Ticks) -> Option<Arc<OfferedDates>> {
+    /// The dates, where they are wanted and the source names some, and where playlists need them to
+    /// place markers. `start` is when the title starts.
+    fn dates(&self, start: Ticks) -> Option<Arc<Dates>> {
         let clock = &self.presentation.wall_clock;
         let is_wanted = self.program_date_time == ProgramDateTime::FromSource;
-        (is_wanted && clock.is_known())
-            .then(|| Arc::new(OfferedDates { clock: clock.clone(), start }))
+        let has_markers = !self.presentation.markers.is_empty();
+        (has_markers || is_wanted && clock.is_known())
+            .then(|| Arc::new(Dates { clock: clock.clone(), start }))
     }
 
     /// The streams that offers show.

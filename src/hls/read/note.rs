@@ -22,6 +22,8 @@ pub enum NoteKind {
     ValueUnreadable,
     /// `EXT-X-PROGRAM-DATE-TIME` is no date and time of ISO 8601; it is left out.
     DateUnreadable,
+    /// A tag about markers cannot be understood; it is left out.
+    MarkerUnreadable,
     /// A tag stands behind the first segment and must stand before it; it is left out.
     TagLate,
     /// `EXT-X-SESSION-DATA` that cannot be understood; it is left out.

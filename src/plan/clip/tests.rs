@@ -87,9 +87,11 @@ fn title(periods: &[Vec<i64>]) -> Manifest {
     };
     Manifest {
         mpd: Default::default(),
+        markers: Default::default(),
+        dates: None,
+        origin: Ticks::ZERO,
         texts: Vec::new(),
         session: Default::default(),
-        dates: None,
         captions: Default::default(),
         duration: last.start.plus(last.duration),
         longest_segment: Ticks(6 * SECOND),

@@ -114,9 +114,11 @@ fn manifest(
     };
     Manifest {
         mpd: Default::default(),
+        markers: Default::default(),
+        dates: None,
+        origin: Ticks::ZERO,
         texts: Vec::new(),
         session: Default::default(),
-        dates: None,
         captions: Default::default(),
         duration: Ticks(10 * SECOND),
         longest_segment: Ticks(10 * SECOND),
