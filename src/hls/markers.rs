@@ -77,7 +77,8 @@ impl DateLines {
         let follows = self.last.is_some_and(|(last, dated)| {
             // 90 ticks are a millisecond.
             let expected = dated.saturating_add(time.minus(last).0 / 90);
-            expected.abs_diff(date) <= 1
+            // hls.js 1.7 takes the date 0 for none when it counts on from a segment.
+            expected.abs_diff(date) <= 1 && dated != 0
         });
         if !follows {
             let _ = writeln!(out, "#EXT-X-PROGRAM-DATE-TIME:{}", iso8601(date));
