@@ -41,8 +41,9 @@ impl<'a> DateLines<'a> {
         // Before the first date time is counted back from it.
         let counted = clock.anchors().partition_point(|anchor| anchor.time <= nearly).max(1);
         if self.counted != Some(counted) {
-            self.counted = Some(counted);
             let date = clock.date_at(nearly, *start).saturating_sub(BEFORE_MILLISECONDS);
+            // hls.js 1.7 takes the date 0 for none when it counts on from a segment.
+            self.counted = Some(counted).filter(|_| date != 0);
             let _ = writeln!(out, "#EXT-X-PROGRAM-DATE-TIME:{}", iso8601(date));
         }
     }
@@ -90,6 +91,9 @@ mod tests {
         assert_eq!(lines(&[(0, 10)], &broken), ["00:10.000Z", "00:16.000Z", ""]);
         // Without dates of the source a title begins with 1970.
         assert_eq!(lines(&[], &[Some(3 * SECOND)]), ["00:02.000Z"]);
+        // Players that take the first of all dates for none have the second.
+        let times = [1, 7, 13].map(|second| Some(second * SECOND));
+        assert_eq!(lines(&[], &times), ["00:00.000Z", "00:06.000Z", ""]);
     }
 
     #[test]
