@@ -18,3 +18,4 @@ pub mod sample;
 pub mod source_key;
 pub mod text;
 pub mod timed_metadata;
+pub mod ttml;
