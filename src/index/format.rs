@@ -25,7 +25,7 @@ use crate::time::{Ticks, Timescale};
 const MAGIC: &[u8; 7] = b"PKORIDX";
 /// Changes whenever the body's layout does. An index of another version is refused, and its asset
 /// has to be ingested again.
-const VERSION: u8 = 6;
+const VERSION: u8 = 7;
 const HASH_BYTES: usize = 32;
 /// A presentation of ten streams over ten hours has about 200,000 groups of 40 bytes.
 const MAX_BODY_BYTES: usize = 256 << 20;

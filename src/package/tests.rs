@@ -531,7 +531,9 @@ async fn subtitles_are_packaged_in_every_form() {
                 Target::Text { rendition, period, time, form } => {
                     packaging.text(rendition, period, time, form)
                 }
-                Target::PeriodText { rendition, period } => packaging.whole_text(rendition, period),
+                Target::PeriodText { rendition, period, format } => {
+                    packaging.whole_text(rendition, period, format)
+                }
                 _ => continue,
             };
             let plan = plan.unwrap();

@@ -18,7 +18,7 @@ use crate::model::manifest::{
     RenditionId, RenditionKind, RenditionProtection,
 };
 use crate::model::mpd::MpdOptions;
-use crate::model::policy::{Container, SegmentDuration, TrickPlay};
+use crate::model::policy::{Container, DashSubtitles, PackageType, SegmentDuration, TrickPlay};
 use crate::model::presentation::{Group, Medium, Presentation, Track};
 use crate::model::protection::ProtectionScheme;
 use crate::model::sample::{FragmentLayout, transport};
@@ -48,7 +48,8 @@ pub(super) struct Resolver<'a> {
     pub segmentation: &'a Segmentation,
     pub offering: &'a Offering,
     pub container: Container,
-    pub text_form: TextForm,
+    pub package_type: PackageType,
+    pub dash_subtitles: DashSubtitles,
     pub protection: Option<&'a Protection>,
     pub segments: &'a Fingerprint,
     pub playlists: &'a Fingerprint,
@@ -169,6 +170,7 @@ impl Resolver<'_> {
             id,
             description: self.description(id),
             codecs: [video, audio].into_iter().flatten().map(|track| track.codec.clone()).collect(),
+            text: None,
             frame_rate: video.map(frame_rate),
             max_playout_rate: None,
             peak_bandwidth: rates.peak(),
@@ -195,7 +197,9 @@ impl Resolver<'_> {
 
     fn text(&self, id: RenditionId, period: usize) -> Option<ManifestRendition> {
         let stream = self.presentation.texts.get(id.stream)?;
-        let (form, container) = (self.text_form, self.container);
+        let format = stream.format();
+        let form = TextForm::of(self.package_type, self.dash_subtitles, format);
+        let container = self.container;
         let segments =
             text::segments(self.presentation, self.segmentation, stream, period, container, form);
         if segments.is_empty() {
@@ -207,6 +211,7 @@ impl Resolver<'_> {
             id,
             description: text::descriptions(self.presentation).get(id.stream).cloned(),
             codecs: Vec::new(),
+            text: Some(format),
             frame_rate: None,
             peak_bandwidth: rates.peak(),
             average_bandwidth: rates.average(),
@@ -214,7 +219,7 @@ impl Resolver<'_> {
             presentation_time_offset: self.presentation.periods.get(period)?.start,
             directory: format!("../{}/{id}/{period}", self.segments),
             init: (form == TextForm::Fragments).then_some(INIT_NAME),
-            extension: form.extension(),
+            extension: form.extension(format),
             segments_before: 0,
             constant_duration: None,
             segments: segments.into(),
@@ -374,7 +379,11 @@ fn rates_of(
         let Some(rendition) = manifest.rendition(id, period) else { continue };
         rates.add(&rendition.segments, rendition.timescale);
         let words = |codec: &CodecConfig| codec.rfc6381_in(container);
-        for codec in rendition.codecs.iter().map(words) {
+        // Fragments of text are named, files are not (RFC 8216bis 4.4.6.2, Apple's HLS authoring
+        // specification on IMSC1).
+        let text = rendition.text.filter(|_| rendition.init.is_some());
+        let text = text.map(|format| format.codecs().to_owned());
+        for codec in rendition.codecs.iter().map(words).chain(text) {
             if !codecs.contains(&codec) {
                 codecs.push(codec);
             }

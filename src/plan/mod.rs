@@ -57,10 +57,11 @@ use crate::model::manifest::{
     Healing, Manifest, ManifestSegment, RenditionId, RenditionKind, RenditionProtection,
 };
 use crate::model::policy::{
-    AudioLayout, Configuration, Container, OnSourceError, PackageType, StreamOrder, StreamSelection,
+    AudioLayout, Configuration, Container, DashSubtitles, OnSourceError, PackageType, StreamOrder, StreamSelection,
 };
 use crate::model::presentation::{Medium, Presentation, Stream, Track};
 use crate::model::protection::KeySet;
+use crate::model::text::TextFormat;
 use crate::time::Ticks;
 
 /// The name of an initialization segment in its directory.
@@ -113,6 +114,8 @@ pub enum Target {
         rendition: RenditionId,
         /// Index of the period.
         period: usize,
+        /// What the file is.
+        format: TextFormat,
     },
     /// The same by its place in the period.
     Numbered {
@@ -142,7 +145,7 @@ pub struct Packaging {
     package_type: PackageType,
     on_source_error: OnSourceError,
     segmentation: Segmentation,
-    text_form: TextForm,
+    dash_subtitles: DashSubtitles,
     protection: Option<Protection>,
     segments: Fingerprint,
     playlists: Fingerprint,
@@ -224,13 +227,14 @@ impl Packaging {
             Fingerprint::of_playlists(&segments, package_type, protection.as_ref(), configuration);
         let separate = package_type.container() == Container::Cmaf
             || configuration.audio_layout == AudioLayout::Separate;
-        let text_form = TextForm::of(package_type, configuration.dash_subtitles);
+        let dash_subtitles = configuration.dash_subtitles;
         let manifest = Resolver {
             presentation: &presentation,
             segmentation: &segmentation,
             offering: &Offering::new(&presentation, &streams, separate),
             container: package_type.container(),
-            text_form,
+            package_type,
+            dash_subtitles,
             protection: protection.as_ref(),
             segments: &segments,
             playlists: &playlists,
@@ -245,7 +249,7 @@ impl Packaging {
             package_type,
             on_source_error,
             segmentation,
-            text_form,
+            dash_subtitles,
             protection,
             segments,
             playlists,
@@ -375,10 +379,12 @@ impl Packaging {
                     continue;
                 }
                 targets.extend(segments.map(
-                    |&ManifestSegment { time, .. }| match self.text_form {
-                        _ if !is_text => Target::Segment { rendition: id, period, time },
-                        TextForm::Whole => Target::PeriodText { rendition: id, period },
-                        form => Target::Text { rendition: id, period, time, form },
+                    |&ManifestSegment { time, .. }| match (rendition.text, is_text) {
+                        (Some(format), true) => match self.text_form(format) {
+                            TextForm::Whole => Target::PeriodText { rendition: id, period, format },
+                            form => Target::Text { rendition: id, period, time, form },
+                        },
+                        _ => Target::Segment { rendition: id, period, time },
                     },
                 ));
             }
