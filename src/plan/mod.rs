@@ -57,7 +57,8 @@ use crate::model::manifest::{
     Healing, Manifest, ManifestSegment, RenditionId, RenditionKind, RenditionProtection,
 };
 use crate::model::policy::{
-    AudioLayout, Configuration, Container, DashSubtitles, OnSourceError, PackageType, StreamOrder, StreamSelection,
+    AudioLayout, Configuration, Container, DashSubtitles, OnSourceError, PackageType, StreamOrder,
+    StreamSelection,
 };
 use crate::model::presentation::{Medium, Presentation, Stream, Track};
 use crate::model::protection::KeySet;
@@ -378,15 +379,15 @@ impl Packaging {
                     }));
                     continue;
                 }
-                targets.extend(segments.map(
-                    |&ManifestSegment { time, .. }| match (rendition.text, is_text) {
+                targets.extend(segments.map(|&ManifestSegment { time, .. }| {
+                    match (rendition.text, is_text) {
                         (Some(format), true) => match self.text_form(format) {
                             TextForm::Whole => Target::PeriodText { rendition: id, period, format },
                             form => Target::Text { rendition: id, period, time, form },
                         },
                         _ => Target::Segment { rendition: id, period, time },
-                    },
-                ));
+                    }
+                }));
             }
         }
         targets

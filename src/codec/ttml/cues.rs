@@ -39,6 +39,9 @@ pub(super) fn cues(paragraphs: Vec<Paragraph>, document_bytes: usize) -> Vec<Cue
     let mut cues = Vec::with_capacity(paragraphs.len());
     for paragraph in &paragraphs {
         let (from, to) = (paragraph.begin, paragraph.end.unwrap_or(NEVER));
+        if from >= NEVER {
+            continue;
+        }
         let times = paragraph.runs.iter().flat_map(|run| [run.begin, run.end.unwrap_or(NEVER)]);
         let mut bounds: Vec<Ticks> = times.filter(|time| *time > from && *time < to).collect();
         bounds.extend([from, to]);
@@ -71,7 +74,8 @@ fn push(cues: &mut Vec<Cue>, cue: Cue) {
     }
 }
 
-/// The text of a cue (W3C WebVTT 4.2.2), without blank lines and without spaces around lines.
+/// The text of a cue (W3C WebVTT 4.2.2), without blank lines, and without spaces around lines
+/// where they do not count.
 fn payload<'a>(runs: impl Iterator<Item = &'a Run>) -> String {
     let mut out = Writer::default();
     for run in runs {

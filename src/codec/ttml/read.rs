@@ -153,7 +153,10 @@ impl Names {
             match (name.as_str(), self.ids) {
                 ("begin" | "end" | "dur" | "timeContainer", _) => None,
                 ("xml:id", Ids::Joined) if !in_head => None,
-                ("xml:id" | "style" | "region" | "agent" | "ttm:agent" | "animate", Ids::Joined) => {
+                (
+                    "xml:id" | "style" | "region" | "agent" | "ttm:agent" | "animate",
+                    Ids::Joined,
+                ) => {
                     let words = value.split_ascii_whitespace();
                     let renamed = words.map(|word| format!("{word}{}", self.suffix));
                     let all: Vec<String> = renamed.collect();

@@ -73,13 +73,7 @@ fn write_head(out: &mut impl Sink, text: &TtmlText, bodies: &[&TtmlBody], origin
     out.text("</layout></head>");
 }
 
-fn write_bodies(
-    out: &mut impl Sink,
-    bodies: &[&TtmlBody],
-    from: Ticks,
-    to: Ticks,
-    origin: Ticks,
-) {
+fn write_bodies(out: &mut impl Sink, bodies: &[&TtmlBody], from: Ticks, to: Ticks, origin: Ticks) {
     let Some((first, rest)) = bodies.split_first() else {
         out.text("<body/>");
         return;

@@ -189,8 +189,7 @@ impl Timeline {
             // One that cannot be read is counted already.
             count += u64::from(!placed.file.map_is_broken);
             let window = self.window(placed);
-            from_start =
-                from_start.saturating_add(misfit(&placed.file.cues, self.start, window));
+            from_start = from_start.saturating_add(misfit(&placed.file.cues, self.start, window));
             from_file = from_file.saturating_add(misfit(&placed.file.cues, window.0, window));
             let off = self.best_shift(placed, CLOCK_ZERO).map_or(i64::MAX, |(misfit, _)| misfit);
             from_clock = from_clock.saturating_add(off);
