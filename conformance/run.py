@@ -22,6 +22,7 @@ import time
 import boxes
 import codectest
 import delivery
+import documents
 import frames
 import ingest
 import manifests
@@ -68,7 +69,7 @@ PLAYERS = [("hlsjs", "hls-6"), ("hlsjs", "hls-apart"), ("hlsjs", "cmaf-6"), ("da
 # The lowest tones of the languages, the default one first.
 TONES = {"languages": {"en": 200, "de": 260}}
 # Texts, with what is shown when in expected.json; the last configuration is for them alone.
-SUBTITLED = ["subtitles", "subtitles-break"]
+SUBTITLED = ["subtitles", "subtitles-break", "ttml"]
 TEXT_CONFIGURATIONS = {k: CONFIGURATIONS[k] for k in ("hls-6", "dash-6", "cmaf-6", "hls-2", "dash-4", "cmaf-4")} | {
     "dash-beside": ("DASH", 6, {"dashSubtitles": "SIDECAR"})}
 
@@ -174,7 +175,8 @@ def judge_one(report, subject, configuration, out, sample, asked):
         ts.judge_ts(report, subject, out)
     if "texts" in asked and sample.name in SUBTITLED:
         with open(os.path.join(TESTDATA, sample.name, "expected.json")) as f:
-            texts.judge_texts(report, subject, out, json.load(f), words=sample.name == "subtitles")
+            source = documents.sources(os.path.join(TESTDATA, sample.name, "master.m3u8"))
+            texts.judge_texts(report, subject, out, json.load(f), words=sample.name == "subtitles", source=source)
     if "trick" in asked and seconds == 6:       # segment durations change nothing about it
         trick.judge_trick(report, subject, out, sample.original)
     if "delivery" in asked:
