@@ -341,9 +341,8 @@ T
       "$style" "${texts[number]}" > "ttml/de/$number.ttml"
   done
   subtitle_list 5 0.ttml 1.ttml 2.ttml > ttml/de/media.m3u8
-  # WebVTT among them.
-  printf 'WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:133200,LOCAL:00:00:00.000\n\n00:05.000 --> 00:06.000\nSORTIE\n' > ttml/signs/all.vtt
-  subtitle_list 12 all.vtt > ttml/signs/media.m3u8
+  printf '<tt xmlns="http://www.w3.org/ns/ttml" xml:lang="fr"><body><div><p begin="5s" end="6s">SORTIE</p></div></body></tt>' > ttml/signs/all.ttml
+  subtitle_list 12 all.ttml > ttml/signs/media.m3u8
   printf '<tt xmlns="http://www.w3.org/ns/ttml" xmlns:smpte="http://www.smpte-ra.org/schemas/2052-1/2010/smpte-tt" xml:lang="it"><body><div begin="1s" end="2s" smpte:backgroundImage="1.png"/></body></tt>' > ttml/pictures/all.ttml
   subtitle_list 12 all.ttml > ttml/pictures/media.m3u8
 }

@@ -510,7 +510,7 @@ async fn subtitles_are_packaged_in_every_form() {
     package_text(&presentation, &[4, 2, 2, 1]);
 }
 
-/// The same of TTML: a file for itself, documents that are joined, WebVTT beside them; pictures are
+/// The same of TTML: a file for itself, documents that are joined; pictures are
 /// left out.
 #[tokio::test]
 async fn documents_are_packaged_in_every_form() {
@@ -526,7 +526,7 @@ async fn documents_are_packaged_in_every_form() {
     let presentation = Arc::new(ingested.presentation);
     let told = presentation.texts.iter();
     let told: Vec<_> = told.map(|text| (&*text.description.name, text.ttml.is_some())).collect();
-    assert_eq!(told, [("English", true), ("Deutsch", true), ("Signs", false)]);
+    assert_eq!(told, [("English", true), ("Deutsch", true), ("Signs", true)]);
     package_text(&presentation, &[6, 4, 1]);
 }
 

@@ -25,7 +25,6 @@ use crate::model::manifest::{
     RenditionProtection,
 };
 use crate::model::policy::Container;
-use crate::model::text::TextFormat;
 use crate::time::{Ticks, Timescale};
 
 /// Times this close together are the same: callers get them from manifests, which round.
@@ -183,7 +182,7 @@ impl Packaging {
     /// The entry manifest of a clip.
     pub fn clipped(&self, manifest: &Manifest, cut: &Cut) -> Manifest {
         let container = self.package_type.container();
-        let mut clipped = match self.text_form(TextFormat::WebVtt) {
+        let mut clipped = match self.text_form {
             TextForm::Whole => {
                 cut_out(&without_late_texts(manifest, cut), cut, self.origin(), container)
             }

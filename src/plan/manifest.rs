@@ -18,7 +18,7 @@ use crate::model::manifest::{
     RenditionId, RenditionKind, RenditionProtection,
 };
 use crate::model::mpd::MpdOptions;
-use crate::model::policy::{Container, DashSubtitles, PackageType, SegmentDuration, TrickPlay};
+use crate::model::policy::{Container, SegmentDuration, TrickPlay};
 use crate::model::presentation::{Group, Medium, Presentation, Track};
 use crate::model::protection::ProtectionScheme;
 use crate::model::sample::{FragmentLayout, transport};
@@ -48,8 +48,7 @@ pub(super) struct Resolver<'a> {
     pub segmentation: &'a Segmentation,
     pub offering: &'a Offering,
     pub container: Container,
-    pub package_type: PackageType,
-    pub dash_subtitles: DashSubtitles,
+    pub text_form: TextForm,
     pub protection: Option<&'a Protection>,
     pub segments: &'a Fingerprint,
     pub playlists: &'a Fingerprint,
@@ -198,8 +197,7 @@ impl Resolver<'_> {
     fn text(&self, id: RenditionId, period: usize) -> Option<ManifestRendition> {
         let stream = self.presentation.texts.get(id.stream)?;
         let format = stream.format();
-        let form = TextForm::of(self.package_type, self.dash_subtitles, format);
-        let container = self.container;
+        let (form, container) = (self.text_form, self.container);
         let segments =
             text::segments(self.presentation, self.segmentation, stream, period, container, form);
         if segments.is_empty() {

@@ -57,8 +57,7 @@ use crate::model::manifest::{
     Healing, Manifest, ManifestSegment, RenditionId, RenditionKind, RenditionProtection,
 };
 use crate::model::policy::{
-    AudioLayout, Configuration, Container, DashSubtitles, OnSourceError, PackageType, StreamOrder,
-    StreamSelection,
+    AudioLayout, Configuration, Container, OnSourceError, PackageType, StreamOrder, StreamSelection,
 };
 use crate::model::presentation::{Medium, Presentation, Stream, Track};
 use crate::model::protection::KeySet;
@@ -146,7 +145,7 @@ pub struct Packaging {
     package_type: PackageType,
     on_source_error: OnSourceError,
     segmentation: Segmentation,
-    dash_subtitles: DashSubtitles,
+    text_form: TextForm,
     protection: Option<Protection>,
     segments: Fingerprint,
     playlists: Fingerprint,
@@ -228,14 +227,13 @@ impl Packaging {
             Fingerprint::of_playlists(&segments, package_type, protection.as_ref(), configuration);
         let separate = package_type.container() == Container::Cmaf
             || configuration.audio_layout == AudioLayout::Separate;
-        let dash_subtitles = configuration.dash_subtitles;
+        let text_form = TextForm::of(package_type, configuration.dash_subtitles, &presentation);
         let manifest = Resolver {
             presentation: &presentation,
             segmentation: &segmentation,
             offering: &Offering::new(&presentation, &streams, separate),
             container: package_type.container(),
-            package_type,
-            dash_subtitles,
+            text_form,
             protection: protection.as_ref(),
             segments: &segments,
             playlists: &playlists,
@@ -250,7 +248,7 @@ impl Packaging {
             package_type,
             on_source_error,
             segmentation,
-            dash_subtitles,
+            text_form,
             protection,
             segments,
             playlists,
@@ -381,7 +379,7 @@ impl Packaging {
                 }
                 targets.extend(segments.map(|&ManifestSegment { time, .. }| {
                     match (rendition.text, is_text) {
-                        (Some(format), true) => match self.text_form(format) {
+                        (Some(format), true) => match self.text_form {
                             TextForm::Whole => Target::PeriodText { rendition: id, period, format },
                             form => Target::Text { rendition: id, period, time, form },
                         },

@@ -9,12 +9,13 @@
 //! ```text
 //! HLS       {time}.vtt            one WebVTT file for each segment
 //! HLS_CMAF  {time}.vtt            the same
-//!           init.mp4, {time}.m4s  one document in one sample of `stpp`, where the source has TTML
+//!           init.mp4, {time}.m4s  one document in one sample of `stpp`, where all text is TTML
 //! DASH      init.mp4, {time}.m4s  samples of `wvtt` or `stpp`
 //!           period.vtt or .ttml   one file for each period, where that is wished for
 //! ```
 //!
-//! TTML cannot stand in playlists of transport streams; there it is WebVTT, with what that can say.
+//! TTML cannot stand in playlists of transport streams, nor beside WebVTT; there it is WebVTT, with
+//! what that can say.
 //! Times in fragments count on the timeline of the media, as `tfdt` does (ISO/IEC 14496-30 5.2).
 
 use std::sync::Arc;
@@ -45,16 +46,19 @@ pub enum TextForm {
 }
 
 impl TextForm {
-    pub(super) const fn of(
+    pub(super) fn of(
         package_type: PackageType,
         subtitles: DashSubtitles,
-        format: TextFormat,
+        presentation: &Presentation,
     ) -> Self {
-        match (package_type, subtitles, format) {
-            (PackageType::Hls, _, _) | (PackageType::HlsCmaf, _, TextFormat::WebVtt) => Self::Files,
-            (PackageType::HlsCmaf, _, TextFormat::Imsc) => Self::Fragments,
-            (PackageType::Dash, DashSubtitles::Wvtt, _) => Self::Fragments,
-            (PackageType::Dash, DashSubtitles::Sidecar, _) => Self::Whole,
+        // Players of HLS learn from CODECS of the variant what all of its text is, so there is one
+        // form for all, and that which every text can have.
+        let all_are_ttml = presentation.texts.iter().all(|text| text.ttml.is_some());
+        match (package_type, subtitles) {
+            (PackageType::HlsCmaf, _) if all_are_ttml => Self::Fragments,
+            (PackageType::Hls | PackageType::HlsCmaf, _) => Self::Files,
+            (PackageType::Dash, DashSubtitles::Wvtt) => Self::Fragments,
+            (PackageType::Dash, DashSubtitles::Sidecar) => Self::Whole,
         }
     }
 
@@ -145,7 +149,7 @@ impl Packaging {
             return None;
         }
         let entry = self.manifest.rendition(rendition, period)?;
-        let format = entry.text.filter(|format| self.text_form(*format) == form)?;
+        let format = entry.text.filter(|_| self.text_form == form)?;
         let listed = entry.segments.binary_search_by_key(&time, |segment| segment.time).ok()?;
         let segment = entry.segments.get(listed)?;
         let before: usize = (0..period)
@@ -177,11 +181,6 @@ impl Packaging {
         let start = self.presentation.periods.get(period)?.start;
         let plan = self.text(rendition, period, start, TextForm::Whole);
         plan.filter(|plan| plan.format == format)
-    }
-
-    /// What text of a format is wrapped in.
-    pub(super) const fn text_form(&self, format: TextFormat) -> TextForm {
-        TextForm::of(self.package_type, self.dash_subtitles, format)
     }
 
     /// The text behind an initialization segment; `None` where there is no such segment.

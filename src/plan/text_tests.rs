@@ -194,6 +194,8 @@ fn documents_are_wrapped_by_what_can_carry_them() {
     let body = TtmlBody { parts, ..TtmlBody::default() };
     let text = TtmlText { bodies: vec![body], ..TtmlText::default() };
     presentation.texts[0].ttml = Some(text.clone());
+    let mixed = Arc::new(presentation.clone());
+    presentation.texts[1].ttml = Some(text.clone());
     let presentation = Arc::new(presentation);
     let first = Ticks(1_920);
     for (package_type, subtitles, form, extension) in [
@@ -209,7 +211,6 @@ fn documents_are_wrapped_by_what_can_carry_them() {
         assert_eq!((listed.extension, listed.init.is_some()), (extension, extension == "m4s"));
         let codecs = &packaging.manifest().offers[0].codecs;
         let is_named = codecs.contains(&"stpp.ttml.im1t".to_owned());
-        // The other text is WebVTT: its fragments are in DASH alone.
         assert_eq!(is_named, extension == "m4s", "{codecs:?}");
         if form != TextForm::Files {
             let document = ttml::document_bytes(&text, plan.time, plan.end, plan.origin());
@@ -222,6 +223,13 @@ fn documents_are_wrapped_by_what_can_carry_them() {
         let other = TextFormat::WebVtt;
         assert!(packaging.whole_text(ID, 0, other).is_none(), "it is no {other:?}");
     }
+    // Beside WebVTT it is WebVTT in HLS, and what it is in DASH.
+    let has = |package_type, form| {
+        let packaging = packaging(&mixed, package_type, DashSubtitles::Wvtt);
+        packaging.text(ID, 0, first, form).is_some()
+    };
+    assert!(has(PackageType::HlsCmaf, TextForm::Files));
+    assert!(has(PackageType::Dash, TextForm::Fragments));
     // The paragraph is in the file of both periods, with times that count from the start of each.
     let packaging = packaging(&presentation, PackageType::Dash, DashSubtitles::Sidecar);
     let files = [0, 1].map(|period| {

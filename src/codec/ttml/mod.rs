@@ -105,6 +105,26 @@ pub fn leave_out(body: &mut TtmlBody, known: &HashSet<Vec<TtmlPart>>) {
     }
 }
 
+/// Says of paragraphs without end that they end at `end`: hls.js and dash.js show none that have no
+/// end. One within which times count from the start of the document stays as it is.
+pub fn end_paragraphs(body: &mut TtmlBody, end: Ticks) {
+    let is_timed = |part: &TtmlPart| matches!(part, TtmlPart::Start(start) if start.is_timed);
+    for at in 0..body.parts.len() {
+        let Some(length) = body.parts.get(at).and_then(paragraph_length) else { continue };
+        let Some((TtmlPart::Start(start), rest)) =
+            body.parts.get_mut(at..=at + length).and_then(<[_]>::split_first_mut)
+        else {
+            continue;
+        };
+        if start.end.is_none()
+            && start.begin < end
+            && (start.is_timed || !rest.iter().any(is_timed))
+        {
+            (start.end, start.is_timed) = (Some(end), true);
+        }
+    }
+}
+
 /// How many parts follow the start tag of a paragraph through its end tag; `None` for other parts.
 fn paragraph_length(part: &TtmlPart) -> Option<usize> {
     match part {

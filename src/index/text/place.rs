@@ -41,13 +41,13 @@ pub(super) fn on_timeline(
         let shift = match placed.file.map {
             Some(map) => timeline.shift(placed, map),
             None => match without_map {
-                WithoutMap::FromStart => timeline.start,
-                WithoutMap::FromClock => timeline.shift(placed, CLOCK_ZERO),
-                WithoutMap::FromFile => timeline.window(placed).0,
+                WithoutMap::TitleStart => timeline.start,
+                WithoutMap::ClockZero => timeline.shift(placed, CLOCK_ZERO),
+                WithoutMap::PlaylistTime => timeline.window(placed).0,
             },
         };
         if let Some(document) = &placed.document {
-            documents.add(document, shift);
+            documents.add(document, shift, timeline.end);
         }
         joined.header(&placed.file.header);
         joined.cues(&placed.file.cues, shift);
@@ -116,9 +116,9 @@ const CLOCK_ZERO: TimestampMap = TimestampMap { local: Ticks::ZERO, clock: 0 };
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum WithoutMap {
-    FromStart,
-    FromClock,
-    FromFile,
+    TitleStart,
+    ClockZero,
+    PlaylistTime,
 }
 
 /// What text is placed by; all times at 90 kHz.
@@ -196,14 +196,14 @@ impl Timeline {
         }
         let (reading, words) = match is_ttml {
             // TTML has no map, and this is what it means without one.
-            true if from_start <= from_file => return WithoutMap::FromStart,
-            true => (WithoutMap::FromFile, "each from where the playlist puts it"),
+            true if from_start <= from_file => return WithoutMap::TitleStart,
+            true => (WithoutMap::PlaylistTime, "each from where the playlist puts it"),
             false if from_start <= from_clock => {
-                (WithoutMap::FromStart, "from the start of the title")
+                (WithoutMap::TitleStart, "from the start of the title")
             }
             false => {
                 let words = "on the clock of the media, where alone they fit the playlist";
-                (WithoutMap::FromClock, words)
+                (WithoutMap::ClockZero, words)
             }
         };
         let what = if is_ttml { "documents" } else { "files" };
@@ -238,9 +238,10 @@ struct Documents {
 }
 
 impl Documents {
-    fn add(&mut self, document: &ttml::Document, shift: Ticks) {
+    fn add(&mut self, document: &ttml::Document, shift: Ticks, end: Ticks) {
         let (mut head, mut body) = (document.head.clone(), document.body.clone());
         ttml::shift(&mut head, &mut body, shift);
+        ttml::end_paragraphs(&mut body, end);
         // That they agree has been seen to.
         self.text.root.clone_from(&document.root);
         let known = self.text.heads.iter().position(|other| *other == head);
