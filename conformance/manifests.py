@@ -17,7 +17,7 @@ from math import ceil
 import decode
 import presentation
 from report import Report
-from walkers import bmff, dolby, h264, hevc, mpegts, sound
+from walkers import bmff, dolby, h264, hevc, m3u8, mpegts, sound
 
 MILLISECOND = Fraction(1, 1000)
 RANGES = {16: "PQ", 18: "HLG"}         # by transfer characteristics
@@ -169,6 +169,13 @@ def judge_rate(judge, check, stated, low, high, where):
 
 # ---------------------------------------------------------------- HLS
 
+def codecs_of_texts(master):
+    """What fragments of subtitles need; files need nothing."""
+    maps = {s.map["uri"] for m in master.media if m.get("TYPE") == "SUBTITLES" for s in m3u8.read(presentation.fetch(m["uri"]), m["uri"]).segments if s.map}
+    entries = {bmff.read_init(presentation.fetch(url)).entry for url in maps}
+    return [{"stpp.ttml.im1t"} if entry == "stpp" else {entry} for entry in sorted(entries)]
+
+
 def judge_hls_master(judge, out, medias, recovery):
     master = out.master
     judge.check("master: strictly well formed", not master.faults, lambda: master.faults[0])
@@ -191,7 +198,7 @@ def judge_hls_master(judge, out, medias, recovery):
             # RFC 8216bis 4.4.6.1: the number, and for Dolby Atmos that of the objects with the identifier JOC.
             wanted = str(heard.channels) if heard.joc is None else f"{heard.joc}/JOC"
             judge.check("audio: CHANNELS", r.attributes.get("CHANNELS") == wanted, lambda: f"{r.attributes}, media has {wanted}")
-        every = [c for m in mine + [m for r in sounds for m in medias[r.name]] for c in m.codecs]
+        every = [c for m in mine + [m for r in sounds for m in medias[r.name]] for c in m.codecs] + codecs_of_texts(out.master)
         stated = set(variant.get("CODECS", "").replace(" ", "").split(","))
         judge.check("variant: CODECS", all(stated & c for c in every) and all(any(s in c for c in every) for s in stated), lambda: f"{where}: {stated}, media has {every}")
         ranges = {m.range for m in mine}

@@ -22,6 +22,7 @@ import time
 import boxes
 import codectest
 import delivery
+import documents
 import frames
 import ingest
 import manifests
@@ -72,7 +73,7 @@ TONES = {"languages": {"en": 200, "de": 260}}
 # Breaks and other stretches, with what they are in expected.json.
 MARKED = ["markers", "markers-tags"]
 # Texts, with what is shown when in expected.json; the last configuration is for them alone.
-SUBTITLED = ["subtitles", "subtitles-break"]
+SUBTITLED = ["subtitles", "subtitles-break", "ttml"]
 TEXT_CONFIGURATIONS = {k: CONFIGURATIONS[k] for k in ("hls-6", "dash-6", "cmaf-6", "hls-2", "dash-4", "cmaf-4")} | {
     "dash-beside": ("DASH", 6, {"dashSubtitles": "SIDECAR"})}
 
@@ -191,7 +192,8 @@ def judge_one(report, subject, configuration, out, sample, asked):
         ts.judge_ts(report, subject, out)
     if "texts" in asked and sample.name in SUBTITLED:
         with open(os.path.join(TESTDATA, sample.name, "expected.json")) as f:
-            texts.judge_texts(report, subject, out, json.load(f), words=sample.name == "subtitles")
+            source = documents.sources(os.path.join(TESTDATA, sample.name, "master.m3u8"))
+            texts.judge_texts(report, subject, out, json.load(f), words=sample.name == "subtitles", source=source)
     if "markers" in asked and sample.name in MARKED:
         markers.judge_markers(report, subject, out, expected_markers(sample), sample.file)
     if "trick" in asked and seconds == 6:       # segment durations change nothing about it

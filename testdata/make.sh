@@ -331,6 +331,79 @@ M
 M
 }
 
+# Text in TTML beside pictures and sound of `languages`; the documents are written by hand.
+make_ttml() {
+  find ttml -mindepth 1 -maxdepth 1 -type d -exec rm -r {} + 2>/dev/null || true
+  mkdir -p ttml/{de,signs,pictures}
+  cat > ttml/master.m3u8 <<'M'
+#EXTM3U
+#EXT-X-VERSION:4
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="stereo",NAME="English",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="../languages/en/media.m3u8"
+#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="English",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,URI="en.xml"
+#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="Deutsch",LANGUAGE="de",AUTOSELECT=YES,URI="de/media.m3u8"
+#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="Signs",LANGUAGE="fr",AUTOSELECT=YES,FORCED=YES,URI="signs/media.m3u8"
+#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="Pictures",LANGUAGE="it",URI="pictures/media.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=136000,RESOLUTION=640x360,CODECS="avc1.64001e,mp4a.40.2",FRAME-RATE=25.000,AUDIO="stereo",SUBTITLES="text"
+../languages/360p/media.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=96000,RESOLUTION=256x144,CODECS="avc1.64000c,mp4a.40.2",FRAME-RATE=25.000,AUDIO="stereo",SUBTITLES="text"
+../languages/144p/media.m3u8
+M
+  # Other prefixes than usual, frames, a sequence, times in divisions and spans, ruby, a region that moves.
+  cat > ttml/en.xml <<'T'
+<?xml version="1.0" encoding="UTF-8"?>
+<t:tt xmlns:t="http://www.w3.org/ns/ttml" xmlns:p="http://www.w3.org/ns/ttml#parameter" xmlns:s="http://www.w3.org/ns/ttml#styling"
+      xmlns:m="http://www.w3.org/ns/ttml#metadata" xmlns:other="urn:other" xml:lang="en" other:kept="no"
+      p:cellResolution="40 24" p:frameRate="25" p:timeBase="media">
+  <t:head>
+    <t:metadata><m:title>Two &amp; three</m:title></t:metadata>
+    <t:styling>
+      <t:style xml:id="base" s:fontFamily="proportionalSansSerif" s:fontSize="100%" s:textAlign="center"/>
+      <t:style xml:id="aside" style="base" s:fontStyle="italic" s:color="#ffff00ff"/>
+    </t:styling>
+    <t:layout>
+      <t:region xml:id="bottom" s:origin="10% 80%" s:extent="80% 15%" s:displayAlign="after"/>
+      <t:region xml:id="top" s:origin="10% 5%" s:extent="80% 15%">
+        <t:set begin="9s" s:backgroundColor="#000000ff"/>
+      </t:region>
+    </t:layout>
+  </t:head>
+  <t:body style="base">
+    <t:div region="bottom">
+      <t:p xml:id="first" begin="00:00:01:00" end="00:00:03:12">Good morning!<t:br/>Is it <t:span style="aside">four</t:span> yet?</t:p>
+      <t:p begin="4.5s" dur="112.5f">Shown over the border</t:p>
+      <t:p begin="9.5s" end="not a time">Never shown</t:p>
+    </t:div>
+    <t:div region="top" begin="5s" end="11s">
+      <t:p timeContainer="seq" begin="1s">
+        <t:span dur="500ms">One,</t:span>
+        <t:span dur="500ms">two.</t:span>
+      </t:p>
+      <t:p begin="00:00:04.000" end="00:00:20"><t:span begin="1s">&#196;, ß, 字 &amp; 🎬</t:span></t:p>
+    </t:div>
+    <t:div region="bottom">
+      <t:p begin="10.5s"><t:span s:ruby="container"><t:span s:ruby="base">漢</t:span><t:span s:ruby="text">かん</t:span></t:span></t:p>
+    </t:div>
+  </t:body>
+</t:tt>
+T
+  # Segments with ticks; the last names another style; the second repeats what is shown across the border.
+  local number style across='<p xml:id="p2" region="r" style="s" begin="45000000t" end="90000000t">Über die Grenze</p>'
+  local texts=('<p xml:id="p1" region="r" style="s" begin="10000000t" end="35000000t">Guten Morgen!<br/>Ist es schon vier?</p>'"$across"
+    "$across"'<p xml:id="p1" region="r" style="s" begin="60000000t" end="70000000t">Darüber</p>'
+    '<p xml:id="p1" region="r" style="s" begin="100400000t" end="119600000t">Schluss</p>')
+  for number in 0 1 2; do
+    style='tts:color="white"'
+    ((number == 2)) && style='tts:color="lime" tts:fontWeight="bold"'
+    printf '<tt xmlns="http://www.w3.org/ns/ttml" xmlns:ttp="http://www.w3.org/ns/ttml#parameter" xmlns:tts="http://www.w3.org/ns/ttml#styling" xml:lang="de" ttp:tickRate="10000000"><head><styling><style xml:id="s" %s/></styling><layout><region xml:id="r" tts:origin="10%% 80%%" tts:extent="80%% 15%%" tts:displayAlign="after"/></layout></head><body><div>%s</div></body></tt>' \
+      "$style" "${texts[number]}" > "ttml/de/$number.ttml"
+  done
+  subtitle_list 5 0.ttml 1.ttml 2.ttml > ttml/de/media.m3u8
+  printf '<tt xmlns="http://www.w3.org/ns/ttml" xml:lang="fr"><body><div><p begin="5s" end="6s">SORTIE</p></div></body></tt>' > ttml/signs/all.ttml
+  subtitle_list 12 all.ttml > ttml/signs/media.m3u8
+  printf '<tt xmlns="http://www.w3.org/ns/ttml" xmlns:smpte="http://www.smpte-ra.org/schemas/2052-1/2010/smpte-tt" xml:lang="it"><body><div begin="1s" end="2s" smpte:backgroundImage="1.png"/></body></tt>' > ttml/pictures/all.ttml
+  subtitle_list 12 all.ttml > ttml/pictures/media.m3u8
+}
+
 # Text beside `camera`, whose clock jumps after 15.5 s from 132000 + 15.5 s to 6786000; segments of text do not end there.
 # What master playlists say of a title, and dates that jump without a discontinuity, over `languages`.
 make_clock() {
@@ -441,7 +514,7 @@ make_bad() {
 }
 
 source ./quirks.sh
-ALL=(ladder camera codecs-change wrap midgop video-only unaligned distinct-audio languages markers markers-tags subtitles subtitles-break clock bad quirks)
+ALL=(ladder camera codecs-change wrap midgop video-only unaligned distinct-audio languages markers markers-tags subtitles subtitles-break ttml clock bad quirks)
 for asset in "${@:-${ALL[@]}}"; do
   "make_$asset"
   echo "$asset: $(du -sb --apparent-size "$asset" | cut -f1) bytes"

@@ -147,9 +147,14 @@ const adapters = {
     // Texts are chosen by their places in this list.
     let textTracks = [];
     player.on(dashjs.MediaPlayer.events.TEXT_TRACKS_ADDED, (e) => { textTracks = e.tracks; });
+    // It draws TTML itself.
+    const drawn = document.createElement("div");
+    drawn.style.cssText = "position: absolute; left: 0; top: 0; width: 640px; height: 360px";
+    document.body.append(drawn);
+    const lineOf = (node) => node.nodeName === "BR" ? "\n" : node.childNodes.length ? [...node.childNodes].map(lineOf).join("") : node.textContent;
     player.initialize(video, url, false);
     const overlay = document.getElementById("overlay");
-    if (captions) player.attachTTMLRenderingDiv(overlay);
+    player.attachTTMLRenderingDiv(captions ? overlay : drawn);
     if (drm?.server) player.setProtectionData({ "org.w3.clearkey": { serverURL: drm.server } });
     if (drm?.keys) {
       const clearkeys = Object.fromEntries(Object.entries(drm.keys).map(([id, key]) => [base64url(id), base64url(key)]));
@@ -165,6 +170,7 @@ const adapters = {
       },
       texts: () => player.getTracksFor("text").map((t) => t.labels[0]?.text),
       choose: (name) => player.setTextTrack(textTracks.findIndex((t) => t.labels[0]?.text === name)),
+      shown: () => [...nativeTexts(), ...[...drawn.querySelectorAll("p")].map(lineOf)].filter((text) => text.trim()),
       speak: (language) => player.setCurrentTrack(player.getTracksFor("audio").find((t) => t.lang === language)),
       languages: () => player.getTracksFor("audio").map((t) => t.lang),
       captions: () => player.getTracksFor("text").filter((t) => t.isEmbedded).map((t) => t.id),
@@ -194,7 +200,10 @@ const adapters = {
     }) });
     // Of HLS Shaka learns where text lies with the next pictures that it buffers; not all shall be there when text is chosen.
     if (text) player.configure({ streaming: { bufferingGoal: 2 } });
-    const textOf = (cue) => cue.lineBreak ? "\n" : cue.nestedCues.length ? cue.nestedCues.map(textOf).join("") : cue.payload;
+    // Of TTML, cues hold divisions, which hold paragraphs, and each has times of its own.
+    const now = (cue) => cue.startTime <= video.currentTime && video.currentTime < cue.endTime;
+    const textOf = (cue) => cue.lineBreak ? "\n" : cue.nestedCues.length ? cue.nestedCues.filter(now).map(textOf).join("") : cue.payload;
+    const paragraphs = (cue) => !now(cue) ? [] : cue.isContainer ? cue.nestedCues.flatMap(paragraphs) : [textOf(cue)];
     await player.attach(video);
     await player.load(url).catch(say);
     if (largest) {
@@ -217,7 +226,7 @@ const adapters = {
         player.setTextVisibility?.(true);
         player.setTextTrackVisibility?.(true);
       },
-      shown: () => cues.filter((c) => c.startTime <= video.currentTime && video.currentTime < c.endTime).map(textOf),
+      shown: () => cues.flatMap(paragraphs).filter((text) => text.trim()),
       speak: (language) => player.selectAudioTrack(player.getAudioTracks().find((t) => t.language === language)),
       languages: () => player.getAudioTracks().map((t) => t.language),
       captions: () => player.getTextTracks().filter((t) => t.kind === "caption").map((t) => t.originalTextId),
@@ -396,14 +405,19 @@ async function chooseCaptions(name) {
   return names;
 }
 
+/** What the browser shows of text by itself. */
+function nativeTexts() {
+  const cues = [...video.textTracks].filter((t) => t.mode === "showing").flatMap((t) => [...t.activeCues ?? []]);
+  return cues.map((c) => c.getCueAsHTML?.().textContent ?? "");
+}
+
 /** Stops at a time; what is shown there, as plain text, once it is `wanted` or nothing has come for a while. */
 async function textAt(target, wanted) {
   excuse(60);
   video.pause();
   video.currentTime = target;
-  const native = () => [...video.textTracks].filter((t) => t.mode === "showing").flatMap((t) => [...t.activeCues ?? []]).map((c) => c.getCueAsHTML().textContent);
   const plain = (text) => text.replace(/\s+/g, " ").trim();
-  const shown = () => [...new Set((adapter.shown ?? native)().map(plain))].sort();
+  const shown = () => [...new Set((adapter.shown ?? nativeTexts)().map(plain))].sort();
   const same = () => !video.seeking && Math.abs(video.currentTime - target) < 0.01 && JSON.stringify(shown()) === JSON.stringify(wanted);
   for (let waited = 0; waited < 100 && !same() && !watch.errors.length; waited++) {
     await sleep(0.1);

@@ -86,8 +86,8 @@ async fn export_target(
             let plan = packaging.text(rendition, period, time, form).ok_or_else(missing)?;
             (plan.key(), package::text(&plan)?.bytes)
         }
-        Target::PeriodText { rendition, period } => {
-            let plan = packaging.whole_text(rendition, period).ok_or_else(missing)?;
+        Target::PeriodText { rendition, period, format } => {
+            let plan = packaging.whole_text(rendition, period, format).ok_or_else(missing)?;
             (plan.key(), package::text(&plan)?.bytes)
         }
         Target::Init { rendition, period } => {

@@ -375,7 +375,7 @@ impl SetConfiguration {
         let field = "dashSubtitles";
         let Some(text) = stated else { return Ok(DashSubtitles::default()) };
         if package_type != PackageType::Dash {
-            let message = "dashSubtitles belongs to DASH: HLS always has segments of WebVTT";
+            let message = "dashSubtitles belongs to DASH: HLS always has segments";
             return Err(Error::invalid(field, message));
         }
         let subtitles = check::word(field, text, "WVTT, SIDECAR")?;

@@ -90,6 +90,7 @@ mod tests {
             segments: [segment(0, 90_000, Healing::Gap), segment(90_000, 180_000, Healing::None)]
                 .into(),
             protection: None,
+            text: None,
             access_type: 1,
         };
         let set = AdaptationSet {

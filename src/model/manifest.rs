@@ -13,6 +13,7 @@ use super::marker::Marker;
 use super::mpd::MpdOptions;
 use super::protection::{KeyId, ProtectionScheme, SystemSignalling};
 use super::session::OfferedSession;
+use super::text::TextFormat;
 use super::wall_clock::Dates;
 use crate::time::{Ticks, Timescale};
 
@@ -139,6 +140,8 @@ pub struct ManifestRendition {
     pub description: Option<Arc<Description>>,
     /// Codecs, video before audio.
     pub codecs: Vec<CodecConfig>,
+    /// What text is written in.
+    pub text: Option<TextFormat>,
     /// Pictures per second as a fraction in lowest terms.
     pub frame_rate: Option<(u32, u32)>,
     /// For trick play: how many times as fast as usual it may be played until it has as many
@@ -250,9 +253,9 @@ pub const NUMBER_PREFIX: &str = "number-";
 /// The directory of silent segments below that of their rendition and period.
 pub const SILENCE_DIRECTORY: &str = "silence";
 
-/// The name, in the directory of a text and period, of the file that has all of it; text without an
-/// initialization segment and with one segment is that file in MPDs.
-pub const PERIOD_TEXT_NAME: &str = "period.vtt";
+/// The name without extension, in the directory of a text and period, of the file that has all of
+/// it; text without an initialization segment and with one segment is that file in MPDs.
+pub const PERIOD_TEXT_STEM: &str = "period";
 
 /// Renditions that are played together, and what they need together.
 #[derive(Clone, Debug, PartialEq, Eq)]

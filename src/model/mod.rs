@@ -20,4 +20,5 @@ pub mod session;
 pub mod source_key;
 pub mod text;
 pub mod timed_metadata;
+pub mod ttml;
 pub mod wall_clock;

@@ -245,7 +245,7 @@ pub enum DashSubtitles {
     /// In segments of fragmented MP4 (ISO/IEC 14496-30).
     #[default]
     Wvtt,
-    /// As a WebVTT file beside the segments, one for each period.
+    /// As a WebVTT or TTML file beside the segments, one for each period.
     Sidecar,
 }
 

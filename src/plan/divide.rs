@@ -205,6 +205,7 @@ mod tests {
             segments_before: 0,
             constant_duration: None,
             description: None,
+            text: None,
             access_type: 1,
             id: RenditionId { kind, stream },
             codecs: Vec::new(),

@@ -188,6 +188,7 @@ impl Resolver<'_> {
             id,
             description: self.description(id),
             codecs: [video, audio].into_iter().flatten().map(|track| track.codec.clone()).collect(),
+            text: None,
             frame_rate: video.map(frame_rate),
             max_playout_rate: None,
             peak_bandwidth: rates.peak(),
@@ -214,6 +215,7 @@ impl Resolver<'_> {
 
     fn text(&self, id: RenditionId, period: usize) -> Option<ManifestRendition> {
         let stream = self.presentation.texts.get(id.stream)?;
+        let format = stream.format();
         let (form, container) = (self.text_form, self.container);
         let segments =
             text::segments(self.presentation, self.segmentation, stream, period, container, form);
@@ -226,6 +228,7 @@ impl Resolver<'_> {
             id,
             description: text::descriptions(self.presentation).get(id.stream).cloned(),
             codecs: Vec::new(),
+            text: Some(format),
             frame_rate: None,
             peak_bandwidth: rates.peak(),
             average_bandwidth: rates.average(),
@@ -233,7 +236,7 @@ impl Resolver<'_> {
             presentation_time_offset: self.presentation.periods.get(period)?.start,
             directory: format!("../{}/{id}/{period}", self.segments),
             init: (form == TextForm::Fragments).then_some(INIT_NAME),
-            extension: form.extension(),
+            extension: form.extension(format),
             segments_before: 0,
             constant_duration: None,
             segments: segments.into(),
@@ -393,7 +396,11 @@ fn rates_of(
         let Some(rendition) = manifest.rendition(id, period) else { continue };
         rates.add(&rendition.segments, rendition.timescale);
         let words = |codec: &CodecConfig| codec.rfc6381_in(container);
-        for codec in rendition.codecs.iter().map(words) {
+        // Fragments of text are named, files are not (RFC 8216bis 4.4.6.2, Apple's HLS authoring
+        // specification on IMSC1).
+        let text = rendition.text.filter(|_| rendition.init.is_some());
+        let text = text.map(|format| format.codecs().to_owned());
+        for codec in rendition.codecs.iter().map(words).chain(text) {
             if !codecs.contains(&codec) {
                 codecs.push(codec);
             }

@@ -66,6 +66,7 @@ use crate::model::policy::{
 use crate::model::presentation::{Medium, Presentation, Stream, Track};
 use crate::model::protection::KeySet;
 use crate::model::session::SessionFormat;
+use crate::model::text::TextFormat;
 use crate::time::Ticks;
 
 /// The name of an initialization segment in its directory.
@@ -125,6 +126,8 @@ pub enum Target {
         rendition: RenditionId,
         /// Index of the period.
         period: usize,
+        /// What the file is.
+        format: TextFormat,
     },
     /// The same by its place in the period.
     Numbered {
@@ -208,7 +211,7 @@ impl Packaging {
             Fingerprint::of_playlists(&segments, package_type, protection.as_ref(), configuration);
         let separate = package_type.container() == Container::Cmaf
             || configuration.audio_layout == AudioLayout::Separate;
-        let text_form = TextForm::of(package_type, configuration.dash_subtitles);
+        let text_form = TextForm::of(package_type, configuration.dash_subtitles, &presentation);
         let manifest = Resolver {
             presentation: &presentation,
             segmentation: &segmentation,
@@ -359,13 +362,15 @@ impl Packaging {
                     }));
                     continue;
                 }
-                targets.extend(segments.map(
-                    |&ManifestSegment { time, .. }| match self.text_form {
-                        _ if !is_text => Target::Segment { rendition: id, period, time },
-                        TextForm::Whole => Target::PeriodText { rendition: id, period },
-                        form => Target::Text { rendition: id, period, time, form },
-                    },
-                ));
+                targets.extend(segments.map(|&ManifestSegment { time, .. }| {
+                    match (rendition.text, is_text) {
+                        (Some(format), true) => match self.text_form {
+                            TextForm::Whole => Target::PeriodText { rendition: id, period, format },
+                            form => Target::Text { rendition: id, period, time, form },
+                        },
+                        _ => Target::Segment { rendition: id, period, time },
+                    }
+                }));
             }
         }
         targets

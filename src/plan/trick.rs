@@ -237,6 +237,7 @@ pub(super) fn rendition(
         extension: if is_cmaf { "m4s" } else { "ts" },
         segments: segments.into(),
         protection,
+        text: None,
         access_type: 1,
     })
 }

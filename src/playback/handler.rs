@@ -420,8 +420,8 @@ impl Resource {
             Target::Text { rendition, period, time, form } => {
                 packaging.text(rendition, period, time, form).map(Box::new).map(Self::Text)
             }
-            Target::PeriodText { rendition, period } => {
-                packaging.whole_text(rendition, period).map(Box::new).map(Self::Text)
+            Target::PeriodText { rendition, period, format } => {
+                packaging.whole_text(rendition, period, format).map(Box::new).map(Self::Text)
             }
             Target::Init { rendition, period } => {
                 packaging.init(rendition, period)?;

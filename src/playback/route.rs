@@ -16,10 +16,11 @@
 //! not found, so that caches hold nothing twice.
 
 use crate::model::manifest::{
-    NUMBER_PREFIX, PERIOD_TEXT_NAME, RenditionId, RenditionKind, SILENCE_DIRECTORY,
+    NUMBER_PREFIX, PERIOD_TEXT_STEM, RenditionId, RenditionKind, SILENCE_DIRECTORY,
 };
 use crate::model::policy::{Container, Name};
 use crate::model::session::{SESSION_DATA_PREFIX, SessionFormat};
+use crate::model::text::TextFormat;
 use crate::plan::{Cut, Fingerprint, INIT_NAME, Target, TextForm};
 use crate::time::Ticks;
 
@@ -114,10 +115,15 @@ impl Route {
                 let is_text = rendition.kind == RenditionKind::Text;
                 if file == INIT_NAME {
                     (Target::Init { rendition, period }, Some(Container::Cmaf))
-                } else if is_text && file == PERIOD_TEXT_NAME {
-                    (Target::PeriodText { rendition, period }, Some(Container::Cmaf))
                 } else if is_text {
                     let (time, extension) = file.split_once('.')?;
+                    if time == PERIOD_TEXT_STEM {
+                        let formats = [TextFormat::WebVtt, TextFormat::Imsc];
+                        let format = formats.into_iter().find(|f| f.extension() == extension)?;
+                        let target = Target::PeriodText { rendition, period, format };
+                        let container = Some(Container::Cmaf);
+                        return Some(Self::Fixed { asset, fingerprint, target, container });
+                    }
                     // The fingerprint knows the container.
                     let form = match extension {
                         "vtt" => TextForm::Files,
@@ -182,6 +188,7 @@ mod tests {
             (format!("/vod/v1/bbb/s.{DIGITS}/text-1/0/0.vtt"), "text"),
             (format!("/vod/v1/bbb/s.{DIGITS}/text-1/0/540000.m4s"), "text"),
             (format!("/vod/v1/bbb/s.{DIGITS}/text-1/0/period.vtt"), "text"),
+            (format!("/vod/v1/bbb/s.{DIGITS}/text-1/0/period.ttml"), "text"),
         ];
         for (path, label) in cases {
             assert_eq!(Route::parse(&path).map(|route| route.label()), Some(label), "{path}");

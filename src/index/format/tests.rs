@@ -8,6 +8,7 @@ use crate::model::session::{
     Session, SessionContent, SessionData, SessionFormat, StartPoint, VariantWords,
 };
 use crate::model::text::{Cue, TextHeader, TextStream};
+use crate::model::ttml::{TtmlBody, TtmlHead, TtmlPart, TtmlStart, TtmlText};
 use crate::model::wall_clock::{Anchor, WallClock};
 use proptest::prelude::*;
 
@@ -114,6 +115,25 @@ fn presentation(groups: Vec<Group>) -> Presentation {
                 settings: "line:0".to_owned(),
                 payload: "ü\n2".to_owned(),
             }],
+            ttml: Some(TtmlText {
+                root: " xml:lang=\"en\"".to_owned(),
+                heads: vec![TtmlHead::default()],
+                bodies: vec![TtmlBody {
+                    head: 0,
+                    attributes: String::new(),
+                    parts: vec![
+                        TtmlPart::Start(TtmlStart {
+                            tag: "p".to_owned(),
+                            length: 1,
+                            begin: Ticks(-3),
+                            end: Some(Ticks(1 << 40)),
+                            is_timed: true,
+                        }),
+                        TtmlPart::Text("ü".to_owned()),
+                        TtmlPart::End("p".to_owned()),
+                    ],
+                }],
+            }),
         }],
         streams: vec![Stream {
             uri: "a/b.m3u8".to_owned(),

@@ -54,6 +54,7 @@ fn text(files: &[&str]) -> ReadText {
         at: Duration::from_secs(10 * index),
         duration: Some(Duration::from_secs(10)),
         file: webvtt::read(format!("WEBVTT\n{file}\n").as_bytes()).unwrap(),
+        document: None,
     });
     let (uri, description) = ("t.m3u8".to_owned(), Description::default());
     ReadText { uri, description, stable_id: None, files: files.collect() }

@@ -48,6 +48,7 @@ fn rendition(name: &str, period: usize, starts: &[i64]) -> ManifestRendition {
         extension: "m4s",
         segments: times.windows(2).enumerate().map(segment).collect(),
         protection: None,
+        text: None,
         access_type: 1,
     }
 }

@@ -70,6 +70,7 @@ fn rendition(name: &str, codecs: Vec<CodecConfig>, kilobits: u64) -> ManifestRen
         extension: "m4s",
         segments: [segment].into(),
         protection: None,
+        text: None,
         access_type: 1,
     }
 }
