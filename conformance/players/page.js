@@ -200,10 +200,12 @@ const adapters = {
     }) });
     // Of HLS Shaka learns where text lies with the next pictures that it buffers; not all shall be there when text is chosen.
     if (text) player.configure({ streaming: { bufferingGoal: 2 } });
-    // Of TTML, cues hold divisions, which hold paragraphs, and each has times of its own.
+    // Of TTML, cues hold divisions, which hold paragraphs, and each has times of its own. WebVTT is shown whole: times inside its cues
+    // say what has been sung.
     const now = (cue) => cue.startTime <= video.currentTime && video.currentTime < cue.endTime;
-    const textOf = (cue) => cue.lineBreak ? "\n" : cue.nestedCues.length ? cue.nestedCues.filter(now).map(textOf).join("") : cue.payload;
-    const paragraphs = (cue) => !now(cue) ? [] : cue.isContainer ? cue.nestedCues.flatMap(paragraphs) : [textOf(cue)];
+    const textOf = (cue, is) => cue.lineBreak ? "\n" : cue.nestedCues.length ? cue.nestedCues.filter(is).map((c) => textOf(c, is)).join("") : cue.payload;
+    const paragraphs = (cue) => !now(cue) ? [] : cue.isContainer ? cue.nestedCues.flatMap(paragraphs) : [textOf(cue, now)];
+    const linesOf = (cue) => cue.isContainer ? paragraphs(cue) : now(cue) ? [textOf(cue, () => true)] : [];
     await player.attach(video);
     await player.load(url).catch(say);
     if (largest) {
@@ -226,7 +228,7 @@ const adapters = {
         player.setTextVisibility?.(true);
         player.setTextTrackVisibility?.(true);
       },
-      shown: () => cues.flatMap(paragraphs).filter((text) => text.trim()),
+      shown: () => cues.flatMap(linesOf).filter((text) => text.trim()),
       speak: (language) => player.selectAudioTrack(player.getAudioTracks().find((t) => t.language === language)),
       languages: () => player.getAudioTracks().map((t) => t.language),
       captions: () => player.getTextTracks().filter((t) => t.kind === "caption").map((t) => t.originalTextId),

@@ -1,8 +1,10 @@
 //! `EXT-X-PROGRAM-DATE-TIME` (RFC 8216 4.3.2.6): before the first segment of a playlist, behind each
 //! discontinuity, and where the source's clock goes on from another time.
 //!
-//! If one playlist of a title has dates then all of them have (draft-pantos-hls-rfc8216bis 6.2.4),
-//! and each names the moment at which its own segment begins.
+//! If one playlist of a title has dates then all of them have (draft-pantos-hls-rfc8216bis 6.2.4).
+//! They say when a segment begins, but all playlists give a period the date at which its pictures
+//! begin: sound begins up to half a frame apart, and players that align playlists by their dates
+//! (Shaka Player 5.2) would shift one against the other.
 
 use std::fmt::Write as _;
 
@@ -19,17 +21,20 @@ const BEFORE_MILLISECONDS: i64 = 50;
 /// Writes the dates of one playlist.
 pub(super) struct DateLines<'a> {
     dates: Option<&'a Dates>,
+    /// When the pictures of the period begin, [`Timescale::MPEG`] ticks.
+    begins: Option<Ticks>,
     /// How many of the source's dates the last line counted from; `None` where one is due.
     counted: Option<usize>,
 }
 
 impl<'a> DateLines<'a> {
     pub(super) fn new(manifest: &'a Manifest) -> Self {
-        Self { dates: manifest.dates.as_deref(), counted: None }
+        Self { dates: manifest.dates.as_deref(), begins: None, counted: None }
     }
 
-    /// Players forget at a discontinuity.
-    pub(super) fn discontinuity(&mut self) {
+    /// A period begins: players forget.
+    pub(super) fn begin(&mut self, period: Option<&ManifestPeriod>) {
+        self.begins = period.and_then(first_segment);
         self.counted = None;
     }
 
@@ -37,6 +42,9 @@ impl<'a> DateLines<'a> {
     /// timeline, [`Timescale::MPEG`] ticks.
     pub(super) fn before(&mut self, out: &mut String, time: Ticks) {
         let Some(Dates { clock, start }) = self.dates else { return };
+        let is_start =
+            |begins: &Ticks| self.counted.is_none() && begins.minus(time).0.abs() <= BEFORE.0;
+        let time = self.begins.filter(is_start).unwrap_or(time);
         let nearly = time.plus(BEFORE);
         // Before the first date time is counted back from it.
         let counted = clock.anchors().partition_point(|anchor| anchor.time <= nearly).max(1);
@@ -47,6 +55,14 @@ impl<'a> DateLines<'a> {
             let _ = writeln!(out, "#EXT-X-PROGRAM-DATE-TIME:{}", iso8601(date));
         }
     }
+}
+
+/// When the first segment of a period begins: sets begin with those of pictures.
+fn first_segment(period: &ManifestPeriod) -> Option<Ticks> {
+    let mut renditions = period.sets.iter().flat_map(|set| &set.renditions);
+    let first = renditions.find(|rendition| !rendition.segments.is_empty())?;
+    let time = first.segments.first()?.time;
+    Some(time.rescale(first.timescale, Timescale::MPEG))
 }
 
 /// When a period starts on the segments' timeline, [`Timescale::MPEG`] ticks.
@@ -68,11 +84,11 @@ mod tests {
             unix_milliseconds: unix * 1_000,
         });
         let dates = Dates { clock: WallClock::new(anchors.collect()), start: Ticks(SECOND) };
-        let mut lines = DateLines { dates: Some(&dates), counted: None };
+        let mut lines = DateLines { dates: Some(&dates), begins: None, counted: None };
         let mut out = Vec::new();
         for time in times {
             let Some(time) = time else {
-                lines.discontinuity();
+                lines.begin(None);
                 continue;
             };
             let mut line = String::new();
@@ -94,6 +110,19 @@ mod tests {
         // Players that take the first of all dates for none have the second.
         let times = [1, 7, 13].map(|second| Some(second * SECOND));
         assert_eq!(lines(&[], &times), ["00:00.000Z", "00:06.000Z", ""]);
+    }
+
+    #[test]
+    fn sound_has_the_date_of_its_pictures_where_a_period_begins() {
+        let anchor = Anchor { time: Ticks(SECOND), unix_milliseconds: 10_000 };
+        let dates = Dates { clock: WallClock::new(vec![anchor]), start: Ticks::ZERO };
+        for (sound, date) in [(-900, "10.000"), (1_800, "10.000"), (SECOND, "11.000")] {
+            let begins = Some(Ticks(SECOND));
+            let mut lines = DateLines { dates: Some(&dates), begins, counted: None };
+            let mut line = String::new();
+            lines.before(&mut line, Ticks(SECOND + sound));
+            assert!(line.trim_end().ends_with(&format!("{date}Z")), "{sound}: {line}");
+        }
     }
 
     #[test]

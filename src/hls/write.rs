@@ -70,8 +70,8 @@ pub fn media_playlist(manifest: &Manifest, id: RenditionId) -> Option<String> {
         let rendition = manifest.rendition(id, period);
         if period > 0 {
             out.push_str("#EXT-X-DISCONTINUITY\n");
-            dates.discontinuity();
         }
+        dates.begin(manifest.periods.get(period));
         match rendition {
             Some(rendition) => {
                 keys.before(&mut out, rendition.protection.as_deref(), 0);
