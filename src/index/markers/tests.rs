@@ -312,16 +312,14 @@ fn times_of_millions_of_years_break_nothing() {
     let goes_on = |elapsed| Mark::Continues { elapsed, duration: long, section: None };
     let out = Mark::Out { duration: long, section: None, id: None };
     let mut read = tags(vec![(1, goes_on(long)), (2, goes_on(Some(0))), (3, out)]);
-    let mut before = title();
-    for stream in &mut before.streams {
-        let video = stream.periods[0].video.as_mut().unwrap();
-        video.groups.iter_mut().for_each(|group| group.time = group.time.minus(Ticks(90 * SECOND)));
-    }
-    before.periods[0].start = Ticks(-90 * SECOND);
-    let markers = place(&before, &[read.clone()], &mut Findings::new());
-    assert_eq!(markers.iter().filter(|marker| marker.out.is_some()).count(), 3);
+    let outs = |read: &StreamMarkers| {
+        let markers = place(&title(), &[read.clone()], &mut Findings::new());
+        markers.iter().filter(|marker| marker.out.is_some()).count()
+    };
+    assert_eq!(outs(&read), 3);
+    // What began before all time is told after what began later.
     read.tags.reverse();
-    assert_eq!(place(&before, &[read], &mut Findings::new()).len(), 3);
+    assert_eq!(outs(&read), 3);
 }
 
 #[test]
