@@ -349,6 +349,26 @@ fn clipped_playlists_are_parts_of_the_whole_ones_and_never_change() {
 }
 
 #[test]
+fn clips_go_on_beside_filters_that_cut_elsewhere() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let origin = ladder(&data_dir);
+    for name in ["a-sound", "z-sound"] {
+        let body = json!({ "name": name, "packageType": "HLS_CMAF", "filter": "video_height:1" });
+        assert_eq!(origin.call("POST", CONFIGURATIONS, Some(body)).status, 201);
+    }
+    let clip = |name: &str, more: &str| {
+        segments(&origin, &format!("{}?start=6&end=18.2{more}", entry(name)))
+    };
+    // Each playlist is asked for, and has to be there.
+    let all = clip("cmaf/index.m3u8", "");
+    for name in ["a-sound/index.m3u8", "z-sound/index.m3u8"] {
+        let sound = clip(name, "");
+        assert_eq!(sound, clip("cmaf/index.m3u8", "&filter=video_height:1"));
+        assert!(!sound.is_empty() && sound.len() < all.len(), "{sound:?}");
+    }
+}
+
+#[test]
 fn exact_points_are_signalled() {
     let data_dir = tempfile::tempdir().unwrap();
     let origin = ladder(&data_dir);

@@ -112,7 +112,8 @@ impl Visitor<'_> {
 
     async fn representations(&self, base: &Url, mpd: &Mpd) -> Result<Vec<Track>> {
         let mut tracks = Vec::new();
-        for (index, set) in mpd.sets.iter().enumerate() {
+        let media = mpd.sets.iter().enumerate().filter(|(_, set)| !set.is_text);
+        for (index, set) in media {
             for representation in &set.representations {
                 let name = format!("{} period {}", representation.id, set.period);
                 let mut inits = Vec::new();
@@ -219,8 +220,16 @@ impl Visitor<'_> {
     /// The plan of the same segment without encryption, if the address is that of a segment.
     fn clear_plan(&self, url: &Url) -> Option<SegmentPlan> {
         let Route::Fixed { target, .. } = Route::parse(url.path())? else { return None };
-        let Target::Segment { rendition, period, time } = target else { return None };
-        self.clear.segment(rendition, period, time)
+        match target {
+            Target::Segment { rendition, period, time } => {
+                self.clear.segment(rendition, period, time)
+            }
+            Target::Numbered { rendition, period, number } => {
+                let time = self.clear.numbered(rendition, period, number)?;
+                self.clear.segment(rendition, period, time)
+            }
+            _ => None,
+        }
     }
 
     fn is_in_clear_lead(&self, url: &Url) -> bool {

@@ -74,7 +74,16 @@ pub fn mpd(manifest: &Manifest) -> io::Result<String> {
         })?;
     let mut bytes = writer.into_inner();
     bytes.push(b'\n');
-    String::from_utf8(bytes).map_err(io::Error::other)
+    String::from_utf8(bytes).map(with_xml_characters).map_err(io::Error::other)
+}
+
+/// The words of a source may have characters that no escape makes XML (XML 1.0, 2.2).
+fn with_xml_characters(text: String) -> String {
+    let is_forbidden = |c: char| match c {
+        '\t' | '\n' | '\r' => false,
+        c => c < ' ' || matches!(c, '\u{FFFE}' | '\u{FFFF}'),
+    };
+    if text.contains(is_forbidden) { text.replace(is_forbidden, " ") } else { text }
 }
 
 /// What the MPD says that it keeps to.
@@ -322,6 +331,12 @@ fn iso_duration(time: Ticks) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn characters_that_xml_does_not_know_are_left_out() {
+        let text = "<a b=\"\u{FFFE}\u{1}\">\u{FFFF}\t\r\n\u{7F}\u{1F600}ä</a>".to_owned();
+        assert_eq!(with_xml_characters(text), "<a b=\"  \"> \t\r\n\u{7F}\u{1F600}ä</a>");
+    }
 
     #[test]
     fn durations_are_short_and_exact() {

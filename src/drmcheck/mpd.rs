@@ -25,6 +25,8 @@ pub struct AdaptationSet {
     pub period: usize,
     /// `id`.
     pub id: String,
+    /// `contentType="text"`: never encrypted.
+    pub is_text: bool,
     /// Its `ContentProtection` elements, and those of its representations.
     pub protection: Vec<ContentProtection>,
     /// Its representations.
@@ -191,6 +193,7 @@ impl Attributes {
 struct Template {
     init: Option<String>,
     media: String,
+    first_number: u64,
     times: Vec<u64>,
     next: u64,
 }
@@ -201,6 +204,8 @@ struct State {
     path: Vec<Element>,
     seen_root: bool,
     periods: usize,
+    /// How long the period lasts, nanoseconds.
+    length: Option<u64>,
     text: String,
     of_set: Template,
     of_representation: Option<Template>,
@@ -214,12 +219,16 @@ impl State {
         self.seen_root = true;
         self.text.clear();
         match element {
-            Element::Period => self.periods += 1,
+            Element::Period => {
+                self.periods += 1;
+                self.length = attributes.named("duration").and_then(|text| nanoseconds(&text));
+            }
             Element::AdaptationSet => {
                 self.of_set = Template::default();
                 self.mpd.sets.push(AdaptationSet {
                     period: self.periods.saturating_sub(1),
                     id: attributes.named("id").unwrap_or_default(),
+                    is_text: attributes.named("contentType").is_some_and(|kind| kind == "text"),
                     ..AdaptationSet::default()
                 });
             }
@@ -245,8 +254,10 @@ impl State {
                 let template = Template {
                     init: attributes.named("initialization"),
                     media: attributes.named("media").unwrap_or_default(),
+                    first_number: attributes.number("startNumber").unwrap_or(1),
                     ..Template::default()
                 };
+                let template = self.with_equal_segments(template, attributes)?;
                 if self.path.contains(&Element::Representation) {
                     self.of_representation = Some(template);
                 } else {
@@ -258,6 +269,24 @@ impl State {
         }
         self.path.push(element);
         Ok(())
+    }
+
+    /// Without a timeline all segments of a period last as long as `duration` says.
+    fn with_equal_segments(
+        &self,
+        mut template: Template,
+        attributes: &Attributes,
+    ) -> Result<Template, MpdError> {
+        let duration = attributes.number("duration").filter(|duration| *duration > 0);
+        let (Some(duration), Some(length)) = (duration, self.length) else { return Ok(template) };
+        let timescale = attributes.number("timescale").unwrap_or(1);
+        let ticks = u128::from(length) * u128::from(timescale);
+        let count = ticks.div_ceil(u128::from(duration) * 1_000_000_000);
+        if count > MAX_SEGMENTS as u128 {
+            return Err(MpdError::TooLong);
+        }
+        template.times = (0..count as u64).map(|index| index.saturating_mul(duration)).collect();
+        Ok(template)
     }
 
     fn add_times(&mut self, attributes: &Attributes) -> Result<(), MpdError> {
@@ -313,10 +342,22 @@ impl Representation {
         let of = |text: &str| text.replace("$RepresentationID$", &self.id);
         let init = template.init.as_deref().map(of);
         let media = of(&template.media);
-        self.segments =
-            template.times.iter().map(|time| media.replace("$Time$", &time.to_string())).collect();
+        let numbered = template.times.iter().zip(template.first_number..);
+        let named = numbered.map(|(time, number)| {
+            media.replace("$Time$", &time.to_string()).replace("$Number$", &number.to_string())
+        });
+        self.segments = named.collect();
         self.init = init;
     }
+}
+
+/// `PT12.5S`, with up to nine decimals, as nanoseconds.
+fn nanoseconds(text: &str) -> Option<u64> {
+    let seconds = text.strip_prefix("PT")?.strip_suffix('S')?;
+    let (whole, fraction) = seconds.split_once('.').unwrap_or((seconds, ""));
+    let fraction = format!("{fraction:0<9}");
+    let fraction = fraction.get(..9).filter(|_| fraction.len() == 9)?;
+    whole.parse::<u64>().ok()?.checked_mul(1_000_000_000)?.checked_add(fraction.parse().ok()?)
 }
 
 #[cfg(test)]
@@ -358,6 +399,27 @@ mod tests {
             (second.init.as_deref(), &second.segments[..]),
             (None, &["own/0".to_owned()][..])
         );
+    }
+
+    #[test]
+    fn segments_have_numbers_too() {
+        let mpd = |template: &str| {
+            read(&format!(
+                "<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\"><Period duration=\"PT12.5S\">\
+                 <AdaptationSet contentType=\"text\">{template}<Representation id=\"t\"/>\
+                 </AdaptationSet></Period></MPD>"
+            ))
+        };
+        let equal = "<SegmentTemplate media=\"$Number$\" startNumber=\"3\" timescale=\"1000\" \
+            duration=\"6000\"/>";
+        let set = mpd(equal).unwrap().sets.remove(0);
+        assert!(set.is_text);
+        assert_eq!(set.representations[0].segments, ["3", "4", "5"]);
+        let listed = "<SegmentTemplate media=\"$Number$-$Time$\"><SegmentTimeline>\
+            <S t=\"7\" d=\"2\" r=\"1\"/></SegmentTimeline></SegmentTemplate>";
+        assert_eq!(mpd(listed).unwrap().sets[0].representations[0].segments, ["1-7", "2-9"]);
+        assert_eq!(mpd(&equal.replace("6000", "1")).err(), None);
+        assert_eq!(mpd(&equal.replace("1000", "999999999")).err(), Some(MpdError::TooLong));
     }
 
     #[test]

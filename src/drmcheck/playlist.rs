@@ -95,7 +95,9 @@ pub fn read_master(text: &str) -> Result<Master, PlaylistError> {
         } else if let Some(list) = text.strip_prefix("#EXT-X-MEDIA:") {
             let attributes = attributes(list).ok_or(wrong)?;
             let channels = attributes.get("CHANNELS").and_then(|text| text.split('/').next());
-            if let Some(uri) = attributes.get("URI") {
+            // Text is never encrypted, and no media that could be.
+            let is_text = attributes.get("TYPE").is_some_and(|kind| kind == "SUBTITLES");
+            if let Some(uri) = attributes.get("URI").filter(|_| !is_text) {
                 master.add(Listed {
                     uri: uri.clone(),
                     pixels: None,
@@ -249,6 +251,7 @@ mod tests {
         let text = "#EXTM3U\n#EXT-X-VERSION:5\n\
             #EXT-X-SESSION-KEY:METHOD=AES-128,URI=\"https://k/?a=b,c\"\n\
             #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",CHANNELS=\"6/JOC\",URI=\"a0.m3u8\"\n\
+            #EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"s\",URI=\"t0.m3u8\"\n\
             #EXT-X-STREAM-INF:BANDWIDTH=1,RESOLUTION=640x360\nv0.m3u8\n\
             #EXT-X-STREAM-INF:BANDWIDTH=2\na0.m3u8\n";
         let master = read_master(text).unwrap();

@@ -123,12 +123,17 @@ pub fn cut(manifest: &Manifest, request: &ClipRequest) -> Result<Cut, ClipError>
     Ok(Cut { from, to, exact })
 }
 
-/// Whether some rendition begins or ends a segment there.
+fn has_cut(manifest: &Manifest, cut: &Cut) -> bool {
+    cut.from < cut.to && [cut.from, cut.to].iter().all(|time| is_bound(manifest, *time))
+}
+
+/// Whether some rendition begins or ends a segment there. Sound counts too, whatever there is of
+/// pictures: a filter may have left it alone.
 fn is_bound(manifest: &Manifest, time: Ticks) -> bool {
-    let has_pictures = has_pictures(manifest);
-    manifest.periods.iter().any(|period| {
-        leads(period, has_pictures).any(|lead| own_bounds(period, lead).contains(&time))
-    })
+    manifest
+        .periods
+        .iter()
+        .any(|period| leads(period, false).any(|lead| own_bounds(period, lead).contains(&time)))
 }
 
 /// Where a clip may begin or end: where all leading renditions have a boundary, in order.
@@ -198,7 +203,7 @@ impl Packaging {
     /// What media playlists of a clip show: as [`Packaging::clipped`], for a place one folder below
     /// those of the whole. `None` where no clip is cut like that.
     pub fn clipped_for_playlists(&self, manifest: &Manifest, cut: &Cut) -> Option<Manifest> {
-        if cut.from >= cut.to || ![cut.from, cut.to].iter().all(|time| is_bound(manifest, *time)) {
+        if !has_cut(manifest, cut) {
             return None;
         }
         let mut clipped = cut_out(manifest, cut, self.origin(), self.package_type.container());
@@ -207,6 +212,11 @@ impl Packaging {
             rendition.directory.insert_str(0, "../");
         }
         Some(clipped)
+    }
+
+    /// Whether a clip may be cut like that out of what this configuration shows.
+    pub fn has_cut(&self, cut: &Cut) -> bool {
+        has_cut(self.manifest(), cut)
     }
 
     /// When the title starts on the segments' timeline, [`Timescale::MPEG`] ticks.

@@ -207,8 +207,11 @@ impl Markers {
 
     /// Those of ordered times that are less than half a picture from a marker.
     fn found_in(&self, times: &[Ticks]) -> Vec<Ticks> {
+        let half_a_picture = self.picture.unsigned_abs() / 2;
         let near = self.times.iter().filter_map(|&marker| {
-            nearest(times, marker).filter(|time| 2 * time.minus(marker).0.abs() <= self.picture)
+            // Markers may say that they last for millions of years.
+            let is_near = |time: &Ticks| time.minus(marker).0.unsigned_abs() <= half_a_picture;
+            nearest(times, marker).filter(is_near)
         });
         near.collect()
     }
@@ -336,6 +339,8 @@ mod tests {
         let sure = markers.found_in(&times);
         assert_eq!(sure, seconds(&[8]));
         assert_eq!(grid(36, 6).cuts_beside(&times, &sure), seconds(&[6, 8, 14, 20, 26, 32]));
+        let endless = Markers { times: vec![Ticks(i64::MIN), Ticks(i64::MAX)], picture: 3_600 };
+        assert_eq!(endless.found_in(&times), []);
         let sure = seconds(&[0, 1, 7, 36]);
         assert_eq!(grid(36, 6).cuts_beside(&seconds(&[0, 1, 7, 8]), &sure), seconds(&[1, 7, 8]));
     }

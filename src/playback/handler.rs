@@ -118,7 +118,13 @@ impl Playback {
             Route::Fixed { asset, fingerprint, target, container } => {
                 Selection::refuse(query)?;
                 let view = self.view(&asset).await?;
-                let plans = self.library.named(&view, &fingerprint).await?;
+                let mut plans = self.library.named(&view, &fingerprint).await?;
+                // Configurations that differ in what they filter share playlists, not cuts.
+                if let Target::Clip { cut, .. } = &target
+                    && plans.len() > 1
+                {
+                    plans.sort_by_cached_key(|plan| !plan.has_cut(cut));
+                }
                 let found = plans.into_iter().find_map(|plan| {
                     let fits = container.is_none_or(|c| c == plan.package_type().container());
                     Resource::find(plan, target).filter(|_| fits)

@@ -170,6 +170,10 @@ fn date_range(line: usize, value: &str) -> Option<DateRange> {
     let attributes = Attributes::parse(line, "EXT-X-DATERANGE", value).ok()?;
     let mut range = DateRange::default();
     for (index, (name, value)) in attributes.entries().iter().enumerate() {
+        let mut before = attributes.entries().iter().take(index);
+        if before.any(|(other, _)| other == name) {
+            continue;
+        }
         let value = value.trim();
         let date = || ProgramDateTime::parse(value).map(|date| date.unix_milliseconds);
         match *name {
@@ -185,9 +189,16 @@ fn date_range(line: usize, value: &str) -> Option<DateRange> {
             "SCTE35-CMD" => range.command = Some(section(value)?),
             name => {
                 // Some forget the quotes; a comma would end the value then.
-                let is_text = attributes.is_quoted(index) || value.contains([',', ' ']);
-                let quote = if is_text { "\"" } else { "" };
-                range.others.push((name.to_owned(), format!("{quote}{value}{quote}")));
+                let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+                let is_text = attributes.is_quoted(index) || value.is_empty();
+                let value = if is_text || !value.chars().all(is_plain) {
+                    // Neither quotes nor line ends can be written in a quoted-string.
+                    let value = value.replace('"', "'").replace(char::is_control, " ");
+                    format!("\"{value}\"")
+                } else {
+                    value.to_owned()
+                };
+                range.others.push((name.to_owned(), value));
             }
         }
     }
@@ -304,6 +315,19 @@ mod tests {
         {
             assert_eq!(parse(1, "EXT-X-DATERANGE", bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn what_date_ranges_say_stays_in_its_attribute() {
+        let text = "ID=\"a\",X-A=a\"b,X-B=\"x\r#EXT-X-ENDLIST\",X-C=,X-D=1,X-D=2,X-E={1},ID=\"b\"";
+        let Some(Mark::DateRange(range)) = parse(1, "EXT-X-DATERANGE", text) else {
+            panic!("it can be read");
+        };
+        let others: Vec<String> =
+            range.others.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let expected =
+            ["X-A=\"a'b\"", "X-B=\"x #EXT-X-ENDLIST\"", "X-C=\"\"", "X-D=1", "X-E=\"{1}\""];
+        assert_eq!((range.id.as_str(), others), ("a", expected.map(str::to_owned).to_vec()));
     }
 
     proptest! {

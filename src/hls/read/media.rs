@@ -192,9 +192,9 @@ impl MediaReader<'_> {
 
     /// What cannot be understood of markers is no reason to refuse a title.
     fn marker(&mut self, line: usize, name: &str, value: &str) {
-        let replaced = self.scope.replace(line, "EXT-X-DATERANGE", value);
-        let value = replaced.as_deref().unwrap_or(value);
-        match marker::parse(line, name, value) {
+        // Players refuse playlists with variables that nobody defines.
+        let replaced = self.scope.replace(line, "EXT-X-DATERANGE", value).ok();
+        match replaced.and_then(|value| marker::parse(line, name, &value)) {
             Some(mark) if self.markers.len() < MAX_MARKERS => {
                 self.markers.push(MarkerTag { line, segment: self.segments.len(), mark });
             }

@@ -218,6 +218,18 @@ fn variables_of_the_master_reach_its_media_playlists() {
 }
 
 #[test]
+fn date_ranges_with_variables_that_nobody_defines_are_left_out() {
+    let text = "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXT-X-DEFINE:NAME=\"a\",VALUE=\"x\"\n\
+        #EXT-X-DATERANGE:ID=\"{$a}\",X-A=\"{$a}\"\n#EXT-X-DATERANGE:ID=\"b\",X-A=\"{$b}\"\n\
+        #EXTINF:6,\na.ts\n#EXT-X-ENDLIST";
+    let media = read_media(text).unwrap();
+    let ids: Vec<_> = media.markers.iter().map(|tag| &tag.mark).collect();
+    let [Mark::DateRange(range)] = ids[..] else { panic!("one is left: {ids:?}") };
+    assert_eq!((range.id.as_str(), range.others[0].1.as_str()), ("x", "\"x\""));
+    assert_eq!(kinds(&media.notes), [(NoteKind::MarkerUnreadable, 5)]);
+}
+
+#[test]
 fn masters_keep_what_they_can() {
     let text = "# by hand\n#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,NAME=\"de\",URI=\"d.m3u8\"\n\
         #EXT-X-MEDIA:TYPE=AUDIO,NAME=\"en\"\n#EXT-X-STREAM-INF:BANDWIDTH=x,FRAME-RATE=29.97\n\

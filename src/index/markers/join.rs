@@ -6,8 +6,11 @@ use super::point::{Action, Event, Point};
 use crate::model::marker::Marker;
 use crate::ts::splice::write_splice;
 
-/// The markers of a title but for those by date, without numbers.
-pub(super) fn joined(mut points: Vec<Point>) -> Vec<Marker> {
+/// The markers of a title but for those by date, without numbers. None gets a name that is `taken`.
+pub(super) fn joined<'a>(
+    mut points: Vec<Point>,
+    taken: impl Iterator<Item = &'a str>,
+) -> Vec<Marker> {
     // Where the program goes on and is left again at once, it goes on first.
     points.sort_by_key(|point| (point.time, point.action != Action::In));
     let used: BTreeSet<u32> = points
@@ -18,7 +21,7 @@ pub(super) fn joined(mut points: Vec<Point>) -> Vec<Marker> {
         })
         .collect();
     let mut next_event = 1..=u32::MAX;
-    let mut ids = BTreeMap::new();
+    let mut ids = taken.map(|id| (id.to_owned(), 1)).collect();
     let mut entries: Vec<Entry> = Vec::new();
     for point in points {
         if point.action == Action::In

@@ -22,7 +22,7 @@ use self::point::{Point, of_section, of_tag};
 use super::tags::Spans;
 use crate::hls::read::{DateRange, Mark, MarkerTag};
 use crate::model::ingest::{FindingCode, Findings, Place};
-use crate::model::marker::{MAX_MARKER_BYTES, Marker};
+use crate::model::marker::{MAX_MARKER_BYTES, MAX_MARKERS, Marker};
 use crate::model::presentation::{Group, Medium, Presentation, Stream, StreamPeriod, Track};
 use crate::model::sample::RandomAccess;
 use crate::time::{Ticks, Timescale};
@@ -54,12 +54,13 @@ pub(super) fn place(
 ) -> Vec<Marker> {
     let streams = || presentation.streams.iter().zip(read);
     let mut points: Vec<Point> = Vec::new();
+    let mut too_many = 0;
     for (stream, read) in streams() {
         let (of_stream, unplaced) = section_points(stream, &read.splices);
         let words = "their times are not those of pictures or sound around them";
         let at = Place::stream(&stream.uri);
         findings.add_many(FindingCode::MarkersUnplaced, at, unplaced, words);
-        point::merge(&mut points, of_stream, SAME_TIME);
+        too_many += point::merge(&mut points, of_stream, SAME_TIME);
     }
     let has_marks =
         |read: &StreamMarkers| read.tags.iter().any(|tag| !matches!(tag.mark, Mark::DateRange(_)));
@@ -71,10 +72,12 @@ pub(super) fn place(
             let detail = format!("line {line} of {}: the section {problem}", stream.uri);
             findings.add(FindingCode::MarkersBroken, at, detail);
         }
-        point::merge(&mut points, of_tags, point::SAME_EVENT);
+        too_many += point::merge(&mut points, of_tags, point::SAME_EVENT);
     }
-    let mut markers = joined(points);
-    let ranges = date_ranges(presentation, read, findings);
+    let ranges = date_ranges(presentation, read, findings, &mut too_many);
+    let words = "its streams and playlists say more of markers than is read of a title";
+    findings.add_many(FindingCode::MarkersBroken, Place::default(), too_many, words);
+    let mut markers = joined(points, ranges.iter().map(|range| range.id.as_str()));
     markers.retain(|marker| !ranges.iter().any(|range| is_same(marker, range)));
     markers.extend(ranges);
     finish(presentation, &mut markers, findings);
@@ -147,13 +150,19 @@ fn date_ranges(
     presentation: &Presentation,
     read: &[StreamMarkers],
     findings: &mut Findings,
+    too_many: &mut u64,
 ) -> Vec<Marker> {
     let mut ranges: Vec<(DateRange, &str, usize)> = Vec::new();
     let mut known: BTreeMap<&str, usize> = BTreeMap::new();
     for (stream, read) in presentation.streams.iter().zip(read) {
         for tag in &read.tags {
             let Mark::DateRange(range) = &tag.mark else { continue };
-            let place = *known.entry(&range.id).or_insert(ranges.len());
+            let count = ranges.len();
+            if count >= MAX_MARKERS && !known.contains_key(range.id.as_str()) {
+                *too_many += 1;
+                continue;
+            }
+            let place = *known.entry(&range.id).or_insert(count);
             match ranges.get_mut(place) {
                 Some((known, ..)) => add_attributes(known, range),
                 None => ranges.push((range.clone(), &stream.uri, tag.line)),
@@ -212,11 +221,11 @@ fn add_attributes(known: &mut DateRange, more: &DateRange) {
 
 /// Whether a date range says what a section or a tag says, too.
 fn is_same(marker: &Marker, range: &Marker) -> bool {
-    let is_near = marker.time.minus(range.time).0.abs() <= point::SAME_EVENT;
+    let is_near = marker.time.minus(range.time).0.saturating_abs() <= point::SAME_EVENT;
     is_near && {
         let is_break = marker.out.is_some() && range.out.is_some();
         let has_section = marker.sections().any(|one| range.sections().any(|other| one == other));
-        has_section || is_break && marker.time.minus(range.time).0.abs() <= SAME_TIME
+        has_section || is_break && marker.time.minus(range.time).0.saturating_abs() <= SAME_TIME
     }
 }
 
@@ -278,8 +287,8 @@ fn begins_at(track: &Track, time: Ticks) -> bool {
     let behind = track.groups.partition_point(|group| group.time < time);
     let near = [behind.checked_sub(1), Some(behind)].into_iter().flatten();
     near.filter_map(|index| track.groups.get(index)).any(|group| {
-        let off = group.time.minus(time).0.abs();
-        group.access != RandomAccess::None && 2 * off <= i64::from(track.sample_duration)
+        let off = group.time.minus(time).0.unsigned_abs();
+        group.access != RandomAccess::None && off <= u64::from(track.sample_duration) / 2
     })
 }
 

@@ -1,6 +1,7 @@
 //! What one section or tag says: that something happens at a point of time.
 
 use crate::hls::read::Mark;
+use crate::model::marker::MAX_MARKERS;
 use crate::time::Ticks;
 use crate::ts::splice::{SpliceCommand, SpliceError, SpliceInfo, parse_splice};
 
@@ -9,6 +10,9 @@ use super::from_milliseconds;
 /// A tag stands at the start of a segment, and the section in it may mean a time within: 90 kHz, ten
 /// seconds, as long as segments usually last at most.
 pub(super) const SAME_EVENT: i64 = 10 * 90_000;
+
+/// Each of as many sections as a stream may have may have descriptors that begin and end something.
+const MAX_POINTS: usize = 2 * MAX_MARKERS;
 
 /// Something that happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,7 +156,7 @@ pub(super) fn of_tag(mark: &Mark, time: Ticks) -> Result<Vec<Point>, SpliceError
 impl Point {
     /// Whether it says what another does, this close to it.
     fn repeats(&self, known: &Self, tolerance: i64) -> bool {
-        let off = self.time.minus(known.time).0.abs();
+        let off = self.time.minus(known.time).0.saturating_abs();
         if self.action != known.action {
             return false;
         }
@@ -202,12 +206,16 @@ pub(super) fn take(points: &mut Vec<Point>, next: Point) {
     points.push(next);
 }
 
-/// Adds what another stream or its playlist says.
-pub(super) fn merge(points: &mut Vec<Point>, others: Vec<Point>, tolerance: i64) {
+/// Adds what another stream or its playlist says; how much of it is too much for a title.
+pub(super) fn merge(points: &mut Vec<Point>, others: Vec<Point>, tolerance: i64) -> u64 {
+    let mut too_many = 0;
     for other in others {
+        let is_full = points.len() >= MAX_POINTS;
         match points.iter_mut().find(|known| other.repeats(known, tolerance)) {
             Some(known) => known.add(other),
+            None if is_full => too_many += 1,
             None => points.push(other),
         }
     }
+    too_many
 }

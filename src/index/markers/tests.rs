@@ -290,3 +290,46 @@ fn date_ranges_are_placed_by_dates() {
         findings.into_sorted().iter().all(|finding| finding.code == FindingCode::MarkersUnplaced)
     );
 }
+
+#[test]
+fn markers_of_all_kinds_have_names_of_their_own() {
+    let range = |id: &str| DateRange {
+        id: id.to_owned(),
+        start: Some(1_600_000_050_000),
+        ..DateRange::default()
+    };
+    let out = || Mark::Out { duration: None, section: None, id: None };
+    let named = |id: &str| Mark::DateRange(range(id));
+    let read = tags(vec![(0, named("break")), (0, named("break.2")), (1, out()), (2, out())]);
+    let (markers, _) = placed(&[read]);
+    let ids: Vec<&str> = markers.iter().map(|marker| marker.0.as_str()).collect();
+    assert_eq!(ids, ["break.2.2", "break.3", "break", "break.2"]);
+}
+
+#[test]
+fn times_of_millions_of_years_break_nothing() {
+    let long = Some(i64::MAX);
+    let goes_on = |elapsed| Mark::Continues { elapsed, duration: long, section: None };
+    let out = Mark::Out { duration: long, section: None, id: None };
+    let mut read = tags(vec![(1, goes_on(long)), (2, goes_on(Some(0))), (3, out)]);
+    let outs = |read: &StreamMarkers| {
+        let markers = place(&title(), &[read.clone()], &mut Findings::new());
+        markers.iter().filter(|marker| marker.out.is_some()).count()
+    };
+    assert_eq!(outs(&read), 3);
+    // What began before all time is told after what began later.
+    read.tags.reverse();
+    assert_eq!(outs(&read), 3);
+}
+
+#[test]
+fn a_title_has_so_many_markers_and_no_more() {
+    let range = |stream: usize, id: usize| {
+        let start = Some(1_600_000_001_000);
+        Mark::DateRange(DateRange { id: format!("{stream}-{id}"), start, ..DateRange::default() })
+    };
+    let count = MAX_MARKERS / 2 + 1;
+    let read = |stream| tags((0..count).map(|id| (0, range(stream, id))).collect());
+    let (markers, codes) = placed(&[read(0), read(1)]);
+    assert_eq!((markers.len(), codes), (MAX_MARKERS, vec![("markers_broken", 2)]));
+}

@@ -288,11 +288,16 @@ fn renditions_with_their_own_boundaries_are_cut_where_they_meet() {
 #[test]
 fn sound_alone_is_cut_at_its_own_segments() {
     let mut whole = two_periods();
+    let unfiltered = whole.clone();
     whole.periods.iter_mut().for_each(|period| period.sets[0].renditions.clear());
     let found = cut(&whole, &seconds(Some(5), Some(40), false)).unwrap();
     // A whole frame before 40 s or behind.
     assert_eq!(found.from.minus(Ticks(6 * SECOND)).0.abs() / SECOND, 0);
     assert_eq!(kept(&out_of(&whole, &found), "audio-1"), [vec![6, 12, 18, 24, 30], vec![34]]);
+    // Its playlists are asked for by names that do not tell what a filter left.
+    assert!(has_cut(&whole, &found) && has_cut(&unfiltered, &found));
+    let at_pictures = Cut::at(Ticks(6 * SECOND), Ticks(40 * SECOND));
+    assert!(has_cut(&unfiltered, &at_pictures) && !has_cut(&whole, &at_pictures));
 }
 
 /// Boundaries of one to three periods.
