@@ -313,7 +313,7 @@ fn times_of_millions_of_years_break_nothing() {
     let out = Mark::Out { duration: long, section: None, id: None };
     let mut read = tags(vec![(1, goes_on(long)), (2, goes_on(Some(0))), (3, out)]);
     let outs = |read: &StreamMarkers| {
-        let markers = place(&title(), &[read.clone()], &mut Findings::new());
+        let markers = place(&title(), std::slice::from_ref(read), &mut Findings::new());
         markers.iter().filter(|marker| marker.out.is_some()).count()
     };
     assert_eq!(outs(&read), 3);
