@@ -17,25 +17,37 @@ use crate::time::{Ticks, Timescale};
 /// same time: 50 ms.
 const BEFORE: Ticks = Ticks(4_500);
 const BEFORE_MILLISECONDS: i64 = 50;
+const TICKS_PER_MILLISECOND: i64 = 90;
 
 /// Writes the dates of one playlist.
 pub(super) struct DateLines<'a> {
     dates: Option<&'a Dates>,
     /// When the pictures of the period begin, [`Timescale::MPEG`] ticks.
     begins: Option<Ticks>,
-    /// How many of the source's dates the last line counted from; `None` where one is due.
-    counted: Option<usize>,
+    /// The last line; `None` where one is due.
+    line: Option<Line>,
+}
+
+/// A line that was written.
+#[derive(Clone, Copy)]
+struct Line {
+    /// When the segment behind it begins.
+    time: Ticks,
+    /// What it says, milliseconds since the start of 1970.
+    date: i64,
+    /// How many of the source's dates it counted from.
+    counted: usize,
 }
 
 impl<'a> DateLines<'a> {
     pub(super) fn new(manifest: &'a Manifest) -> Self {
-        Self { dates: manifest.dates.as_deref(), begins: None, counted: None }
+        Self { dates: manifest.dates.as_deref(), begins: None, line: None }
     }
 
     /// A period begins: players forget.
     pub(super) fn begin(&mut self, period: Option<&ManifestPeriod>) {
         self.begins = period.and_then(first_segment);
-        self.counted = None;
+        self.line = None;
     }
 
     /// The line before a segment, if it needs one. `time` is when it begins on the segments'
@@ -43,17 +55,22 @@ impl<'a> DateLines<'a> {
     pub(super) fn before(&mut self, out: &mut String, time: Ticks) {
         let Some(Dates { clock, start }) = self.dates else { return };
         let is_start =
-            |begins: &Ticks| self.counted.is_none() && begins.minus(time).0.abs() <= BEFORE.0;
-        let time = self.begins.filter(is_start).unwrap_or(time);
-        let nearly = time.plus(BEFORE);
+            |begins: &Ticks| self.line.is_none() && begins.minus(time).0.abs() <= BEFORE.0;
+        let nearly = self.begins.filter(is_start).unwrap_or(time).plus(BEFORE);
         // Before the first date time is counted back from it.
         let counted = clock.anchors().partition_point(|anchor| anchor.time <= nearly).max(1);
-        if self.counted != Some(counted) {
-            let date = clock.date_at(nearly, *start).saturating_sub(BEFORE_MILLISECONDS);
-            // hls.js 1.7 takes the date 0 for none when it counts on from a segment.
-            self.counted = Some(counted).filter(|_| date != 0);
-            let _ = writeln!(out, "#EXT-X-PROGRAM-DATE-TIME:{}", iso8601(date));
-        }
+        let date = match self.line {
+            Some(line) if line.counted == counted => {
+                // hls.js 1.7 takes the date 0 for none when it counts on from a segment.
+                if line.date != 0 {
+                    return;
+                }
+                line.date.saturating_add(time.minus(line.time).0 / TICKS_PER_MILLISECOND)
+            }
+            _ => clock.date_at(nearly, *start).saturating_sub(BEFORE_MILLISECONDS),
+        };
+        self.line = Some(Line { time, date, counted });
+        let _ = writeln!(out, "#EXT-X-PROGRAM-DATE-TIME:{}", iso8601(date));
     }
 }
 
@@ -84,7 +101,7 @@ mod tests {
             unix_milliseconds: unix * 1_000,
         });
         let dates = Dates { clock: WallClock::new(anchors.collect()), start: Ticks(SECOND) };
-        let mut lines = DateLines { dates: Some(&dates), begins: None, counted: None };
+        let mut lines = DateLines { dates: Some(&dates), begins: None, line: None };
         let mut out = Vec::new();
         for time in times {
             let Some(time) = time else {
@@ -110,6 +127,14 @@ mod tests {
         // Players that take the first of all dates for none have the second.
         let times = [1, 7, 13].map(|second| Some(second * SECOND));
         assert_eq!(lines(&[], &times), ["00:00.000Z", "00:06.000Z", ""]);
+        // Lines agree with the durations between them, whatever the first segment's own time is.
+        let dates = Dates { clock: WallClock::default(), start: Ticks(SECOND) };
+        let begins = Some(Ticks(SECOND));
+        let mut lines = DateLines { dates: Some(&dates), begins, line: None };
+        let mut out = String::new();
+        lines.before(&mut out, Ticks(SECOND - 1_800));
+        lines.before(&mut out, Ticks(7 * SECOND - 1_755));
+        assert!(out.contains("T00:00:00.000Z") && out.contains("T00:00:06.000Z"), "{out}");
     }
 
     #[test]
@@ -118,7 +143,7 @@ mod tests {
         let dates = Dates { clock: WallClock::new(vec![anchor]), start: Ticks::ZERO };
         for (sound, date) in [(-900, "10.000"), (1_800, "10.000"), (SECOND, "11.000")] {
             let begins = Some(Ticks(SECOND));
-            let mut lines = DateLines { dates: Some(&dates), begins, counted: None };
+            let mut lines = DateLines { dates: Some(&dates), begins, line: None };
             let mut line = String::new();
             lines.before(&mut line, Ticks(SECOND + sound));
             assert!(line.trim_end().ends_with(&format!("{date}Z")), "{sound}: {line}");
