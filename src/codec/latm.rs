@@ -166,7 +166,11 @@ impl Reader {
             let end = HEADER_BYTES + length;
             let next = match behind.get(HEADER_BYTES..end) {
                 Some(next) => Element::read(next).ok(),
-                // The end cuts it off.
+                // The end cuts it off. Where no configuration is known, its header has to do: a player
+                // is given no more than what begins before the next sample.
+                None if view.ends && standing == Standing::First => {
+                    return Ok(Some(Following { with_frame: true, with_known: false }));
+                }
                 None if view.ends => None,
                 None => return Err(end),
             };
