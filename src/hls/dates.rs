@@ -2,16 +2,16 @@
 //! discontinuity, and where the source's clock goes on from another time.
 //!
 //! If one playlist of a title has dates then all of them have (draft-pantos-hls-rfc8216bis 6.2.4).
-//! They say when a segment begins, but all playlists give a period the date at which its pictures
-//! begin: sound begins up to half a frame apart, and players that align playlists by their dates
-//! (Shaka Player 5.2) would shift one against the other.
+//! They say when a segment begins, but all playlists give a period the date of the period itself:
+//! sound begins up to half a frame apart from pictures, and players that align playlists by their
+//! dates (Shaka Player 5.2) would shift one against the other.
 
 use std::fmt::Write as _;
 
 use super::date::iso8601;
-use crate::model::manifest::{Manifest, ManifestPeriod};
+use crate::model::manifest::Manifest;
 use crate::model::wall_clock::Dates;
-use crate::time::{Ticks, Timescale};
+use crate::time::Ticks;
 
 /// Sound begins a segment up to half a frame before the pictures that a date is of, and is of the
 /// same time: 50 ms.
@@ -22,8 +22,8 @@ const TICKS_PER_MILLISECOND: i64 = 90;
 /// Writes the dates of one playlist.
 pub(super) struct DateLines<'a> {
     dates: Option<&'a Dates>,
-    /// When the pictures of the period begin, [`Timescale::MPEG`] ticks.
-    begins: Option<Ticks>,
+    /// When the period begins.
+    begins: Ticks,
     /// The last line; `None` where one is due.
     line: Option<Line>,
 }
@@ -41,12 +41,13 @@ struct Line {
 
 impl<'a> DateLines<'a> {
     pub(super) fn new(manifest: &'a Manifest) -> Self {
-        Self { dates: manifest.dates.as_deref(), begins: None, line: None }
+        Self { dates: manifest.dates.as_deref(), begins: Ticks::ZERO, line: None }
     }
 
-    /// A period begins: players forget.
-    pub(super) fn begin(&mut self, period: Option<&ManifestPeriod>) {
-        self.begins = period.and_then(first_segment);
+    /// A period begins, at a time on the segments' timeline, [`Timescale::MPEG`] ticks: players
+    /// forget.
+    pub(super) fn begin(&mut self, period: Ticks) {
+        self.begins = period;
         self.line = None;
     }
 
@@ -54,9 +55,8 @@ impl<'a> DateLines<'a> {
     /// timeline, [`Timescale::MPEG`] ticks.
     pub(super) fn before(&mut self, out: &mut String, time: Ticks) {
         let Some(Dates { clock, start }) = self.dates else { return };
-        let is_start =
-            |begins: &Ticks| self.line.is_none() && begins.minus(time).0.abs() <= BEFORE.0;
-        let nearly = self.begins.filter(is_start).unwrap_or(time).plus(BEFORE);
+        let is_start = self.line.is_none() && self.begins.minus(time).0.abs() <= BEFORE.0;
+        let nearly = if is_start { self.begins } else { time }.plus(BEFORE);
         // Before the first date time is counted back from it.
         let counted = clock.anchors().partition_point(|anchor| anchor.time <= nearly).max(1);
         let date = match self.line {
@@ -74,20 +74,6 @@ impl<'a> DateLines<'a> {
     }
 }
 
-/// When the first segment of a period begins: sets begin with those of pictures.
-fn first_segment(period: &ManifestPeriod) -> Option<Ticks> {
-    let mut renditions = period.sets.iter().flat_map(|set| &set.renditions);
-    let first = renditions.find(|rendition| !rendition.segments.is_empty())?;
-    let time = first.segments.first()?.time;
-    Some(time.rescale(first.timescale, Timescale::MPEG))
-}
-
-/// When a period starts on the segments' timeline, [`Timescale::MPEG`] ticks.
-pub(super) fn start_of(period: &ManifestPeriod) -> Option<Ticks> {
-    let rendition = period.sets.iter().flat_map(|set| &set.renditions).next()?;
-    Some(rendition.presentation_time_offset.rescale(rendition.timescale, Timescale::MPEG))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,11 +87,11 @@ mod tests {
             unix_milliseconds: unix * 1_000,
         });
         let dates = Dates { clock: WallClock::new(anchors.collect()), start: Ticks(SECOND) };
-        let mut lines = DateLines { dates: Some(&dates), begins: None, line: None };
+        let mut lines = DateLines { dates: Some(&dates), begins: Ticks::ZERO, line: None };
         let mut out = Vec::new();
         for time in times {
             let Some(time) = time else {
-                lines.begin(None);
+                lines.begin(Ticks::ZERO);
                 continue;
             };
             let mut line = String::new();
@@ -129,7 +115,7 @@ mod tests {
         assert_eq!(lines(&[], &times), ["00:00.000Z", "00:06.000Z", ""]);
         // Lines agree with the durations between them, whatever the first segment's own time is.
         let dates = Dates { clock: WallClock::default(), start: Ticks(SECOND) };
-        let begins = Some(Ticks(SECOND));
+        let begins = Ticks(SECOND);
         let mut lines = DateLines { dates: Some(&dates), begins, line: None };
         let mut out = String::new();
         lines.before(&mut out, Ticks(SECOND - 1_800));
@@ -142,7 +128,7 @@ mod tests {
         let anchor = Anchor { time: Ticks(SECOND), unix_milliseconds: 10_000 };
         let dates = Dates { clock: WallClock::new(vec![anchor]), start: Ticks::ZERO };
         for (sound, date) in [(-900, "10.000"), (1_800, "10.000"), (SECOND, "11.000")] {
-            let begins = Some(Ticks(SECOND));
+            let begins = Ticks(SECOND);
             let mut lines = DateLines { dates: Some(&dates), begins, line: None };
             let mut line = String::new();
             lines.before(&mut line, Ticks(SECOND + sound));

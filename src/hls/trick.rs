@@ -50,7 +50,9 @@ mod tests {
     use crate::model::codec::{AvcConfig, PictureFormat};
     use crate::model::manifest::{
         AdaptationSet, Healing, ManifestPeriod, ManifestRendition, ManifestSegment, Offer,
+        RenditionProtection,
     };
+    use crate::model::protection::{KeyId, ProtectionScheme};
     use crate::time::{Ticks, Timescale};
 
     const ID: RenditionId = RenditionId { kind: RenditionKind::Trick, stream: 2 };
@@ -137,6 +139,34 @@ mod tests {
         assert!(master_playlist(&manifest(None)).ends_with(line));
         let hidden = Manifest { trick_offers: Vec::new(), ..manifest(None) };
         assert!(!master_playlist(&hidden).contains("I-FRAME"));
+    }
+
+    #[test]
+    fn a_playlist_does_not_depend_on_what_is_offered_beside_it() {
+        let sound = RenditionId { kind: RenditionKind::Audio, stream: 2 };
+        let clear = |manifest: &Manifest| -> ManifestRendition {
+            let rendition = manifest.periods[0].sets[0].renditions[0].clone();
+            ManifestRendition { id: sound, ..rendition }
+        };
+        let mut alone = manifest(None);
+        alone.periods[0].sets[0].renditions[0] = clear(&alone);
+        let mut beside = manifest(None);
+        let own = clear(&beside);
+        let protection = RenditionProtection {
+            scheme: ProtectionScheme::HlsSampleAes,
+            key_id: KeyId([1; 16]),
+            constant_iv: None,
+            shows_iv: true,
+            signalling: [].into(),
+            clear_segments: 0,
+            has_clear_entry: false,
+            first_number: 0,
+            iv_space: 0,
+        };
+        let renditions = &mut beside.periods[0].sets[0].renditions;
+        renditions[0].protection = Some(protection.into());
+        renditions.push(own);
+        assert_eq!(media_playlist(&beside, sound), media_playlist(&alone, sound));
     }
 
     #[test]

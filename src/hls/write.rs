@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use super::captions;
-use super::dates::{self, DateLines};
+use super::dates::DateLines;
 use super::key::{KeyLines, has_keys, session_keys};
 use super::markers::write_ranges;
 use super::{session, trick};
@@ -23,7 +23,7 @@ use crate::time::{Ticks, Timescale};
 pub fn master_playlist(manifest: &Manifest) -> String {
     let mut out = String::from("#EXTM3U\n");
     let needed = if captions::need_services(&captions::of(manifest)) { 7 } else { 0 };
-    let _ = writeln!(out, "#EXT-X-VERSION:{}", version(manifest).max(needed));
+    let _ = writeln!(out, "#EXT-X-VERSION:{}", version(manifest, has_keys(manifest)).max(needed));
     if is_independent(manifest, None) {
         out.push_str(INDEPENDENT);
     }
@@ -51,7 +51,12 @@ pub fn master_playlist(manifest: &Manifest) -> String {
 pub fn media_playlist(manifest: &Manifest, id: RenditionId) -> Option<String> {
     let first = manifest.first_rendition(id)?;
     let mut out = String::from("#EXTM3U\n");
-    let _ = writeln!(out, "#EXT-X-VERSION:{}", trick::version(version(manifest), id));
+    // Other configurations name the same playlist beside other renditions: it may speak of its own
+    // keys alone.
+    let has_keys = (0..manifest.periods.len())
+        .filter_map(|period| manifest.rendition(id, period))
+        .any(|rendition| rendition.protection.is_some());
+    let _ = writeln!(out, "#EXT-X-VERSION:{}", trick::version(version(manifest, has_keys), id));
     // The target duration bounds EXTINF rounded to the nearest second (RFC 8216 4.3.3.1).
     let target = longest_segment(manifest, id).seconds(Timescale::MPEG, 0);
     let _ = writeln!(out, "#EXT-X-TARGETDURATION:{target}");
@@ -66,12 +71,13 @@ pub fn media_playlist(manifest: &Manifest, id: RenditionId) -> Option<String> {
     let mut last_directory = None;
     let mut keys = KeyLines::default();
     let mut dates = DateLines::new(manifest);
-    for period in 0..manifest.periods.len() {
+    for (period, entry) in manifest.periods.iter().enumerate() {
         let rendition = manifest.rendition(id, period);
+        let starts = manifest.origin.plus(entry.start);
         if period > 0 {
             out.push_str("#EXT-X-DISCONTINUITY\n");
         }
-        dates.begin(manifest.periods.get(period));
+        dates.begin(starts);
         match rendition {
             Some(rendition) => {
                 keys.before(&mut out, rendition.protection.as_deref(), 0);
@@ -85,12 +91,8 @@ pub fn media_playlist(manifest: &Manifest, id: RenditionId) -> Option<String> {
             }
             // The rendition is silent in this period; players skip the gap (RFC 8216bis 4.4.4.7).
             None => {
-                let period = manifest.periods.get(period);
-                let duration = period.map_or(Ticks::ZERO, |p| p.duration);
-                if let Some(start) = period.and_then(dates::start_of) {
-                    dates.before(&mut out, start);
-                }
-                let seconds = duration.seconds(Timescale::MPEG, 6);
+                dates.before(&mut out, starts);
+                let seconds = entry.duration.seconds(Timescale::MPEG, 6);
                 let _ = writeln!(out, "#EXT-X-GAP\n#EXTINF:{seconds},\n{}/gap", first.directory);
             }
         }
@@ -110,11 +112,11 @@ fn is_independent(manifest: &Manifest, id: Option<RenditionId>) -> bool {
     })
 }
 
-fn version(manifest: &Manifest) -> u32 {
+fn version(manifest: &Manifest, has_keys: bool) -> u32 {
     let fragmented = manifest.offers.iter().any(|offer| {
         manifest.first_rendition(offer.main).is_some_and(|rendition| rendition.init.is_some())
     });
-    match (fragmented, has_keys(manifest)) {
+    match (fragmented, has_keys) {
         (true, _) => 7,
         (false, true) => 5,
         (false, false) => 3,

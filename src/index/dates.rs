@@ -14,8 +14,7 @@ use crate::time::Timescale;
 pub(super) fn wall_clock(streams: &[Stream], dates: &[Vec<Option<i64>>]) -> WallClock {
     let of = |medium| {
         let all = streams.iter().zip(dates).filter(move |(stream, _)| stream.has(medium));
-        let clocks = all.map(|(stream, dates)| WallClock::new(anchors(stream, dates)));
-        { clocks }.find(WallClock::is_known)
+        all.map(|(stream, dates)| WallClock::new(anchors(stream, dates))).find(WallClock::is_known)
     };
     of(Medium::Video).or_else(|| of(Medium::Audio)).unwrap_or_default()
 }

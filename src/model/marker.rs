@@ -10,7 +10,8 @@ use crate::time::Ticks;
 
 /// The scheme under which MPDs carry SCTE-35 sections (ANSI/SCTE 214-1 2022 6.7.3).
 pub const SPLICE_SCHEME: &str = "urn:scte:scte35:2014:xml+bin";
-/// The most markers that a stream or a playlist may have: one for each ten seconds of a day.
+/// The most markers that a stream, a playlist or the date ranges of a title may have: one for each
+/// ten seconds of a day.
 pub const MAX_MARKERS: usize = 8_640;
 /// The sections and attributes of a title's markers may have so many bytes together.
 pub const MAX_MARKER_BYTES: usize = 4 << 20;
