@@ -44,7 +44,7 @@ impl<'a> DateLines<'a> {
         Self { dates: manifest.dates.as_deref(), begins: Ticks::ZERO, line: None }
     }
 
-    /// A period begins, at a time on the segments' timeline, [`Timescale::MPEG`] ticks: players
+    /// A period begins, at a time on the segments' timeline, [`crate::time::Timescale::MPEG`] ticks: players
     /// forget.
     pub(super) fn begin(&mut self, period: Ticks) {
         self.begins = period;
@@ -52,7 +52,7 @@ impl<'a> DateLines<'a> {
     }
 
     /// The line before a segment, if it needs one. `time` is when it begins on the segments'
-    /// timeline, [`Timescale::MPEG`] ticks.
+    /// timeline, [`crate::time::Timescale::MPEG`] ticks.
     pub(super) fn before(&mut self, out: &mut String, time: Ticks) {
         let Some(Dates { clock, start }) = self.dates else { return };
         let is_start = self.line.is_none() && self.begins.minus(time).0.abs() <= BEFORE.0;
