@@ -26,8 +26,8 @@ pub(super) struct Gatherer<'a> {
 }
 
 enum Framer {
-    Pictures(picture::Framer),
-    Sound(sound::Framer),
+    Pictures(Box<picture::Framer>),
+    Sound(Box<sound::Framer>),
 }
 
 impl Framer {
@@ -66,12 +66,10 @@ impl<'a> Gatherer<'a> {
         let track = plan.track(part).ok_or_else(|| Error::internal("the plan names no track"))?;
         let groups = plan.groups(part);
         let framer = match track.codec.medium() {
-            Medium::Video => {
-                picture::Framer::for_config(buffer, &track.codec).map(Framer::Pictures)
-            }
-            Medium::Audio => {
-                sound::Framer::for_config(track.syntax, buffer, &track.codec).map(Framer::Sound)
-            }
+            Medium::Video => picture::Framer::for_config(buffer, &track.codec)
+                .map(|framer| Framer::Pictures(framer.into())),
+            Medium::Audio => sound::Framer::for_config(track.syntax, buffer, &track.codec)
+                .map(|framer| Framer::Sound(framer.into())),
         };
         let framer = framer.ok_or_else(|| Error::internal("no framer reads the codec"))?;
         let packets = Packets::new(plan, track.pid, groups);

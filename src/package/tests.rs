@@ -129,7 +129,7 @@ impl Title {
             for target in packaging.targets() {
                 let Target::Segment { rendition, period, time } = target else { continue };
                 let plan = packaging.segment(rendition, period, time).unwrap();
-                let rendered = match super::segment(&reader, plan).await {
+                let rendered = match super::segment(&reader, plan.clone()).await {
                     Ok(rendered) => rendered,
                     Err(error) => panic!("{what}: {rendition} at {}: {}", time.0, error.chain()),
                 };
