@@ -2,6 +2,7 @@
 
 Equal hashes prove equal pictures of equal size; they prove nothing about times, which `frames.py` compares on its own.
 """
+import base64
 import hashlib
 import json
 import os
@@ -68,6 +69,26 @@ def frame_hashes(data, suffix):
 def sound_hashes(data, suffix):
     """The hashes of all decoded audio frames, as signed 16-bit samples; nothing where there is no audio."""
     return _hashes(data, suffix, "0:a:0")
+
+
+def pictures(data, suffix, numbers):
+    """Some of the video frames as PNG in base64, by their number in the order of presentation; those that there are.
+
+    The samples do not say what their colours mean; browsers take them for BT.709, and so does this.
+    """
+    path, wanted = _file(data, suffix), sorted(numbers)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run(["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", *_format(suffix), "-i", path, "-map", "0:v:0",
+                            "-vf", "select='" + "+".join(f"eq(n,{n})" for n in wanted) + "',scale=in_color_matrix=bt709", "-pix_fmt", "rgb24", "-fps_mode", "passthrough", os.path.join(folder, "%05d.png")],
+                           stdin=subprocess.DEVNULL, check=True, timeout=300)
+            out = {}
+            for number, name in zip(wanted, sorted(os.listdir(folder))):
+                with open(os.path.join(folder, name), "rb") as f:
+                    out[number] = base64.b64encode(f.read()).decode()
+            return out
+    finally:
+        os.unlink(path)
 
 
 def aac_object_type(data, suffix):

@@ -17,7 +17,7 @@ from math import ceil
 import decode
 import presentation
 from report import Report
-from walkers import bmff, dolby, h264, hevc, mpegts, sound
+from walkers import bmff, dolby, h264, hevc, m3u8, mpegts, sound
 
 MILLISECOND = Fraction(1, 1000)
 RANGES = {16: "PQ", 18: "HLG"}         # by transfer characteristics
@@ -169,6 +169,13 @@ def judge_rate(judge, check, stated, low, high, where):
 
 # ---------------------------------------------------------------- HLS
 
+def codecs_of_texts(master):
+    """What fragments of subtitles need; files need nothing."""
+    maps = {s.map["uri"] for m in master.media if m.get("TYPE") == "SUBTITLES" for s in m3u8.read(presentation.fetch(m["uri"]), m["uri"]).segments if s.map}
+    entries = {bmff.read_init(presentation.fetch(url)).entry for url in maps}
+    return [{"stpp.ttml.im1t"} if entry == "stpp" else {entry} for entry in sorted(entries)]
+
+
 def judge_hls_master(judge, out, medias, recovery):
     master = out.master
     judge.check("master: strictly well formed", not master.faults, lambda: master.faults[0])
@@ -191,7 +198,7 @@ def judge_hls_master(judge, out, medias, recovery):
             # RFC 8216bis 4.4.6.1: the number, and for Dolby Atmos that of the objects with the identifier JOC.
             wanted = str(heard.channels) if heard.joc is None else f"{heard.joc}/JOC"
             judge.check("audio: CHANNELS", r.attributes.get("CHANNELS") == wanted, lambda: f"{r.attributes}, media has {wanted}")
-        every = [c for m in mine + [m for r in sounds for m in medias[r.name]] for c in m.codecs]
+        every = [c for m in mine + [m for r in sounds for m in medias[r.name]] for c in m.codecs] + codecs_of_texts(out.master)
         stated = set(variant.get("CODECS", "").replace(" ", "").split(","))
         judge.check("variant: CODECS", all(stated & c for c in every) and all(any(s in c for c in every) for s in stated), lambda: f"{where}: {stated}, media has {every}")
         ranges = {m.range for m in mine}
@@ -355,8 +362,9 @@ def judge_switching(judge, out, medias, shared, sound_too):
                             lambda: f"{r.name} period {number}: {float(near) * 1000:.1f} ms from a video boundary, a frame lasts {float(step) * 1000:.1f}")
 
 
-def judge_boundaries(judge, out, source, seconds):
-    """Boundaries against the keyframes that all renditions of the source share."""
+def judge_boundaries(judge, out, source, seconds, breaks=()):
+    """Boundaries against the keyframes that all renditions of the source share. Multiples are counted from `breaks` anew: times in a
+    title of one period at which segments have to begin."""
     keyframes = [[set(Media(p, "muxed").keyframes) for p in r.parts] for r in source.of("video", "muxed")]
     videos = out.of("video", "muxed")
     if not videos or not any(any(k) for k in keyframes):
@@ -366,22 +374,25 @@ def judge_boundaries(judge, out, source, seconds):
         durations = Media(videos[0].parts[number], videos[0].kind).durations
         bounds = [sum(durations[:i], Fraction(0)) for i in range(1, len(durations))]
         end, where = sum(durations), f"period {number}"
-        wanted = set()
-        for n in range(1, ceil(end / seconds)):
-            distance = min(abs(k - n * seconds) for k in shared)
-            wanted.add(tuple(k for k in shared if abs(abs(k - n * seconds) - distance) <= MILLISECOND))
+        stretches = [Fraction(0), *(b for b in sorted(breaks) if b < end), end]
+        wanted, needed = {(b,) for b in stretches[1:-1]}, {(b,) for b in stretches[1:-1]}
+        for start, stop in zip(stretches, stretches[1:]):
+            for n in range(1, ceil((stop - start) / seconds)):
+                distance = min(abs(k - start - n * seconds) for k in shared)
+                choice = tuple(k for k in shared if abs(abs(k - start - n * seconds) - distance) <= MILLISECOND)
+                wanted.add(choice)
+                if choice[0] > start and stop - choice[-1] >= Fraction(seconds, 4):
+                    needed.add(choice)
         for bound in bounds:
             judge.check("boundaries lie on the keyframe nearest to a multiple", any(abs(k - bound) <= MILLISECOND for w in wanted for k in w),
                         lambda: f"{where}: {float(bound):.3f} s is none of {[[float(k) for k in w] for w in sorted(wanted)]}")
-        for choice in sorted(wanted):
-            if 0 in choice or end - choice[-1] < Fraction(seconds, 4):
-                continue
+        for choice in sorted(needed):
             judge.check("no boundary is missing", any(abs(k - b) <= MILLISECOND for k in choice for b in bounds),
                         lambda: f"{where}: none at {[float(k) for k in choice]}, boundaries at {[float(b) for b in bounds]}")
-        judge.check("no short last segment", len(durations) == 1 or durations[-1] >= Fraction(seconds, 4), f"{where}: {float(durations[-1]):.3f} s")
+        judge.check("no short last segment", len(durations) == 1 or durations[-1] >= min(Fraction(seconds, 4), end - stretches[-2]), f"{where}: {float(durations[-1]):.3f} s")
 
 
-def judge_manifests(report, subject, out, source=None, seconds=None, shared=True, recovery=False, uneven=None):
+def judge_manifests(report, subject, out, source=None, seconds=None, shared=True, recovery=False, uneven=None, breaks=()):
     """`recovery`: the source has recovery points instead of IDR pictures, so segments need not be independent. `uneven`: by how
     many seconds the source's tracks begin or end apart."""
     with report.judge("manifests", subject) as judge:
@@ -394,7 +405,7 @@ def judge_manifests(report, subject, out, source=None, seconds=None, shared=True
                 judge_hls_media(judge, out, rendition, medias, source, recovery)
         judge_switching(judge, out, medias, shared, shared and not uneven)
         if source and seconds and shared:
-            judge_boundaries(judge, out, source, seconds)
+            judge_boundaries(judge, out, source, seconds, breaks)
 
 
 def segment_urls(out):

@@ -4,7 +4,7 @@
 usage: conformance/run.sh [--only JUDGE,...] [--assets NAME,...] [--keep] [BINARY]
 
 BINARY defaults to target/release/packorigin, then target/debug/packorigin. Judges: ingest, sharing, frames, boxes,
-manifests, ts, texts, trick, delivery, selecting, selftest, quirks, parsers, media, players, drm, drmplayers. `--keep` leaves the origin running and prints the URLs, for one judge alone
+manifests, ts, texts, markers, trick, delivery, selecting, selftest, quirks, parsers, media, players, watching, drm, drmplayers. `--keep` leaves the origin running and prints the URLs, for one judge alone
 (`python3 conformance/boxes.py URL`). Assets come from testdata/ and, where it exists, from a folder of real-world
 media: PACKORIGIN_TEST_MEDIA, or ../shared/media beside the project.
 
@@ -22,9 +22,11 @@ import time
 import boxes
 import codectest
 import delivery
+import documents
 import frames
 import ingest
 import manifests
+import markers
 import mediatable
 import parsers
 import presentation
@@ -34,6 +36,7 @@ import selftest
 import texts
 import trick
 import ts
+import watching
 from origin import Origin
 from report import Report
 
@@ -41,7 +44,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 TESTDATA = os.path.join(ROOT, "testdata")
 OUT = os.path.join(HERE, "out")
-JUDGES = ["ingest", "sharing", "frames", "boxes", "manifests", "ts", "texts", "trick", "delivery", "selecting", "selftest", "quirks", "parsers", "media", "players", "drm", "drmplayers"]
+JUDGES = ["ingest", "sharing", "frames", "boxes", "manifests", "ts", "texts", "markers", "trick", "delivery", "selecting", "selftest", "quirks", "parsers", "media", "players", "watching", "drm", "drmplayers"]
 
 CONFIGURATIONS = {
     "hls-6": ("HLS", 6), "dash-6": ("DASH", 6), "cmaf-6": ("HLS_CMAF", 6),
@@ -67,10 +70,17 @@ PLAYERS = [("hlsjs", "hls-6"), ("hlsjs", "hls-apart"), ("hlsjs", "cmaf-6"), ("da
 
 # The lowest tones of the languages, the default one first.
 TONES = {"languages": {"en": 200, "de": 260}}
+# Breaks and other stretches, with what they are in expected.json.
+MARKED = ["markers", "markers-tags"]
 # Texts, with what is shown when in expected.json; the last configuration is for them alone.
-SUBTITLED = ["subtitles", "subtitles-break"]
+SUBTITLED = ["subtitles", "subtitles-break", "ttml"]
 TEXT_CONFIGURATIONS = {k: CONFIGURATIONS[k] for k in ("hls-6", "dash-6", "cmaf-6", "hls-2", "dash-4", "cmaf-4")} | {
     "dash-beside": ("DASH", 6, {"dashSubtitles": "SIDECAR"})}
+
+# A title with dates, and with much said of it as a whole.
+DATED = ["clock"]
+DATED_CONFIGURATIONS = {k: CONFIGURATIONS[k] for k in ("hls-6", "dash-6", "cmaf-6", "dash-4", "cmaf-4")} | {
+    "hls-dated": ("HLS", 6, {"programDateTime": "FROM_SOURCE"}), "cmaf-dated": ("HLS_CMAF", 4, {"programDateTime": "FROM_SOURCE"})}
 
 TEXT_PLAYERS = [("hlsjs", "hls-6"), ("hlsjs", "cmaf-6"), ("dashjs", "dash-6"), ("dashjs", "dash-beside"),
                 ("shaka", "hls-6"), ("shaka", "cmaf-6"), ("shaka", "dash-6"), ("shaka", "dash-beside")]
@@ -118,6 +128,8 @@ def wrap_media(root, into):
 def samples(report, wanted, scratch):
     out = [Sample(n, "default", f"{n}/master.m3u8", os.path.join(TESTDATA, n, "master.m3u8"), CONFIGURATIONS, n not in UNALIGNED) for n in ASSETS]
     out += [Sample(n, "default", f"{n}/master.m3u8", os.path.join(TESTDATA, n, "master.m3u8"), TEXT_CONFIGURATIONS) for n in SUBTITLED]
+    out += [Sample(n, "default", f"{n}/master.m3u8", os.path.join(TESTDATA, n, "master.m3u8"), DATED_CONFIGURATIONS) for n in DATED]
+    out += [Sample(n, "default", f"{n}/master.m3u8", os.path.join(TESTDATA, n, "master.m3u8"), CONFIGURATIONS) for n in MARKED]
     root, why = media_root()
     sources = {"default": "file://" + TESTDATA}
     if root is None:
@@ -162,19 +174,28 @@ def judge_sample(report, sample, asked):
                     judge.check("DASH and HLS_CMAF share every URL", mine == other, lambda: f"{a} and {b}: {sorted(mine ^ other)[:2]}")
 
 
+def expected_markers(sample):
+    with open(os.path.join(TESTDATA, sample.name, "expected.json")) as f:
+        return json.load(f)
+
+
 def judge_one(report, subject, configuration, out, sample, asked):
     package_type, seconds = sample.configurations[configuration][:2]
     if "frames" in asked:
         frames.judge_frames(report, subject, out, sample.original)
     if "manifests" in asked:
-        manifests.judge_manifests(report, subject, out, sample.original, seconds, sample.shared)
+        breaks = markers.breaks(expected_markers(sample)) if sample.name in MARKED else ()
+        manifests.judge_manifests(report, subject, out, sample.original, seconds, sample.shared, breaks=breaks)
     if package_type != "HLS" and "boxes" in asked:
         boxes.judge_boxes(report, subject, out)
     if package_type == "HLS" and "ts" in asked:
         ts.judge_ts(report, subject, out)
     if "texts" in asked and sample.name in SUBTITLED:
         with open(os.path.join(TESTDATA, sample.name, "expected.json")) as f:
-            texts.judge_texts(report, subject, out, json.load(f), words=sample.name == "subtitles")
+            source = documents.sources(os.path.join(TESTDATA, sample.name, "master.m3u8"))
+            texts.judge_texts(report, subject, out, json.load(f), words=sample.name == "subtitles", source=source)
+    if "markers" in asked and sample.name in MARKED:
+        markers.judge_markers(report, subject, out, expected_markers(sample), sample.file)
     if "trick" in asked and seconds == 6:       # segment durations change nothing about it
         trick.judge_trick(report, subject, out, sample.original)
     if "delivery" in asked:
@@ -196,14 +217,18 @@ def job(report, player, sample, configuration):
             "tones": TONES.get(sample.name), "sizes": sorted({m.size for m in medias if m.size}), "audio": any(m.channels for m in medias)}
 
 
-def run_players(report, list_of_samples, list_of_quirks):
+def can_play(report, judge):
     folder = os.path.join(HERE, "players")
     chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
     for path, why in ((os.path.join(folder, "node_modules"), "its npm packages are not installed (npm ci in conformance/players)"),
                       (chromium, f"no Chromium at {chromium}")):
         if not os.path.exists(path):
-            report.skip("players", "all", "all", why)
-            return
+            report.skip(judge, "all", "all", why)
+            return False
+    return True
+
+
+def run_players(report, list_of_samples, list_of_quirks):
     jobs = []
     for sample in list_of_samples:
         if sample.source == "default":      # real-world media need not please every player
@@ -325,7 +350,7 @@ def run_drm(report, program, chosen, sources, asked, scratch, narrowed):
 def run(report, origin, chosen, asked, narrowed):
     """`narrowed`: names of assets, if not all are wanted."""
     started = time.monotonic()
-    origin.configure("samples", CONFIGURATIONS | TEXT_CONFIGURATIONS)
+    origin.configure("samples", CONFIGURATIONS | TEXT_CONFIGURATIONS | DATED_CONFIGURATIONS)
     with open(os.path.join(TESTDATA, "bad", "expected.json")) as f:
         bad = json.load(f) if "ingest" in asked and not narrowed else {}
     wanted = {s.name: (s.source, s.path) for s in chosen} | {f"bad-{n}": ("default", f"bad/{n}/master.m3u8") for n in bad}
@@ -335,7 +360,7 @@ def run(report, origin, chosen, asked, narrowed):
     for sample in chosen:
         asset = assets[sample.name]
         if "ingest" in asked or asset["status"] != "PLAYABLE":
-            ingest.judge_good(report, sample.name, asset, CONFIGURATIONS | TEXT_CONFIGURATIONS, origin.playback)
+            ingest.judge_good(report, sample.name, asset, CONFIGURATIONS | TEXT_CONFIGURATIONS | DATED_CONFIGURATIONS, origin.playback)
         if asset["status"] == "PLAYABLE":
             sample.urls = {e["packagingConfiguration"]: e["url"] for e in asset["egressEndpoints"] if e.get("url")}
     print(f"ingest of {len(wanted)} assets: {time.monotonic() - started:.1f} s", flush=True)
@@ -361,10 +386,15 @@ def run(report, origin, chosen, asked, narrowed):
         at = time.monotonic()
         parsers.run(report, manifest_urls)
         print(f"parsers: {time.monotonic() - at:.1f} s", flush=True)
-    if "players" in asked:
+    if "players" in asked and can_play(report, "players"):
         at = time.monotonic()
         run_players(report, ready, strange)
         print(f"players: {time.monotonic() - at:.1f} s", flush=True)
+    if "watching" in asked and can_play(report, "watching"):
+        at = time.monotonic()
+        watched = {s.name: s.urls for s in ready if s.source == "default"}
+        watching.run(report, origin, watched, os.path.join(TESTDATA, "ladder", "master.m3u8"), OUT, "selftest" in asked)
+        print(f"watching: {time.monotonic() - at:.1f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ usage: texts.py EXPECTED.json URL...
 Proves that every segment of HLS holds exactly the cues that are shown during it, with their whole times, settings and
 markup, on the clock that its pictures have; that segments lie where those of the pictures lie; that samples of DASH
 follow each other without gap and show each cue for its whole time; that a file beside counts from the start of its
-Period; that manifests name languages and purposes. ffmpeg reads every WebVTT file too.
+Period; that manifests name languages and purposes. ffmpeg reads every WebVTT file too. Where the source has TTML, its documents are
+compared with those of segments and of files beside (`documents.py`); EXPECTED.json then says what WebVTT shows of them.
 
 Cannot prove that a player shows them (`players/texts.mjs`). EXPECTED.json maps names to cues: start, end, text, settings, in
 seconds from the first picture.
@@ -21,6 +22,7 @@ from collections import defaultdict
 from fractions import Fraction
 from urllib.parse import urljoin
 
+import documents
 import presentation
 from report import Report
 from walkers import bmff, m3u8, mpegts, webvtt
@@ -75,7 +77,22 @@ def judge_file(judge, data, where):
     return file
 
 
-def judge_hls(judge, out, expected):
+def judge_hls_documents(judge, out, source, playlist, media, name):
+    """Segments of a playlist with fragments; names of segments are their times."""
+    zero, at, inits = first_picture(out), Fraction(0), {}
+    judge.check("every variant names its codec", all("stpp.ttml.im1t" in v.get("CODECS") for v in out.master.variants), name)
+    for segment in playlist.segments:
+        init = inits.get(segment.map["uri"])
+        if not init:
+            init = inits[segment.map["uri"]] = documents.judge_init(judge, presentation.fetch(segment.map["uri"]), media["LANGUAGE"], name)
+        time = int(re.search(r"/(\d+)\.m4s", segment.uri).group(1))
+        duration = round(segment.duration * CLOCK)
+        data = documents.read_segment(judge, presentation.fetch(segment.uri), init, time, duration, segment.uri)
+        documents.judge_document(judge, source, data, at, at + segment.duration, zero, segment.uri)
+        at += segment.duration
+
+
+def judge_hls(judge, out, expected, source):
     zero = first_picture(out)
     lead = out.renditions[0].playlist
     listed = {m["NAME"]: m for m in out.master.media if m.get("TYPE") == "SUBTITLES"}
@@ -84,10 +101,14 @@ def judge_hls(judge, out, expected):
     for name, media in listed.items():
         playlist = m3u8.read(presentation.fetch(media["uri"]), media["uri"])
         judge.check("playlist: strictly well formed", not playlist.faults, lambda: f"{name}: {playlist.faults[0]}")
-        judge.check("playlist: no keys and no map", all(not s.keys and not s.map for s in playlist.segments), name)
+        fragmented = name in source and bool(out.renditions[0].parts[0].init_url)
+        judge.check("playlist: no keys, a map for fragments", all(not s.keys and bool(s.map) == fragmented for s in playlist.segments), name)
         judge.equal("playlist: as many parts as the pictures have", [len(p) for p in playlist.parts()], [len(p) for p in lead.parts()], name)
         for mine, other in zip(playlist.segments, lead.segments):
             judge.check("playlist: segments last as long as those of the pictures", abs(mine.duration - other.duration) < Fraction(1, 10), f"{name}: {mine.uri}")
+        if fragmented:
+            judge_hls_documents(judge, out, source[name], playlist, media, name)
+            continue
         at, seen = Fraction(0), set()
         for segment in playlist.segments:
             file = judge_file(judge, presentation.fetch(segment.uri), segment.uri)
@@ -124,7 +145,24 @@ def judge_fragments(judge, group, representation, shown, where):
                 shown[number, name, settings, payload].append((sample.dts, sample.dts + sample.duration))
 
 
-def judge_dash(judge, out, expected):
+def judge_dash_documents(judge, out, source, period, group, representation, where):
+    zero = Fraction(representation.offset, representation.timescale) - period.start
+    if group.attributes.get("mimeType") == "application/mp4":
+        judge.equal("MPD: codecs", group.attributes.get("codecs"), "stpp.ttml.im1t", where)
+        init = documents.judge_init(judge, presentation.fetch(representation.init), group.attributes["lang"], where)
+        for segment in representation.segments:
+            data = documents.read_segment(judge, presentation.fetch(segment.url), init, segment.time, segment.duration, segment.url)
+            start, end = (Fraction(t, representation.timescale) - zero for t in (segment.time, segment.time + segment.duration))
+            documents.judge_document(judge, source, data, start, end, zero, segment.url)
+        covered = sum(s.duration for s in representation.segments)
+        judge.equal("MPD: the timeline covers the Period", round(period.duration * 1000), round(Fraction(covered, CLOCK) * 1000), where)
+    else:
+        judge.equal("MPD: mimeType", group.attributes.get("mimeType"), "application/ttml+xml", where)
+        url = urljoin(out.url, representation.element.findtext(DASH + "BaseURL"))
+        documents.judge_document(judge, source, presentation.fetch(url), period.start, period.start + period.duration, -period.start, url)
+
+
+def judge_dash(judge, out, expected, source):
     fragments, cues = defaultdict(lambda: defaultdict(list)), defaultdict(set)
     zero, names = {}, set()
     for number, period in enumerate(out.mpd.periods):
@@ -133,6 +171,9 @@ def judge_dash(judge, out, expected):
             names.add(name)
             representation, = group.representations
             where = f"Period {number} {name}"
+            if name in source:
+                judge_dash_documents(judge, out, source[name], period, group, representation, where)
+                continue
             if group.attributes.get("mimeType") == "application/mp4":
                 judge.equal("MPD: codecs", group.attributes.get("codecs"), "wvtt", where)
                 end = representation.segments[-1].time + representation.segments[-1].duration - representation.offset
@@ -156,6 +197,8 @@ def judge_dash(judge, out, expected):
             start, end = (Fraction(t - zero[name], CLOCK) for t in (stretches[0][0], stretches[-1][1]))
             cues[name].add((start, end, untimed(payload), settings))
     for name, wanted in expected.items():
+        if name in source:
+            continue
         joined = join(cues[name])
         judge.equal("all cues are shown at their times", sorted(joined), sorted(plain(c) for c in wanted), name)
 
@@ -186,10 +229,11 @@ def judge_words(judge, out):
     judge.equal("languages and purposes", told, wanted)
 
 
-def judge_texts(report, subject, out, expected, words=False):
+def judge_texts(report, subject, out, expected, words=False, source=None):
+    """`source`: name → documents, for texts that are TTML in the source."""
     expected = {name: cues_of(cues) for name, cues in expected.items()}
     with report.judge("texts", subject) as judge:
-        (judge_dash if out.mpd else judge_hls)(judge, out, expected)
+        (judge_dash if out.mpd else judge_hls)(judge, out, expected, source or {})
         if words:
             judge_words(judge, out)
 

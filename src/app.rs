@@ -21,7 +21,7 @@ use crate::catalog::{
 use crate::config::Config;
 use crate::control::{
     self, AccessToken, ControlState, DryRun, DryRunLimits, EndpointCheck, EndpointFailure,
-    MetricsPage,
+    EndpointOffer, MetricsPage,
 };
 use crate::egress::EgressPolicy;
 use crate::error::{Error, Kind, Result};
@@ -301,18 +301,22 @@ impl Drop for OutcomeCounter {
 type IngestFuture =
     futures_util::future::BoxFuture<'static, std::result::Result<Ingested, IngestFailure>>;
 
-/// Shows at an asset's endpoint that a stream selection leaves nothing.
+/// Shows at an asset's endpoint that a stream selection leaves nothing, and what is left out.
 fn endpoint_check(library: Arc<Library>) -> EndpointCheck {
     EndpointCheck::new(move |view: Arc<AssetView>, configuration: Arc<Configuration>| {
         let library = library.clone();
         async move {
-            let error = library.check_offer(&view, &configuration).await.err()?;
+            let error = match library.check_offer(&view, &configuration).await {
+                Ok(left_out) => return EndpointOffer { failure: None, left_out },
+                Err(error) => error,
+            };
             let code = match error.kind() {
                 Kind::NotFound => "no_streams",
                 Kind::UnsupportedCodec => "unsupported_codec",
                 _ => "internal",
             };
-            Some(EndpointFailure { code, detail: error.message().to_owned() })
+            let failure = EndpointFailure { code, detail: error.message().to_owned() };
+            EndpointOffer { failure: Some(failure), left_out: Vec::new() }
         }
         .boxed()
     })

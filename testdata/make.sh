@@ -274,7 +274,187 @@ M
   subtitle_list 12 all.vtt > subtitles/signs/media.m3u8
 }
 
+# Sections of SCTE-35 beside pictures that have a keyframe wherever one says that something begins. threefive (PyPI) makes them.
+make_markers() {
+  find markers -mindepth 1 -maxdepth 1 -type d -exec rm -r {} + 2>/dev/null || true
+  mkdir -p markers
+  hls markers/180p 24 25 320x180 40 50 6 24 48000 -force_key_frames 7,15,19
+  hls markers/90p 24 25 160x90 16 50 6 24 48000 -force_key_frames 7,15,19
+  python3 markers.py markers/180p markers/90p
+  cat > markers/master.m3u8 <<'M'
+#EXTM3U
+#EXT-X-VERSION:3
+#EXT-X-STREAM-INF:BANDWIDTH=100000,RESOLUTION=320x180,CODECS="avc1.64000c,mp4a.40.2",FRAME-RATE=25.000
+180p/media.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=80000,RESOLUTION=160x90,CODECS="avc1.64000b,mp4a.40.2",FRAME-RATE=25.000
+90p/media.m3u8
+M
+}
+
+# Tags beside pictures and sound of `languages`.
+make_markers-tags() {
+  mkdir -p markers-tags
+  local out back size
+  out=$(python3 markers.py --tag out) back=$(python3 markers.py --tag back)
+  for size in 360p 144p; do
+    cat > markers-tags/$size.m3u8 <<M
+#EXTM3U
+#EXT-X-VERSION:3
+#EXT-X-TARGETDURATION:4
+#EXT-X-PLAYLIST-TYPE:VOD
+#EXT-X-PROGRAM-DATE-TIME:2026-01-02T03:04:05.678+01:00
+#EXT-X-DATERANGE:ID="chapter",CLASS="com.example.chapter",START-DATE="2026-01-02T02:04:06.678Z",END-DATE="2026-01-02T02:04:08.178Z",X-TITLE="One, two",X-NUMBER=1
+#EXT-X-DATERANGE:ID="broken",START-DATE="soon"
+#EXT-X-DATERANGE:ID="after",START-DATE="2026-01-02T02:14:06.678Z"
+#EXTINF:4.000,
+../languages/$size/000.ts
+#EXT-OATCLS-SCTE35:$out
+#EXT-X-CUE-OUT:DURATION=4
+#EXTINF:4.000,
+../languages/$size/001.ts
+#EXT-OATCLS-SCTE35:$back
+#EXT-X-CUE-IN
+#EXT-X-CUE-OUT:2
+#EXTINF:4.000,
+../languages/$size/002.ts
+#EXT-X-ENDLIST
+M
+  done
+  cat > markers-tags/master.m3u8 <<'M'
+#EXTM3U
+#EXT-X-VERSION:4
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="stereo",NAME="English",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="../languages/en/media.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=136000,RESOLUTION=640x360,CODECS="avc1.64001e,mp4a.40.2",FRAME-RATE=25.000,AUDIO="stereo"
+360p.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=96000,RESOLUTION=256x144,CODECS="avc1.64000c,mp4a.40.2",FRAME-RATE=25.000,AUDIO="stereo"
+144p.m3u8
+M
+}
+
+# Text in TTML beside pictures and sound of `languages`; the documents are written by hand.
+make_ttml() {
+  find ttml -mindepth 1 -maxdepth 1 -type d -exec rm -r {} + 2>/dev/null || true
+  mkdir -p ttml/{de,signs,pictures}
+  cat > ttml/master.m3u8 <<'M'
+#EXTM3U
+#EXT-X-VERSION:4
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="stereo",NAME="English",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="../languages/en/media.m3u8"
+#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="English",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,URI="en.xml"
+#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="Deutsch",LANGUAGE="de",AUTOSELECT=YES,URI="de/media.m3u8"
+#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="Signs",LANGUAGE="fr",AUTOSELECT=YES,FORCED=YES,URI="signs/media.m3u8"
+#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="Pictures",LANGUAGE="it",URI="pictures/media.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=136000,RESOLUTION=640x360,CODECS="avc1.64001e,mp4a.40.2",FRAME-RATE=25.000,AUDIO="stereo",SUBTITLES="text"
+../languages/360p/media.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=96000,RESOLUTION=256x144,CODECS="avc1.64000c,mp4a.40.2",FRAME-RATE=25.000,AUDIO="stereo",SUBTITLES="text"
+../languages/144p/media.m3u8
+M
+  # Other prefixes than usual, frames, a sequence, times in divisions and spans, ruby, a region that moves.
+  cat > ttml/en.xml <<'T'
+<?xml version="1.0" encoding="UTF-8"?>
+<t:tt xmlns:t="http://www.w3.org/ns/ttml" xmlns:p="http://www.w3.org/ns/ttml#parameter" xmlns:s="http://www.w3.org/ns/ttml#styling"
+      xmlns:m="http://www.w3.org/ns/ttml#metadata" xmlns:other="urn:other" xml:lang="en" other:kept="no"
+      p:cellResolution="40 24" p:frameRate="25" p:timeBase="media">
+  <t:head>
+    <t:metadata><m:title>Two &amp; three</m:title></t:metadata>
+    <t:styling>
+      <t:style xml:id="base" s:fontFamily="proportionalSansSerif" s:fontSize="100%" s:textAlign="center"/>
+      <t:style xml:id="aside" style="base" s:fontStyle="italic" s:color="#ffff00ff"/>
+    </t:styling>
+    <t:layout>
+      <t:region xml:id="bottom" s:origin="10% 80%" s:extent="80% 15%" s:displayAlign="after"/>
+      <t:region xml:id="top" s:origin="10% 5%" s:extent="80% 15%">
+        <t:set begin="9s" s:backgroundColor="#000000ff"/>
+      </t:region>
+    </t:layout>
+  </t:head>
+  <t:body style="base">
+    <t:div region="bottom">
+      <t:p xml:id="first" begin="00:00:01:00" end="00:00:03:12">Good morning!<t:br/>Is it <t:span style="aside">four</t:span> yet?</t:p>
+      <t:p begin="4.5s" dur="112.5f">Shown over the border</t:p>
+      <t:p begin="9.5s" end="not a time">Never shown</t:p>
+    </t:div>
+    <t:div region="top" begin="5s" end="11s">
+      <t:p timeContainer="seq" begin="1s">
+        <t:span dur="500ms">One,</t:span>
+        <t:span dur="500ms">two.</t:span>
+      </t:p>
+      <t:p begin="00:00:04.000" end="00:00:20"><t:span begin="1s">&#196;, ß, 字 &amp; 🎬</t:span></t:p>
+    </t:div>
+    <t:div region="bottom">
+      <t:p begin="10.5s"><t:span s:ruby="container"><t:span s:ruby="base">漢</t:span><t:span s:ruby="text">かん</t:span></t:span></t:p>
+    </t:div>
+  </t:body>
+</t:tt>
+T
+  # Segments with ticks; the last names another style; the second repeats what is shown across the border.
+  local number style across='<p xml:id="p2" region="r" style="s" begin="45000000t" end="90000000t">Über die Grenze</p>'
+  local texts=('<p xml:id="p1" region="r" style="s" begin="10000000t" end="35000000t">Guten Morgen!<br/>Ist es schon vier?</p>'"$across"
+    "$across"'<p xml:id="p1" region="r" style="s" begin="60000000t" end="70000000t">Darüber</p>'
+    '<p xml:id="p1" region="r" style="s" begin="100400000t" end="119600000t">Schluss</p>')
+  for number in 0 1 2; do
+    style='tts:color="white"'
+    ((number == 2)) && style='tts:color="lime" tts:fontWeight="bold"'
+    printf '<tt xmlns="http://www.w3.org/ns/ttml" xmlns:ttp="http://www.w3.org/ns/ttml#parameter" xmlns:tts="http://www.w3.org/ns/ttml#styling" xml:lang="de" ttp:tickRate="10000000"><head><styling><style xml:id="s" %s/></styling><layout><region xml:id="r" tts:origin="10%% 80%%" tts:extent="80%% 15%%" tts:displayAlign="after"/></layout></head><body><div>%s</div></body></tt>' \
+      "$style" "${texts[number]}" > "ttml/de/$number.ttml"
+  done
+  subtitle_list 5 0.ttml 1.ttml 2.ttml > ttml/de/media.m3u8
+  printf '<tt xmlns="http://www.w3.org/ns/ttml" xml:lang="fr"><body><div><p begin="5s" end="6s">SORTIE</p></div></body></tt>' > ttml/signs/all.ttml
+  subtitle_list 12 all.ttml > ttml/signs/media.m3u8
+  printf '<tt xmlns="http://www.w3.org/ns/ttml" xmlns:smpte="http://www.smpte-ra.org/schemas/2052-1/2010/smpte-tt" xml:lang="it"><body><div begin="1s" end="2s" smpte:backgroundImage="1.png"/></body></tt>' > ttml/pictures/all.ttml
+  subtitle_list 12 all.ttml > ttml/pictures/media.m3u8
+}
+
 # Text beside `camera`, whose clock jumps after 15.5 s from 132000 + 15.5 s to 6786000; segments of text do not end there.
+# What master playlists say of a title, and dates that jump without a discontinuity, over `languages`.
+make_clock() {
+  rm -rf clock; mkdir -p clock/{360p,144p}
+  cat > clock/master.m3u8 <<'M'
+#EXTM3U
+#EXT-X-VERSION:8
+#EXT-X-INDEPENDENT-SEGMENTS
+#EXT-X-START:TIME-OFFSET=2.5,PRECISE=YES
+#EXT-X-DEFINE:NAME="site",VALUE="https://www.example.com"
+#EXT-X-SESSION-DATA:DATA-ID="com.example.title",LANGUAGE="en",VALUE="The clock, striking"
+#EXT-X-SESSION-DATA:DATA-ID="com.example.title",LANGUAGE="de",VALUE="Die Uhr schlägt"
+#EXT-X-SESSION-DATA:DATA-ID="com.example.title",LANGUAGE="DE",VALUE="never told"
+#EXT-X-SESSION-DATA:DATA-ID="com.apple.hls.chapters",URI="chapters.json"
+#EXT-X-SESSION-DATA:DATA-ID="com.example.poster",URI="poster.bin",FORMAT=RAW
+#EXT-X-SESSION-DATA:DATA-ID="com.example.page",URI="{$site}/page.json"
+#EXT-X-SESSION-DATA:DATA-ID="com.example.gone",URI="gone.json"
+#EXT-X-SESSION-DATA:VALUE="of what?"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="stereo",NAME="English",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",STABLE-RENDITION-ID="en-aac",URI="../languages/en/media.m3u8"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="stereo",NAME="Deutsch",LANGUAGE="de",AUTOSELECT=YES,CHANNELS="2",URI="../languages/de/media.m3u8"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="dolby",NAME="English",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="../languages/en-ac3/media.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=136000,RESOLUTION=640x360,CODECS="avc1.64001e,mp4a.40.2",FRAME-RATE=25.000,AUDIO="stereo",SCORE=3.0,STABLE-VARIANT-ID="high"
+360p/media.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=96000,RESOLUTION=256x144,CODECS="avc1.64000c,mp4a.40.2",FRAME-RATE=25.000,AUDIO="stereo",SCORE=1.25,STABLE-VARIANT-ID="low"
+144p/media.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=202000,RESOLUTION=640x360,CODECS="avc1.64001e,ac-3",FRAME-RATE=25.000,AUDIO="dolby",SCORE=4.0,STABLE-VARIANT-ID="high"
+360p/media.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=162000,RESOLUTION=256x144,CODECS="avc1.64000c,ac-3",FRAME-RATE=25.000,AUDIO="dolby",SCORE=2.0,STABLE-VARIANT-ID="low"
+144p/media.m3u8
+M
+  for size in 360p 144p; do
+    cat > clock/$size/media.m3u8 <<M
+#EXTM3U
+#EXT-X-VERSION:3
+#EXT-X-TARGETDURATION:4
+#EXT-X-PLAYLIST-TYPE:VOD
+#EXT-X-PROGRAM-DATE-TIME:2026-01-31T10:00:00.000+01:00
+#EXTINF:4.000000,
+../../languages/$size/000.ts
+#EXTINF:4.000000,
+../../languages/$size/001.ts
+#EXT-X-PROGRAM-DATE-TIME:2026-01-31T10:30:00.000+01:00
+#EXTINF:4.000000,
+../../languages/$size/002.ts
+#EXT-X-ENDLIST
+M
+  done
+  printf '[{"chapter": 1, "start-time": 0, "duration": 8}, {"chapter": 2, "start-time": 8, "duration": 4}]\n' > clock/chapters.json
+  printf '\x89raw\x00\xff' > clock/poster.bin
+}
+
 make_subtitles-break() {
   find subtitles-break -mindepth 1 -maxdepth 1 ! -name expected.json -exec rm -r {} + 2>/dev/null || true
   mkdir -p subtitles-break
@@ -334,7 +514,7 @@ make_bad() {
 }
 
 source ./quirks.sh
-ALL=(ladder camera codecs-change wrap midgop video-only unaligned distinct-audio languages subtitles subtitles-break bad quirks)
+ALL=(ladder camera codecs-change wrap midgop video-only unaligned distinct-audio languages markers markers-tags subtitles subtitles-break ttml clock bad quirks)
 for asset in "${@:-${ALL[@]}}"; do
   "make_$asset"
   echo "$asset: $(du -sb --apparent-size "$asset" | cut -f1) bytes"

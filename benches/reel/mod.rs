@@ -94,6 +94,7 @@ pub fn configuration(package_type: PackageType) -> Configuration {
         filter: None,
         audio_layout: Default::default(),
         dash_subtitles: Default::default(),
+        program_date_time: Default::default(),
         mpd: Default::default(),
     }
 }

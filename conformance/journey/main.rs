@@ -8,11 +8,13 @@
 
 mod addressing;
 mod captions;
+mod clock;
 mod commands;
 mod decryption;
 mod demo;
 mod healing;
 mod ingesting;
+mod markers;
 mod media;
 mod metadata;
 mod origin;

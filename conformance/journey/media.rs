@@ -166,7 +166,9 @@ pub fn fragment_times(segment: &[u8]) -> (i64, i64) {
 
 /// All media playlists of a master playlist that are played at their usual speed: path and text.
 pub fn media_playlists(origin: &Origin, master_path: &str) -> Vec<(String, String)> {
-    playlists_where(origin, master_path, |line| !line.contains("I-FRAME-STREAM-INF"))
+    playlists_where(origin, master_path, |line| {
+        !line.contains("I-FRAME-STREAM-INF") && !line.contains("SESSION-DATA")
+    })
 }
 
 /// Those of I-frames.

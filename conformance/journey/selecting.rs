@@ -140,7 +140,10 @@ fn filtered_manifests_lead_to_the_same_segments() {
     assert_eq!(attribute(mpd.text(), "maxHeight"), Some("240"));
     // A set keeps its number though the one before it is gone.
     let sound = origin.get(&format!("{}?filter=video_height:1", entry("dash/index.mpd")));
-    assert_eq!(attribute(sound.text().split("<AdaptationSet").nth(1).unwrap(), "id"), Some("2"));
+    assert_eq!(
+        attribute(sound.text().split("<AdaptationSet").nth(1).unwrap(), "id"),
+        Some("10001")
+    );
     let sound = origin.get(&format!("{}?filter=video_height:1", entry("cmaf/index.m3u8")));
     assert_eq!(sound.text().matches("#EXT-X-STREAM-INF").count(), 1, "{}", sound.text());
     assert_eq!(
@@ -400,7 +403,7 @@ fn impossible_clips_are_refused() {
             ("start=7&end=17", "no whole segment"),
             ("start=6&start=6", "twice"),
             ("precise=true", "needs start or end"),
-            ("start=2026-01-31T20:15:00Z", "none is known for this title"),
+            ("start=2026-01-31T20:15:00Z", "source name none"),
         ] {
             refused(&origin.get(&format!("{}?{query}", entry(name))), wanted, query);
         }

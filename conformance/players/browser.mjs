@@ -10,6 +10,7 @@ const MODULES = join(HERE, "node_modules");
 const FILES = {
   "/page.html": ["text/html", join(HERE, "page.html")],
   "/page.js": ["text/javascript", join(HERE, "page.js")],
+  "/pictures.js": ["text/javascript", join(HERE, "pictures.js")],
   "/hlsjs.js": ["text/javascript", join(MODULES, "hls.js/dist/hls.min.js")],
   "/dashjs.js": ["text/javascript", join(MODULES, "dashjs/dist/modern/umd/dash.all.min.js")],
   "/shaka.js": ["text/javascript", join(MODULES, "shaka-player/dist/shaka-player.compiled.js")],

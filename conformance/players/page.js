@@ -80,7 +80,8 @@ setInterval(() => {
 const base64url = (hex) => btoa(String.fromCharCode(...hex.match(/../g).map((b) => parseInt(b, 16)))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 const hexOf = (bytes) => [...bytes].map((b) => b.toString(16).padStart(2, "0")).join("");
 
-// options: { largest: true to stay at the largest picture, text: true where text is chosen later, drm: { keys: { keyIdHex: keyHex } } or { server: URL } }.
+// options: { largest: true to stay at the largest picture, text: true where text is chosen later, tricks: true to be told of trick
+// play and not to buffer all before it, captions: true to show what lies in the pictures, drm: { keys: { keyIdHex: keyHex } } or { server: URL } }.
 // Without drm the player is to find everything in the manifest.
 const adapters = {
   async hlsjs(url, { largest, drm } = {}) {
@@ -116,10 +117,22 @@ const adapters = {
         hls.subtitleTrack = hls.subtitleTracks.findIndex((t) => t.name === name);
       },
       speak: (language) => { hls.audioTrack = hls.audioTracks.findIndex((t) => t.lang === language); },
+      languages: () => hls.audioTracks.map((t) => t.lang),
+      // A native track comes with the first caption in it.
+      captions: () => [...video.textTracks].filter((t) => t.kind === "captions").map((t) => t.label),
+      chooseCaptions: (name) => [...video.textTracks].forEach((t) => { t.mode = t.label === name ? "showing" : "disabled"; }),
+      tricks: () => hls.iframeVariants.map((v) => v.height),
+      player: hls,
     };
   },
-  async dashjs(url, { largest, drm } = {}) {
+  async dashjs(url, { largest, drm, tricks, captions } = {}) {
     const player = dashjs.MediaPlayer().create();
+    // Unless it is told that somebody will know what to do with them, dash.js leaves trick-mode AdaptationSets out.
+    if (tricks) {
+      const { capabilities } = player.getSettings().streaming;
+      player.updateSettings({ streaming: { buffer: { bufferTimeDefault: 12, bufferTimeAtTopQuality: 12 }, capabilities: {
+        supportedEssentialProperties: [...capabilities.supportedEssentialProperties, { schemeIdUri: TRICKMODE }] } } });
+    }
     if (largest) {
       player.updateSettings({ streaming: { selectionModeForInitialTrack: "highestBitrate",
         abr: { autoSwitchBitrate: { video: false }, initialBitrate: { video: 1e6 } } } });
@@ -134,7 +147,14 @@ const adapters = {
     // Texts are chosen by their places in this list.
     let textTracks = [];
     player.on(dashjs.MediaPlayer.events.TEXT_TRACKS_ADDED, (e) => { textTracks = e.tracks; });
+    // It draws TTML itself.
+    const drawn = document.createElement("div");
+    drawn.style.cssText = "position: absolute; left: 0; top: 0; width: 640px; height: 360px";
+    document.body.append(drawn);
+    const lineOf = (node) => node.nodeName === "BR" ? "\n" : node.childNodes.length ? [...node.childNodes].map(lineOf).join("") : node.textContent;
     player.initialize(video, url, false);
+    const overlay = document.getElementById("overlay");
+    player.attachTTMLRenderingDiv(captions ? overlay : drawn);
     if (drm?.server) player.setProtectionData({ "org.w3.clearkey": { serverURL: drm.server } });
     if (drm?.keys) {
       const clearkeys = Object.fromEntries(Object.entries(drm.keys).map(([id, key]) => [base64url(id), base64url(key)]));
@@ -150,7 +170,14 @@ const adapters = {
       },
       texts: () => player.getTracksFor("text").map((t) => t.labels[0]?.text),
       choose: (name) => player.setTextTrack(textTracks.findIndex((t) => t.labels[0]?.text === name)),
+      shown: () => [...nativeTexts(), ...[...drawn.querySelectorAll("p")].map(lineOf)].filter((text) => text.trim()),
       speak: (language) => player.setCurrentTrack(player.getTracksFor("audio").find((t) => t.lang === language)),
+      languages: () => player.getTracksFor("audio").map((t) => t.lang),
+      captions: () => player.getTracksFor("text").filter((t) => t.isEmbedded).map((t) => t.id),
+      chooseCaptions: (name) => player.setTextTrack(textTracks.findIndex((t) => t.id === name)),
+      captionsShown: () => [...overlay.children].map((c) => c.textContent),
+      tricks: () => player.getTracksFor("video").filter(isTrick).flatMap((t) => t.bitrateList.map((b) => b.height)),
+      player,
     };
   },
   async shaka(url, { largest, drm, text } = {}) {
@@ -173,7 +200,10 @@ const adapters = {
     }) });
     // Of HLS Shaka learns where text lies with the next pictures that it buffers; not all shall be there when text is chosen.
     if (text) player.configure({ streaming: { bufferingGoal: 2 } });
-    const textOf = (cue) => cue.lineBreak ? "\n" : cue.nestedCues.length ? cue.nestedCues.map(textOf).join("") : cue.payload;
+    // Of TTML, cues hold divisions, which hold paragraphs, and each has times of its own.
+    const now = (cue) => cue.startTime <= video.currentTime && video.currentTime < cue.endTime;
+    const textOf = (cue) => cue.lineBreak ? "\n" : cue.nestedCues.length ? cue.nestedCues.filter(now).map(textOf).join("") : cue.payload;
+    const paragraphs = (cue) => !now(cue) ? [] : cue.isContainer ? cue.nestedCues.flatMap(paragraphs) : [textOf(cue)];
     await player.attach(video);
     await player.load(url).catch(say);
     if (largest) {
@@ -196,11 +226,22 @@ const adapters = {
         player.setTextVisibility?.(true);
         player.setTextTrackVisibility?.(true);
       },
-      shown: () => cues.filter((c) => c.startTime <= video.currentTime && video.currentTime < c.endTime).map(textOf),
+      shown: () => cues.flatMap(paragraphs).filter((text) => text.trim()),
       speak: (language) => player.selectAudioTrack(player.getAudioTracks().find((t) => t.language === language)),
+      languages: () => player.getAudioTracks().map((t) => t.language),
+      captions: () => player.getTextTracks().filter((t) => t.kind === "caption").map((t) => t.originalTextId),
+      chooseCaptions: (name) => {
+        player.selectTextTrack(player.getTextTracks().find((t) => t.originalTextId === name));
+        player.setTextVisibility?.(true);
+        player.setTextTrackVisibility?.(true);
+      },
+      player,
     };
   },
 };
+
+const TRICKMODE = "http://dashif.org/guidelines/trickmode";
+const isTrick = (track) => track.essentialProperties.some((p) => p.schemeIdUri === TRICKMODE);
 
 /** hls.js makes its request from pssh boxes; where there is none, or none with every key, it is made from the key ID. */
 function requestFromKeyId(_type, _data, context) {
@@ -355,14 +396,28 @@ async function chooseText(name) {
   return names;
 }
 
+/** The same of the captions that lie in its pictures. */
+async function chooseCaptions(name) {
+  await until(() => adapter.captions().includes(name), 10);
+  const names = adapter.captions();
+  if (names.includes(name)) adapter.chooseCaptions(name);
+  adapter.shown = adapter.captionsShown ?? adapter.shown;
+  return names;
+}
+
+/** What the browser shows of text by itself. */
+function nativeTexts() {
+  const cues = [...video.textTracks].filter((t) => t.mode === "showing").flatMap((t) => [...t.activeCues ?? []]);
+  return cues.map((c) => c.getCueAsHTML?.().textContent ?? "");
+}
+
 /** Stops at a time; what is shown there, as plain text, once it is `wanted` or nothing has come for a while. */
 async function textAt(target, wanted) {
   excuse(60);
   video.pause();
   video.currentTime = target;
-  const native = () => [...video.textTracks].filter((t) => t.mode === "showing").flatMap((t) => [...t.activeCues ?? []]).map((c) => c.getCueAsHTML().textContent);
   const plain = (text) => text.replace(/\s+/g, " ").trim();
-  const shown = () => [...new Set((adapter.shown ?? native)().map(plain))].sort();
+  const shown = () => [...new Set((adapter.shown ?? nativeTexts)().map(plain))].sort();
   const same = () => !video.seeking && Math.abs(video.currentTime - target) < 0.01 && JSON.stringify(shown()) === JSON.stringify(wanted);
   for (let waited = 0; waited < 100 && !same() && !watch.errors.length; waited++) {
     await sleep(0.1);

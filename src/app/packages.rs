@@ -59,6 +59,7 @@ fn packaging(presentation: &Arc<Presentation>, package_type: PackageType) -> Res
         filter: None,
         audio_layout: AudioLayout::default(),
         dash_subtitles: DashSubtitles::default(),
+        program_date_time: Default::default(),
         mpd: MpdOptions::default(),
     };
     Packaging::new(presentation.clone(), "", &configuration, None)

@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 use crate::model::encryption::Encryption;
 use crate::model::mpd::MpdOptions;
 use crate::model::policy::{
-    AudioLayout, Configuration, DashSubtitles, Name, OnSourceError, PackageType, SegmentDuration,
-    StreamOrder, StreamSelection, TrickPlay,
+    AudioLayout, Configuration, DashSubtitles, Name, OnSourceError, PackageType, ProgramDateTime,
+    SegmentDuration, StreamOrder, StreamSelection, TrickPlay,
 };
 use crate::plan::filter;
 
@@ -61,6 +61,8 @@ pub fn settings_to_text(configuration: &Configuration) -> Result<String> {
             .then_some(configuration.audio_layout),
         dash_subtitles: (configuration.dash_subtitles != DashSubtitles::default())
             .then_some(configuration.dash_subtitles),
+        program_date_time: (configuration.program_date_time != ProgramDateTime::default())
+            .then_some(configuration.program_date_time),
         mpd: (configuration.mpd != MpdOptions::default()).then_some(configuration.mpd),
     };
     serde_json::to_string(&stored)
@@ -92,6 +94,7 @@ pub fn settings_from_text(name: Name, text: &str) -> Result<Configuration> {
         trick_play: stored.trick_play.unwrap_or_default(),
         audio_layout: stored.audio_layout.unwrap_or_default(),
         dash_subtitles: stored.dash_subtitles.unwrap_or_default(),
+        program_date_time: stored.program_date_time.unwrap_or_default(),
         mpd: stored.mpd.unwrap_or_default(),
     })
 }
@@ -122,6 +125,8 @@ struct StoredSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     dash_subtitles: Option<DashSubtitles>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    program_date_time: Option<ProgramDateTime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     mpd: Option<MpdOptions>,
 }
 
@@ -146,6 +151,7 @@ mod tests {
             trick_play: TrickPlay::Streams(vec![0, 2]),
             audio_layout: AudioLayout::Separate,
             dash_subtitles: DashSubtitles::Sidecar,
+            program_date_time: ProgramDateTime::FromSource,
             mpd: MpdOptions { min_buffer_seconds: Some(3), ..MpdOptions::default() },
         }
     }

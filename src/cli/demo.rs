@@ -117,6 +117,7 @@ pub(super) fn configuration(text: &str, package_type: PackageType) -> Result<Con
         filter: None,
         audio_layout: AudioLayout::default(),
         dash_subtitles: DashSubtitles::default(),
+        program_date_time: Default::default(),
         mpd: MpdOptions::default(),
     })
 }

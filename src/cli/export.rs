@@ -49,6 +49,13 @@ pub(super) async fn export(
             write(folder.join(file), &playlist.bytes).await?;
         }
     }
+    if packaging.package_type() != PackageType::Dash {
+        for (number, name) in packaging.session_data_names() {
+            let missing = || Error::internal("the plan lists what it does not have");
+            let (bytes, _) = packaging.session_data(number).ok_or_else(missing)?;
+            write(folder.join(format!("{}/{name}", packaging.playlists())), bytes).await?;
+        }
+    }
     let targets = packaging.targets();
     let bar = progress::bar(targets.len() as u64, "export");
     for target in targets {
@@ -79,8 +86,8 @@ async fn export_target(
             let plan = packaging.text(rendition, period, time, form).ok_or_else(missing)?;
             (plan.key(), package::text(&plan)?.bytes)
         }
-        Target::PeriodText { rendition, period } => {
-            let plan = packaging.whole_text(rendition, period).ok_or_else(missing)?;
+        Target::PeriodText { rendition, period, format } => {
+            let plan = packaging.whole_text(rendition, period, format).ok_or_else(missing)?;
             (plan.key(), package::text(&plan)?.bytes)
         }
         Target::Init { rendition, period } => {
@@ -103,7 +110,11 @@ async fn export_target(
             let source = playback.source_reader(view)?;
             (file, package::segment(&source, plan).await?.bytes)
         }
-        Target::Entry | Target::Media(_) | Target::Clip { .. } | Target::Silence { .. } => {
+        Target::Entry
+        | Target::Media(_)
+        | Target::Clip { .. }
+        | Target::SessionData { .. }
+        | Target::Silence { .. } => {
             return Err(missing());
         }
     };

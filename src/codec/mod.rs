@@ -21,8 +21,10 @@ mod mpeg_audio;
 pub mod packed;
 pub mod picture;
 pub mod silence;
+mod sink;
 pub mod sound;
 pub mod timing;
+pub mod ttml;
 pub mod webvtt;
 
 use self::timing::ContinuousTimestamps;

@@ -22,7 +22,7 @@ use crate::catalog::{ConfigurationRecord, NewConfiguration};
 use crate::error::{Error, Result};
 use crate::model::policy::{
     AudioLayout, Configuration, Container, DashSubtitles, Name, OnSourceError, PackageType,
-    SegmentDuration, StreamOrder, StreamSelection,
+    ProgramDateTime, SegmentDuration, StreamOrder, StreamSelection,
 };
 use crate::plan::filter;
 
@@ -64,6 +64,9 @@ pub(super) struct ConfigurationBody {
     /// How DASH players get subtitles; null for other package types.
     #[schema(required = true, value_type = Option<DashSubtitlesSchema>)]
     dash_subtitles: Option<DashSubtitles>,
+    /// Whether media playlists name dates; null for DASH.
+    #[schema(required = true, value_type = Option<ProgramDateTimeSchema>)]
+    program_date_time: Option<ProgramDateTime>,
     /// The form of MPDs; null for other package types.
     #[schema(required = true)]
     dash: Option<DashBody>,
@@ -89,6 +92,7 @@ impl From<ConfigurationRecord> for ConfigurationBody {
             trick_play,
             audio_layout,
             dash_subtitles,
+            program_date_time,
             mpd,
         } = record.configuration;
         Self {
@@ -112,6 +116,7 @@ impl From<ConfigurationRecord> for ConfigurationBody {
                 Container::Cmaf => AudioLayout::Separate,
             },
             dash_subtitles: (package_type == PackageType::Dash).then_some(dash_subtitles),
+            program_date_time: (package_type != PackageType::Dash).then_some(program_date_time),
             dash: (package_type == PackageType::Dash).then(|| DashBody::from(mpd)),
             created_at: timestamp::to_text(record.created_at),
             updated_at: timestamp::to_text(record.updated_at),
@@ -177,6 +182,9 @@ pub(super) struct SetConfiguration {
     /// How DASH players get subtitles. If absent, `WVTT`; for DASH alone.
     #[schema(value_type = Option<DashSubtitlesSchema>)]
     dash_subtitles: Option<String>,
+    /// Whether media playlists name dates. If absent, `NONE`; for HLS and HLS_CMAF alone.
+    #[schema(value_type = Option<ProgramDateTimeSchema>)]
+    program_date_time: Option<String>,
     /// The form of MPDs; only where `packageType` is DASH.
     dash: Option<SetDash>,
 }
@@ -254,6 +262,17 @@ pub(super) enum DashSubtitlesSchema {
     Sidecar,
 }
 
+/// `NONE`: media playlists name dates only where something else in them needs dates. `FROM_SOURCE`:
+/// they have `EXT-X-PROGRAM-DATE-TIME` wherever the source's playlists name dates.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schema(as = ProgramDateTime)]
+#[expect(dead_code, reason = "describes model::policy::ProgramDateTime")]
+pub(super) enum ProgramDateTimeSchema {
+    None,
+    FromSource,
+}
+
 impl SetConfiguration {
     /// Checks everything but the name, which the two calls treat differently. `stored` is the
     /// configuration that is replaced.
@@ -307,6 +326,8 @@ impl SetConfiguration {
         }
         let dash_subtitles =
             Self::dash_subtitles(self.dash_subtitles.as_deref(), package_type, on_source_error)?;
+        let program_date_time =
+            Self::program_date_time(self.program_date_time.as_deref(), package_type)?;
         Ok(NewConfiguration {
             group,
             configuration: Configuration {
@@ -325,10 +346,25 @@ impl SetConfiguration {
                     Container::Cmaf => AudioLayout::default(),
                 },
                 dash_subtitles,
+                program_date_time,
                 mpd: SetDash::checked(self.dash, package_type)?,
             },
             description: check::description("description", self.description.unwrap_or_default())?,
         })
+    }
+
+    fn program_date_time(
+        stated: Option<&str>,
+        package_type: PackageType,
+    ) -> Result<ProgramDateTime> {
+        let field = "programDateTime";
+        let Some(text) = stated else { return Ok(ProgramDateTime::default()) };
+        if package_type == PackageType::Dash {
+            let message = "programDateTime belongs to HLS and HLS_CMAF: an MPD of a whole title \
+                           has no dates";
+            return Err(Error::invalid(field, message));
+        }
+        check::word(field, text, "NONE, FROM_SOURCE")
     }
 
     fn dash_subtitles(
@@ -339,7 +375,7 @@ impl SetConfiguration {
         let field = "dashSubtitles";
         let Some(text) = stated else { return Ok(DashSubtitles::default()) };
         if package_type != PackageType::Dash {
-            let message = "dashSubtitles belongs to DASH: HLS always has segments of WebVTT";
+            let message = "dashSubtitles belongs to DASH: HLS always has segments";
             return Err(Error::invalid(field, message));
         }
         let subtitles = check::word(field, text, "WVTT, SIDECAR")?;

@@ -9,8 +9,10 @@ use utoipa::ToSchema;
 
 use super::ControlState;
 use super::configurations::PackageTypeSchema;
+use super::report::LeftOutSchema;
 use crate::catalog::{AssetStatus, AssetView};
 use crate::error::Result;
+use crate::model::ingest::LeftOut;
 use crate::model::policy::{Configuration, Name, PackageType};
 
 /// Why a playable asset cannot be played through one configuration.
@@ -22,20 +24,28 @@ pub struct EndpointFailure {
     pub detail: String,
 }
 
-/// Tells whether a playable asset can be played through a configuration; `None` if it can. Asked
+/// What a configuration makes of a playable asset.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndpointOffer {
+    /// Why it cannot be played; `None` if it can.
+    pub failure: Option<EndpointFailure>,
+    /// What of it cannot be played, though the rest can.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Tells whether a playable asset can be played through a configuration, and all of it. Asked
 /// for each endpoint that is shown, so it should be cheap.
 #[derive(Clone)]
 pub struct EndpointCheck(Arc<CheckFunction>);
 
-type CheckFunction = dyn Fn(Arc<AssetView>, Arc<Configuration>) -> BoxFuture<'static, Option<EndpointFailure>>
-    + Send
-    + Sync;
+type CheckFunction =
+    dyn Fn(Arc<AssetView>, Arc<Configuration>) -> BoxFuture<'static, EndpointOffer> + Send + Sync;
 
 impl EndpointCheck {
     /// A check by a function.
     pub fn new<F>(check: F) -> Self
     where
-        F: Fn(Arc<AssetView>, Arc<Configuration>) -> BoxFuture<'static, Option<EndpointFailure>>
+        F: Fn(Arc<AssetView>, Arc<Configuration>) -> BoxFuture<'static, EndpointOffer>
             + Send
             + Sync
             + 'static,
@@ -71,6 +81,11 @@ pub(super) struct EndpointBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     failure: Option<EndpointFailureBody>,
+    /// What this configuration leaves out, because its package type or its way of encrypting cannot
+    /// carry it; absent where that is nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Option<Vec<LeftOutSchema>>, nullable = false)]
+    left_out: Vec<LeftOut>,
 }
 
 /// Why a configuration cannot offer an asset.
@@ -101,11 +116,13 @@ pub(super) async fn endpoints(state: &ControlState, asset: &Name) -> Result<Vec<
     let Some(view) = state.catalog.asset_view(asset).await? else { return Ok(Vec::new()) };
     let mut endpoints = Vec::new();
     for configuration in view.current_configurations() {
-        let failure = match view.status {
+        let EndpointOffer { failure, left_out } = match view.status {
             AssetStatus::Playable => {
                 (state.endpoint_check.0)(Arc::clone(&view), Arc::clone(configuration)).await
             }
-            AssetStatus::Queuing | AssetStatus::Ingesting | AssetStatus::Failed => None,
+            AssetStatus::Queuing | AssetStatus::Ingesting | AssetStatus::Failed => {
+                EndpointOffer::default()
+            }
         };
         let status = if failure.is_some() { AssetStatus::Failed } else { view.status };
         endpoints.push(EndpointBody {
@@ -116,6 +133,7 @@ pub(super) async fn endpoints(state: &ControlState, asset: &Name) -> Result<Vec<
                 .then(|| playback_url(&state.public_base_url, asset, configuration)),
             failure: failure
                 .map(|failure| EndpointFailureBody { code: failure.code, detail: failure.detail }),
+            left_out,
         });
     }
     Ok(endpoints)

@@ -43,7 +43,7 @@ use tokio::sync::watch;
 
 pub use self::auth::{AccessToken, require_token};
 pub use self::dry_run::{DryRun, DryRunLimits, DryRunResult};
-pub use self::endpoints::{EndpointCheck, EndpointFailure};
+pub use self::endpoints::{EndpointCheck, EndpointFailure, EndpointOffer};
 pub use self::openapi::openapi;
 use self::problem::{RequestIds, answer};
 use crate::catalog::Catalog;

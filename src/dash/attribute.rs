@@ -5,7 +5,8 @@
 use quick_xml::writer::ElementWriter;
 
 use crate::model::codec::{CodecConfig, PictureFormat};
-use crate::model::manifest::{AdaptationSet, ManifestRendition};
+use crate::model::manifest::{AdaptationSet, Manifest, ManifestRendition, RenditionKind};
+use crate::model::session::{OfferedSession, SupplementalCodec};
 
 /// Pictures of one shape differ by so little: sizes are whole, and even as a rule.
 const SHAPE_TOLERANCE_PARTS: u64 = 50;
@@ -13,18 +14,20 @@ const SHAPE_TOLERANCE_PARTS: u64 = 50;
 pub(super) type Attribute = (&'static str, String);
 
 /// What all Representations of a set have in common.
-pub(super) struct SharedAttributes {
+pub(super) struct SharedAttributes<'a> {
+    session: &'a OfferedSession,
     attributes: Vec<Attribute>,
 }
 
-impl SharedAttributes {
-    pub(super) fn of(set: &AdaptationSet) -> Self {
-        let mut renditions = set.renditions.iter().map(attributes);
+impl<'a> SharedAttributes<'a> {
+    pub(super) fn of(set: &AdaptationSet, manifest: &'a Manifest) -> Self {
+        let session = &manifest.session;
+        let mut renditions = set.renditions.iter().map(|rendition| attributes(rendition, session));
         let mut common = renditions.next().unwrap_or_default();
         for other in renditions {
             common.retain(|attribute| other.contains(attribute));
         }
-        Self { attributes: common }
+        Self { session, attributes: common }
     }
 
     /// What the set says.
@@ -34,14 +37,14 @@ impl SharedAttributes {
 
     /// What a Representation has to say by itself.
     pub(super) fn of_rendition(&self, rendition: &ManifestRendition) -> Vec<Attribute> {
-        let mut own = attributes(rendition);
+        let mut own = attributes(rendition, self.session);
         own.retain(|attribute| !self.attributes.contains(attribute));
         own
     }
 }
 
 /// Everything of a rendition that a set may say for it.
-fn attributes(rendition: &ManifestRendition) -> Vec<Attribute> {
+fn attributes(rendition: &ManifestRendition, session: &OfferedSession) -> Vec<Attribute> {
     let codecs: Vec<String> = rendition.codecs.iter().map(CodecConfig::rfc6381).collect();
     let mut attributes = vec![("codecs", codecs.join(","))];
     let lead = rendition.codecs.first();
@@ -54,6 +57,12 @@ fn attributes(rendition: &ManifestRendition) -> Vec<Attribute> {
             attributes.push(("scanType", "interlaced".to_owned()));
         }
         attributes.extend(rendition.frame_rate.map(|rate| ("frameRate", frame_rate(rate))));
+    }
+    let is_video = rendition.id.kind == RenditionKind::Video;
+    let supplemental = session.supplemental.get(&rendition.id.stream).filter(|_| is_video);
+    if let Some(SupplementalCodec { codec, brand }) = supplemental {
+        attributes.push(("scte214:supplementalCodecs", codec.clone()));
+        attributes.push(("scte214:supplementalProfiles", brand.clone()));
     }
     if let Some(sound) = lead.and_then(CodecConfig::sound) {
         attributes.push(("audioSamplingRate", sound.sampling_frequency.to_string()));

@@ -9,6 +9,7 @@
 
 mod attribute;
 mod captions;
+mod events;
 mod protection;
 mod purpose;
 mod template;
@@ -20,6 +21,7 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, Event};
 
 use self::attribute::{SharedAttributes, with_largest_picture};
+use self::events::write_events;
 use self::protection::{NAMESPACES, is_protected, write_protection};
 use self::purpose::write_purpose;
 use self::template::{Addressing, same_timeline, write_template};
@@ -32,6 +34,8 @@ use crate::model::mpd::MpdProfile;
 use crate::model::timed_metadata::{ID3_SCHEME, ID3_VALUE};
 use crate::time::{Ticks, Timescale};
 
+/// SCTE 214-1 2022 6.4: what `SUPPLEMENTAL-CODECS` is in HLS.
+const SCTE_NAMESPACE: &str = "urn:scte:dash:scte214-extensions";
 /// ETSI TS 103 285 4.1.
 const DVB_PROFILE: &str = "urn:dvb:dash:profile:dvb-dash:2014";
 const NAMESPACE: &str = "urn:mpeg:dash:schema:mpd:2011";
@@ -52,6 +56,9 @@ pub fn mpd(manifest: &Manifest) -> io::Result<String> {
     let mut element = writer.create_element("MPD").with_attribute(("xmlns", NAMESPACE));
     if is_protected(manifest) {
         element = element.with_attributes(NAMESPACES);
+    }
+    if !manifest.session.supplemental.is_empty() {
+        element = element.with_attribute(("xmlns:scte214", SCTE_NAMESPACE));
     }
     element
         .with_attribute(("profiles", profiles(manifest.mpd.profile).as_str()))
@@ -97,10 +104,10 @@ fn write_period(
         .with_attribute(("start", iso_duration(period.start).as_str()))
         .with_attribute(("duration", iso_duration(period.duration).as_str()))
         .write_inner_content(|writer| {
-            let sets = period.sets.iter().enumerate();
-            let is_shown = |set: &AdaptationSet| !set.is_hidden && !set.renditions.is_empty();
-            for (set_index, set) in sets.filter(|(_, set)| is_shown(set)) {
-                write_set(writer, index, set_index, set, manifest)?;
+            write_events(writer, manifest, index)?;
+            let is_shown = |set: &&AdaptationSet| !set.is_hidden && !set.renditions.is_empty();
+            for set in period.sets.iter().filter(is_shown) {
+                write_set(writer, index, period, set, manifest)?;
             }
             Ok(())
         })?;
@@ -109,13 +116,13 @@ fn write_period(
 
 fn write_set(
     writer: &mut Writer<Vec<u8>>,
-    period: usize,
     index: usize,
+    period: &ManifestPeriod,
     set: &AdaptationSet,
     manifest: &Manifest,
 ) -> io::Result<()> {
     let (content_type, mime_type) = match set.kind {
-        RenditionKind::Text => return write_text_set(writer, period, index, set),
+        RenditionKind::Text => return write_text_set(writer, index, set),
         RenditionKind::Audio => ("audio", "audio/mp4"),
         RenditionKind::Video | RenditionKind::Muxed | RenditionKind::Trick => {
             ("video", "video/mp4")
@@ -125,7 +132,7 @@ fn write_set(
         set.renditions.iter().map(|rendition| rendition.access_type).max().unwrap_or(1);
     let mut element = writer
         .create_element("AdaptationSet")
-        .with_attribute(("id", (index + 1).to_string().as_str()))
+        .with_attribute(("id", set.number.to_string().as_str()))
         .with_attribute(("contentType", content_type))
         .with_attribute(("mimeType", mime_type))
         .with_attribute(("startWithSAP", access_type.to_string().as_str()));
@@ -139,7 +146,7 @@ fn write_set(
     } else {
         element = with_largest_picture(element, set);
     }
-    let common = SharedAttributes::of(set);
+    let common = SharedAttributes::of(set, manifest);
     for (name, value) in common.of_set() {
         element = element.with_attribute((*name, value.as_str()));
     }
@@ -154,21 +161,21 @@ fn write_set(
         if let Some(protection) = protection {
             write_protection(writer, protection)?;
         }
-        if let Some(main) = set.trick_of {
-            let id = (main + 1).to_string();
+        let number = |place: &usize| period.sets.get(*place).map(|set| set.number.to_string());
+        if let Some(id) = set.trick_of.and_then(|main| number(&main)) {
             write_descriptor(writer, "EssentialProperty", TRICK_SCHEME, &id)?;
         }
         if !set.switchable_with.is_empty() {
-            let ids = set.switchable_with.iter().map(|other| (other + 1).to_string());
+            let ids = set.switchable_with.iter().filter_map(number);
             let ids = ids.collect::<Vec<_>>().join(",");
             write_descriptor(writer, "SupplementalProperty", SWITCHING_SCHEME, &ids)?;
         }
-        if set.continues && period > 0 {
+        if set.continues && index > 0 {
             write_descriptor(
                 writer,
                 "SupplementalProperty",
                 CONTINUITY_SCHEME,
-                &(period - 1).to_string(),
+                &(index - 1).to_string(),
             )?;
         }
         if set.renditions.iter().any(|rendition| rendition.has_tags) {
@@ -195,7 +202,7 @@ fn write_set(
 fn write_representation(
     writer: &mut Writer<Vec<u8>>,
     rendition: &ManifestRendition,
-    common: &SharedAttributes,
+    common: &SharedAttributes<'_>,
     template: Option<Addressing>,
 ) -> io::Result<()> {
     let mut element = writer

@@ -1,5 +1,5 @@
 //! AdaptationSets of text (ISO/IEC 23009-1:2022 5.3.3; DASH-IF IOP 4.3 6.4.4): fragments of a `wvtt`
-//! track, or one WebVTT file for a period, which counts from its start and has no
+//! or `stpp` track, or one WebVTT or TTML file for a period, which counts from its start and has no
 //! `presentationTimeOffset`.
 
 use std::io;
@@ -11,7 +11,8 @@ use super::purpose::ROLE_SCHEME;
 use super::template::{Addressing, write_template};
 use super::{CONTINUITY_SCHEME, write_descriptor};
 use crate::model::description::Description;
-use crate::model::manifest::{AdaptationSet, ManifestRendition, PERIOD_TEXT_NAME};
+use crate::model::manifest::{AdaptationSet, ManifestRendition, PERIOD_TEXT_STEM};
+use crate::model::text::TextFormat;
 
 /// What is said, for those who do not hear it.
 const TRANSCRIBES: &str = "public.accessibility.transcribes-spoken-dialog";
@@ -24,13 +25,13 @@ const EASY_TO_READ: &str = "public.easy-to-read";
 pub(super) fn write_text_set(
     writer: &mut Writer<Vec<u8>>,
     period: usize,
-    index: usize,
     set: &AdaptationSet,
 ) -> io::Result<()> {
     let Some(rendition) = set.renditions.first() else { return Ok(()) };
+    let format = rendition.text.unwrap_or(TextFormat::WebVtt);
     let words = rendition.description.as_deref();
     let language = words.and_then(|words| words.language.as_deref()).unwrap_or("und");
-    let id = (index + 1).to_string();
+    let id = set.number.to_string();
     let mut element = writer
         .create_element("AdaptationSet")
         .with_attribute(("id", id.as_str()))
@@ -38,10 +39,10 @@ pub(super) fn write_text_set(
     element = match rendition.init {
         Some(_) => element
             .with_attribute(("mimeType", "application/mp4"))
-            .with_attribute(("codecs", "wvtt"))
+            .with_attribute(("codecs", format.codecs()))
             .with_attribute(("startWithSAP", "1"))
             .with_attribute(("segmentAlignment", "true")),
-        None => element.with_attribute(("mimeType", "text/vtt")),
+        None => element.with_attribute(("mimeType", format.file_type())),
     };
     element.with_attribute(("lang", language)).write_inner_content(|writer| {
         if set.continues && period > 0 && rendition.init.is_some() {
@@ -73,7 +74,7 @@ fn write_representation(
         .with_attribute(("bandwidth", rendition.peak_bandwidth.max(1).to_string().as_str()));
     match (rendition.init, rendition.segments.first()) {
         (None, Some(_)) => {
-            let url = format!("{}/{PERIOD_TEXT_NAME}", rendition.directory);
+            let url = format!("{}/{PERIOD_TEXT_STEM}.{}", rendition.directory, rendition.extension);
             element.write_inner_content(|writer| {
                 writer.create_element("BaseURL").write_text_content(BytesText::new(&url))?;
                 Ok(())

@@ -4,7 +4,11 @@
 //! [`crate::model::manifest::Manifest`] into text and decides nothing.
 
 mod captions;
+pub mod date;
+mod dates;
 mod key;
+mod markers;
 pub mod read;
+mod session;
 mod trick;
 pub mod write;

@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 
+use super::session;
 use crate::model::codec::CodecConfig;
 use crate::model::manifest::{Manifest, RenditionId, RenditionKind};
 
@@ -27,6 +28,7 @@ pub(super) fn write_variants(out: &mut String, manifest: &Manifest) {
             let _ = write!(out, ",RESOLUTION={}x{}", picture.width, picture.height);
             let _ = write!(out, ",VIDEO-RANGE={}", picture.video_range().as_str());
         }
+        session::write_score(out, manifest, offer);
         let _ = writeln!(out, ",URI=\"{}/{}.m3u8\"", manifest.playlist_directory, offer.main);
     }
 }
@@ -88,6 +90,7 @@ mod tests {
             segments: [segment(0, 90_000, Healing::Gap), segment(90_000, 180_000, Healing::None)]
                 .into(),
             protection: None,
+            text: None,
             access_type: 1,
         };
         let set = AdaptationSet {
@@ -98,6 +101,7 @@ mod tests {
             switchable_with: Vec::new(),
             trick_of: Some(0),
             is_hidden: false,
+            number: 1,
         };
         let duration = Ticks(270_000);
         let offer = Offer {
@@ -109,8 +113,12 @@ mod tests {
         };
         Manifest {
             mpd: Default::default(),
+            markers: Default::default(),
+            dates: None,
+            origin: Ticks::ZERO,
             captions: Default::default(),
             texts: Vec::new(),
+            session: Default::default(),
             duration,
             longest_segment: duration,
             periods: vec![ManifestPeriod { start: Ticks::ZERO, duration, sets: vec![set] }],

@@ -7,8 +7,10 @@
 use std::fmt::Write as _;
 
 use super::captions;
+use super::dates::{self, DateLines};
 use super::key::{KeyLines, has_keys, session_keys};
-use super::trick;
+use super::markers::write_ranges;
+use super::{session, trick};
 use crate::model::codec::CodecConfig;
 use crate::model::description::Description;
 use crate::model::manifest::{
@@ -25,10 +27,8 @@ pub fn master_playlist(manifest: &Manifest) -> String {
     if is_independent(manifest, None) {
         out.push_str(INDEPENDENT);
     }
-    if let Some(offset) = manifest.clip.as_ref().and_then(|clip| clip.start_offset) {
-        let offset = offset.seconds(Timescale::MPEG, 6);
-        let _ = writeln!(out, "#EXT-X-START:TIME-OFFSET={offset},PRECISE=YES");
-    }
+    session::write_start(&mut out, manifest);
+    session::write_data(&mut out, manifest);
     out.push_str(&session_keys(manifest));
     for group in &manifest.audio_groups {
         for member in &group.members {
@@ -62,12 +62,15 @@ pub fn media_playlist(manifest: &Manifest, id: RenditionId) -> Option<String> {
     if is_independent(manifest, Some(id)) {
         out.push_str(INDEPENDENT);
     }
+    write_ranges(&mut out, manifest);
     let mut last_directory = None;
     let mut keys = KeyLines::default();
+    let mut dates = DateLines::new(manifest);
     for period in 0..manifest.periods.len() {
         let rendition = manifest.rendition(id, period);
         if period > 0 {
             out.push_str("#EXT-X-DISCONTINUITY\n");
+            dates.discontinuity();
         }
         match rendition {
             Some(rendition) => {
@@ -78,11 +81,15 @@ pub fn media_playlist(manifest: &Manifest, id: RenditionId) -> Option<String> {
                     let _ = writeln!(out, "#EXT-X-MAP:URI=\"{}/{init}\"", rendition.directory);
                     last_directory = Some(&rendition.directory);
                 }
-                write_segments(&mut out, rendition, &mut keys);
+                write_segments(&mut out, rendition, &mut keys, &mut dates);
             }
             // The rendition is silent in this period; players skip the gap (RFC 8216bis 4.4.4.7).
             None => {
-                let duration = manifest.periods.get(period).map_or(Ticks::ZERO, |p| p.duration);
+                let period = manifest.periods.get(period);
+                let duration = period.map_or(Ticks::ZERO, |p| p.duration);
+                if let Some(start) = period.and_then(dates::start_of) {
+                    dates.before(&mut out, start);
+                }
                 let seconds = duration.seconds(Timescale::MPEG, 6);
                 let _ = writeln!(out, "#EXT-X-GAP\n#EXTINF:{seconds},\n{}/gap", first.directory);
             }
@@ -127,7 +134,12 @@ fn longest_segment(manifest: &Manifest, id: RenditionId) -> Ticks {
     durations.max().unwrap_or_default()
 }
 
-fn write_segments(out: &mut String, rendition: &ManifestRendition, keys: &mut KeyLines) {
+fn write_segments(
+    out: &mut String,
+    rendition: &ManifestRendition,
+    keys: &mut KeyLines,
+    dates: &mut DateLines<'_>,
+) {
     let protection = rendition.protection.as_deref();
     for (index, segment) in rendition.segments.iter().enumerate() {
         let folder = match segment.healing {
@@ -136,6 +148,7 @@ fn write_segments(out: &mut String, rendition: &ManifestRendition, keys: &mut Ke
         };
         // Silence is clear, whatever the rendition is.
         keys.before(out, protection.filter(|_| folder.is_empty()), index);
+        dates.before(out, segment.time.rescale(rendition.timescale, Timescale::MPEG));
         if segment.healing == Healing::Gap {
             out.push_str("#EXT-X-GAP\n");
         }
@@ -157,6 +170,7 @@ fn write_sound(out: &mut String, manifest: &Manifest, group: &AudioGroup, member
         let _ = write!(out, ",CHANNELS={}", quoted(channels));
     }
     if let Some(id) = member.rendition {
+        session::write_rendition_words(out, manifest, id);
         let _ = write!(out, ",URI=\"{}/{id}.m3u8\"", manifest.playlist_directory);
     }
     out.push('\n');
@@ -173,6 +187,7 @@ fn write_text(out: &mut String, manifest: &Manifest, id: RenditionId) {
     if words.is_forced {
         out.push_str(",FORCED=YES");
     }
+    session::write_rendition_words(out, manifest, id);
     let _ = writeln!(out, ",URI=\"{}/{id}.m3u8\"", manifest.playlist_directory);
 }
 
@@ -198,7 +213,7 @@ pub(super) fn write_description(out: &mut String, words: &Description) {
 }
 
 /// A quoted-string (RFC 8216 4.2), which has no way to write quotes and line ends.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let allowed = text.chars().map(|c| match c {
         '"' => '\'',
         c if c.is_control() => ' ',
@@ -227,6 +242,7 @@ fn write_variant(out: &mut String, manifest: &Manifest, offer: &Offer) {
             let _ = write!(out, ",FRAME-RATE={rate}");
         }
     }
+    session::write_variant_words(out, manifest, offer);
     if let Some(group) = offer.audio.and_then(|place| manifest.audio_groups.get(place)) {
         let _ = write!(out, ",AUDIO={}", quoted(&group.id));
     }

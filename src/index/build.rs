@@ -12,13 +12,14 @@
 
 use sha2::{Digest, Sha256};
 
+use super::markers::{self, StreamMarkers};
 use super::periods::{self, Stretch};
 use super::scan::{AudioSection, Begin, RawFrame, RawGroup, RawPicture, StreamScan, VideoSection};
-use super::{captions, findings, report, tags};
+use super::{captions, dates, findings, report, tags};
 use crate::codec::AccessUnit;
 use crate::codec::aac::replication::Presence;
 use crate::codec::timing::place_frames;
-use crate::hls::read::StreamEntry;
+use crate::hls::read::{MarkerTag, StreamEntry};
 use crate::model::codec::{AacConfig, AacExtension, CodecConfig};
 use crate::model::ingest::{FailureCode, FindingCode, Findings, IngestFailure, Place, Report};
 use crate::model::presentation::{
@@ -37,6 +38,10 @@ pub(super) struct ReadStream {
     pub role: StreamRole,
     /// The segments.
     pub objects: Vec<SourceObject>,
+    /// Dates of the segments, milliseconds since the start of 1970, UTC.
+    pub dates: Vec<Option<i64>>,
+    /// Tags of its playlist about markers.
+    pub marks: Vec<MarkerTag>,
     /// What they hold.
     pub scan: StreamScan,
 }
@@ -106,6 +111,8 @@ pub(super) fn presentation(
     }
     let mut declared = Vec::with_capacity(streams.len());
     let mut finished = Vec::with_capacity(streams.len());
+    let mut dates = Vec::with_capacity(streams.len());
+    let mut marks = Vec::with_capacity(streams.len());
     for ((read, stretches), periods_of_stream) in
         streams.into_iter().zip(&aligned.streams).zip(built)
     {
@@ -126,10 +133,20 @@ pub(super) fn presentation(
             periods: periods_of_stream,
         };
         finished.push(stream);
+        dates.push(read.dates);
+        marks.push(StreamMarkers { splices: read.scan.splices, tags: read.marks });
         declared.push(read.declared);
     }
     let stream_reports = report::of_streams(&finished, &declared, &periods, &mut found);
-    let presentation = Presentation { periods, streams: finished, texts: Vec::new() };
+    let mut presentation = Presentation {
+        periods,
+        wall_clock: dates::wall_clock(&finished, &dates),
+        streams: finished,
+        texts: Vec::new(),
+        session: Default::default(),
+        markers: Vec::new(),
+    };
+    presentation.markers = markers::place(&presentation, &marks, &mut found);
     findings::find_breaks(&presentation, &aligned, &mut found);
     let report = report::of(&presentation, stream_reports, &aligned.begins, found);
     Ok((presentation, report))

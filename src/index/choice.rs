@@ -18,6 +18,7 @@ use std::collections::hash_map::Entry;
 use crate::hls::read::{ListedStream, MasterPlaylist, RenditionEntry, RenditionType, StreamEntry};
 use crate::model::ingest::{FindingCode, Findings, Place};
 use crate::model::presentation::{SoundRole, StreamRole};
+use crate::model::session::VariantWords;
 use crate::source::{Root, SourcePath};
 
 /// A media playlist that the master playlist leads to, and the copies of it.
@@ -89,6 +90,8 @@ impl<'a> Chooser<'a> {
         let at = Place::stream(&entry.uri).file(master_path.as_str()).line(*line as u64);
         let index = self.choices.len();
         if let Some(choice) = self.by_path.get(&path).and_then(|&i| self.choices.get_mut(i)) {
+            let words = &mut choice.role.words;
+            words.scores.extend(scores(entry));
             let groups = &mut choice.role.audio_groups;
             match entry.audio.as_ref().filter(|group| !groups.contains(*group)) {
                 // Listed once for each group of sound, as it should be.
@@ -122,6 +125,7 @@ impl<'a> Chooser<'a> {
                 self.by_path.insert(path, index);
                 let role = StreamRole {
                     audio_groups: entry.audio.iter().cloned().collect(),
+                    words: words(entry),
                     ..StreamRole::variant()
                 };
                 self.choices.push(Choice { line: *line, copies: vec![entry.clone()], role });
@@ -134,6 +138,7 @@ impl<'a> Chooser<'a> {
         let role = |groups| SoundRole {
             groups,
             description: rendition.description.clone(),
+            stable_id: rendition.stable_id.clone(),
             is_inside: false,
         };
         let path = self.path(uri);
@@ -171,6 +176,7 @@ impl<'a> Chooser<'a> {
                 role.sound = Some(SoundRole {
                     groups: vec![rendition.group.clone()],
                     description: rendition.description.clone(),
+                    stable_id: None,
                     is_inside: true,
                 });
             }
@@ -186,4 +192,18 @@ impl<'a> Chooser<'a> {
         );
         self.findings.add(FindingCode::RenditionLeftOut, at, detail);
     }
+}
+
+/// What a variant says of itself that cannot be measured.
+fn words(entry: &StreamEntry) -> VariantWords {
+    VariantWords {
+        stable_id: entry.stable_id.clone(),
+        scores: scores(entry).collect(),
+        supplemental_codecs: entry.supplemental_codecs.clone(),
+    }
+}
+
+/// How it is ranked with its group of sound.
+fn scores(entry: &StreamEntry) -> impl Iterator<Item = (Option<String>, String)> {
+    entry.score.iter().map(|score| (entry.audio.clone(), score.clone()))
 }

@@ -25,7 +25,7 @@ use crate::time::{Ticks, Timescale};
 const MAGIC: &[u8; 7] = b"PKORIDX";
 /// Changes whenever the body's layout does. An index of another version is refused, and its asset
 /// has to be ingested again.
-const VERSION: u8 = 6;
+const VERSION: u8 = 7;
 const HASH_BYTES: usize = 32;
 /// A presentation of ten streams over ten hours has about 200,000 groups of 40 bytes.
 const MAX_BODY_BYTES: usize = 256 << 20;
@@ -217,6 +217,9 @@ impl Body {
         });
         self.list(&presentation.streams, Self::stream);
         self.packed(&presentation.texts);
+        self.packed(&presentation.session);
+        self.packed(&presentation.wall_clock);
+        self.packed(&presentation.markers);
     }
 
     fn stream(&mut self, stream: &Stream) {
@@ -365,7 +368,14 @@ impl<'a> Reader<'a> {
             })
         })?;
         let streams = self.list("streams", Self::stream)?;
-        Ok(Presentation { periods, streams, texts: self.packed("texts")? })
+        Ok(Presentation {
+            periods,
+            streams,
+            texts: self.packed("texts")?,
+            session: self.packed("session")?,
+            wall_clock: self.packed("dates")?,
+            markers: self.packed("markers")?,
+        })
     }
 
     fn stream(&mut self) -> Read<Stream> {
@@ -570,205 +580,4 @@ fn group_from(row: [i64; GROUP_COLUMNS], before: &Group, step: i64) -> Read<Grou
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::caption::{Caption, CaptionService};
-    use crate::model::codec::{AacConfig, AacExtension, AvcConfig, CodecConfig, PictureFormat};
-    use crate::model::description::Description;
-    use crate::model::presentation::{SoundRole, StreamRole};
-    use crate::model::text::{Cue, TextHeader, TextStream};
-    use proptest::prelude::*;
-
-    fn group() -> impl Strategy<Value = Group> {
-        let position = (0_u32..100, 0_u64..1 << 39)
-            .prop_map(|(object, offset)| SourcePosition { object, offset });
-        let numbers = (any::<u8>(), -1_000_000_i64..1 << 40, 0_u32..1 << 20);
-        let counts = (any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>());
-        let optional = proptest::option::of(0_u32..1 << 20);
-        let still = (position.clone(), any::<u8>(), 0_u32..u32::MAX, any::<(u32, u32, u16)>());
-        let still = still.prop_map(|(end, last, bytes, (cenc, cbcs, most))| StillPicture {
-            end,
-            last,
-            bytes,
-            subsamples: SubsampleCounts { cenc, cbcs, most },
-        });
-        let pictures = (optional.clone(), optional, proptest::option::of(still));
-        (position.clone(), position, numbers, counts, pictures).prop_map(
-            |(start, end, (skip, time, decode_delay), counts, pictures)| Group {
-                pes_left: pictures.0,
-                start,
-                end,
-                skip,
-                time: Ticks(time),
-                decode_delay,
-                samples: counts.0,
-                payload_bytes: counts.1,
-                uniform_duration: pictures.1,
-                ts_payload_packets: counts.2,
-                ts_clock_packets: counts.3,
-                subsamples: SubsampleCounts { cenc: counts.1, cbcs: counts.3, most: 77 },
-                lead: i64::from(counts.2) - (1 << 31),
-                access: RandomAccess::Recovery,
-                left_out: counts.0 & 0xF,
-                undecodable: counts.1 >> 1,
-                still: pictures.2,
-            },
-        )
-    }
-
-    fn presentation(groups: Vec<Group>) -> Presentation {
-        let avc = AvcConfig {
-            profile_idc: 100,
-            constraints: 1,
-            level_idc: 30,
-            picture: PictureFormat {
-                width: 640,
-                height: 360,
-                sample_aspect_ratio: (1, 1),
-                ..PictureFormat::default()
-            },
-            sequence_parameter_sets: vec![vec![0x67, 1]],
-            picture_parameter_sets: vec![vec![0x68], vec![]],
-        };
-        let aac = AacConfig {
-            object_type: 2,
-            sampling_frequency: 24_000,
-            frequency_index: 6,
-            channel_configuration: 2,
-            extension: AacExtension::Sbr,
-        };
-        let track = |codec, hertz| Track {
-            pid: 257,
-            syntax: StreamSyntax::Latm,
-            codec,
-            timescale: Timescale::new(hertz).unwrap(),
-            sample_duration: 3_003,
-            clock_offset: Ticks(-5),
-            transport_delay: 6,
-            groups: groups.clone(),
-            end: Ticks(1 << 41),
-        };
-        Presentation {
-            periods: vec![Period { start: Ticks(7), duration: Ticks(1 << 40) }],
-            texts: vec![TextStream {
-                uri: "t.m3u8".to_owned(),
-                description: Description { is_forced: true, ..Description::default() },
-                header: TextHeader {
-                    lines: vec!["Kind: captions".to_owned()],
-                    blocks: vec!["STYLE\n::cue {}".to_owned()],
-                },
-                cues: vec![Cue {
-                    start: Ticks(-3),
-                    end: Ticks(1 << 40),
-                    id: "1".to_owned(),
-                    settings: "line:0".to_owned(),
-                    payload: "ü\n2".to_owned(),
-                }],
-            }],
-            streams: vec![Stream {
-                uri: "a/b.m3u8".to_owned(),
-                role: StreamRole {
-                    is_variant: true,
-                    audio_groups: vec!["aac".to_owned()],
-                    sound: Some(SoundRole {
-                        groups: vec!["aac".to_owned(), "b".to_owned()],
-                        description: Description {
-                            name: "Français".to_owned(),
-                            language: Some("fr".to_owned()),
-                            ..Description::default()
-                        },
-                        is_inside: true,
-                    }),
-                },
-                declared_bandwidth: 1 << 33,
-                objects: [
-                    None,
-                    Some(KeyPlace::Stored("a\nb".to_owned())),
-                    Some(KeyPlace::Url("https://h/k".to_owned())),
-                ]
-                .map(|key| SourceObject {
-                    path: "ü.ts".to_owned(),
-                    start: 9,
-                    size: 1 << 35,
-                    packet_bytes: 192,
-                    encryption: key.map(|key| SourceEncryption { key, iv: [0xF1; 16] }),
-                })
-                .to_vec(),
-                source_identity: [3; 16],
-                audio_identity: Some([7; 32]),
-                captions: vec![
-                    Caption { service: CaptionService::Cea608(4), description: None },
-                    Caption {
-                        service: CaptionService::Cea708(63),
-                        description: Some(Description::default()),
-                    },
-                ],
-                metadata: vec![TimedMetadata {
-                    period: 3,
-                    time: Ticks(-9),
-                    payload: b"ID3".to_vec(),
-                }],
-                periods: vec![
-                    StreamPeriod {
-                        video: Some(track(CodecConfig::Avc(avc), 90_000)),
-                        audio: Some(track(CodecConfig::Aac(aac), 24_000)),
-                    },
-                    StreamPeriod::default(),
-                ],
-            }],
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_stored_is_read_back(groups in proptest::collection::vec(group(), 0..20)) {
-            let presentation = presentation(groups);
-            let (stored, _) = encode(&presentation).unwrap();
-            prop_assert_eq!(decode(&stored).unwrap(), presentation);
-        }
-
-        #[test]
-        fn damage_is_noticed_or_harmless(at in 0_usize..200, bit in 0_u8..8) {
-            let whole = presentation(vec![Group::default(); 9]);
-            let (mut stored, _) = encode(&whole).unwrap();
-            let at = at % stored.len();
-            stored[at] ^= 1 << bit;
-            // zstd frames have a bit that means nothing.
-            prop_assert!(decode(&stored).map_or(true, |decoded| decoded == whole));
-        }
-    }
-
-    #[test]
-    fn two_hours_of_two_second_groups_take_little_room() {
-        let groups: Vec<Group> = (0..3_600_u32)
-            .map(|index| Group {
-                start: SourcePosition {
-                    object: index / 5,
-                    offset: u64::from(index % 5) * 1_253_904,
-                },
-                end: SourcePosition {
-                    object: index / 5,
-                    offset: u64::from(index % 5 + 1) * 1_253_904,
-                },
-                time: Ticks(i64::from(index) * 180_000),
-                samples: 60,
-                payload_bytes: 1_200_000 + index * 7919 % 65_536,
-                uniform_duration: Some(3_000),
-                ts_payload_packets: 6_600 + index * 31 % 512,
-                still: Some(StillPicture {
-                    end: SourcePosition {
-                        object: index / 5,
-                        offset: u64::from(index % 5) * 1_253_904
-                            + 188 * (80_000 + u64::from(index) * 5147 % 32_768).div_ceil(170),
-                    },
-                    last: (index * 71 % 184) as u8,
-                    bytes: 80_000 + index * 5147 % 32_768,
-                    subsamples: SubsampleCounts { cenc: 1, cbcs: 1, most: 1 },
-                }),
-                ..Group::default()
-            })
-            .collect();
-        let (stored, _) = encode(&presentation(groups)).unwrap();
-        assert!(stored.len() < 60_000, "{} bytes for two tracks", stored.len());
-    }
-}
+mod tests;

@@ -17,6 +17,7 @@ use super::listing::{self, Claim, SegmentSource, StreamSource, playlist_failure}
 use super::notes::add_notes;
 use super::report;
 use super::scan::StreamScanner;
+use super::session;
 use super::text;
 use crate::config::MissingVariants;
 use crate::hls::read::{self, StreamEntry, Variables};
@@ -90,6 +91,8 @@ pub async fn ingest(
             Err(failure) => missing.add(attempt.line, attempt.uri, &attempt.role, failure)?,
         }
     }
+    let shown = sources.iter().zip(&attempts).filter(|(_, attempt)| attempt.role.is_variant);
+    let start = session::start(&master, shown.map(|(source, _)| source));
     listing::break_at_gaps(&mut sources);
     let counter = Arc::new(Counter {
         segments_done: AtomicU64::new(0),
@@ -130,8 +133,10 @@ pub async fn ingest(
     }
     missing.tell(&mut findings);
     let texts = text::read(&job.root, &job.path, &master, limits, &mut findings).await?;
+    let session = session::read(&job.root, &job.path, &master, start, &mut findings).await?;
     let (mut presentation, mut report) = build::presentation(streams, findings)?;
     let mut of_texts = Findings::from(std::mem::take(&mut report.findings));
+    presentation.session = session;
     presentation.texts = text::place(&presentation, &texts, &mut of_texts);
     report.findings = of_texts.into_sorted();
     let mut differing = Findings::new();
@@ -373,6 +378,7 @@ async fn read_stream(
     let Job { root, limits, counter, .. } = job;
     let mut scanner = StreamScanner::new();
     let mut objects = Vec::with_capacity(source.segments.len());
+    let dates = source.segments.iter().map(|segment| segment.date).collect();
     let opened =
         source.segments.into_iter().map(|segment| open_segment(root.clone(), segment, *limits));
     let mut opened = stream::iter(opened).buffered(SEGMENTS_AHEAD);
@@ -404,7 +410,14 @@ async fn read_stream(
     }
     drop(opened);
     let scan = scanner.finish()?;
-    let read = ReadStream { declared: source.entry, role: StreamRole::default(), objects, scan };
+    let read = ReadStream {
+        declared: source.entry,
+        role: StreamRole::default(),
+        objects,
+        dates,
+        marks: source.markers,
+        scan,
+    };
     Ok((read, source.findings, source.claim))
 }
 

@@ -10,7 +10,9 @@ use bytes::Bytes;
 use super::ingest::IngestLimits;
 use super::notes::add_notes;
 use crate::cenc::aes128::sequence_iv;
-use crate::hls::read::{self, MediaContext, MediaSegment, ReadError, StreamEntry, Variables};
+use crate::hls::read::{
+    self, MarkerTag, MediaContext, MediaSegment, ReadError, StartOffset, StreamEntry, Variables,
+};
 use crate::model::ingest::{FailureCode, FindingCode, Findings, IngestFailure, Place};
 use crate::model::source_key::SourceEncryption;
 use crate::source::{Root, SourcePath};
@@ -22,8 +24,12 @@ pub(super) struct StreamSource {
     pub segments: Vec<SegmentSource>,
     /// Segments, counted without gaps, that a gap stands before.
     pub behind_gaps: Vec<usize>,
+    /// Tags about markers, whose places count the segments without gaps.
+    pub markers: Vec<MarkerTag>,
     pub findings: Findings,
     pub claim: Claim,
+    /// Where players are to begin.
+    pub start: Option<StartOffset>,
 }
 
 /// What `EXTINF` says of all segments together.
@@ -102,6 +108,8 @@ pub(super) struct SegmentSource {
     pub byte_range: Option<(u64, u64)>,
     pub discontinuity: bool,
     pub encryption: Option<SourceEncryption>,
+    /// `EXT-X-PROGRAM-DATE-TIME`, milliseconds since the start of 1970, UTC.
+    pub date: Option<i64>,
     /// Where `EXTINF` puts it, from the start of the playlist, gaps included.
     pub at: Duration,
     /// `EXTINF`.
@@ -127,6 +135,7 @@ pub(super) async fn list(
     let context = MediaContext { variables, query, max_segments: limits.max_segments };
     let playlist = read::media_playlist(&bytes, &context)
         .map_err(|error| playlist_failure(path.as_str(), &error))?;
+    let start = playlist.start;
     let mut findings = Findings::new();
     add_notes(&playlist.notes, path.as_str(), Some(&entry.uri), &mut findings);
     let (mut segments, mut behind_gaps) = (Vec::new(), Vec::new());
@@ -135,7 +144,10 @@ pub(super) async fn list(
     let mut first_lines = HashMap::new();
     let (mut gap, mut discontinuity) = (false, false);
     let mut at = Duration::ZERO;
+    let mut markers = playlist.markers;
+    let mut places = Vec::with_capacity(playlist.segments.len());
     for segment in playlist.segments {
+        places.push(segments.len());
         let begins = at;
         at = at.saturating_add(segment.duration.unwrap_or_default());
         discontinuity |= segment.discontinuity;
@@ -180,7 +192,10 @@ pub(super) async fn list(
             format!("{path}: every segment is an EXT-X-GAP, so there is nothing to play"),
         ));
     }
-    Ok(StreamSource { entry, segments, behind_gaps, findings, claim })
+    for tag in &mut markers {
+        tag.segment = places.get(tag.segment).copied().unwrap_or(segments.len());
+    }
+    Ok(StreamSource { entry, segments, behind_gaps, markers, findings, claim, start })
 }
 
 /// Where a segment and its key are.
@@ -210,6 +225,7 @@ fn place(
         byte_range: segment.byte_range,
         discontinuity: false,
         encryption,
+        date: segment.program_date_time.map(|date| date.unix_milliseconds),
         at: Duration::ZERO,
         duration: segment.duration,
     })

@@ -9,6 +9,7 @@
 //!   └ periods  all streams: sections beside each other
 //!     └ build  one timeline, runs of audio cut at the pictures' groups
 //!       ├ text   subtitles, on that timeline
+//!       ├ session  what holds for the title as a whole
 //!       └ report what was measured and found
 //! format   Presentation ⇄ bytes, compact and checksummed
 //! store    those bytes in the data directory, under their own hash
@@ -20,13 +21,16 @@ pub mod store;
 mod build;
 mod captions;
 mod choice;
+mod dates;
 mod findings;
 mod ingest;
 mod listing;
+mod markers;
 mod notes;
 mod periods;
 mod report;
 mod scan;
+mod session;
 mod tags;
 mod text;
 

@@ -10,6 +10,10 @@ pub(super) fn add_notes(notes: &[Note], file: &str, stream: Option<&str>, findin
         let place = place.file(file).line(note.line as u64);
         let code = match note.kind {
             NoteKind::DurationAboveTarget => FindingCode::ExtinfAboveTarget,
+            NoteKind::SessionDataBroken | NoteKind::SessionDataTwice => {
+                FindingCode::SessionDataLeftOut
+            }
+            NoteKind::MarkerUnreadable => FindingCode::MarkersBroken,
             _ => FindingCode::PlaylistUntidy,
         };
         let detail = format!("{file}, line {}: {}", note.line, words(note.kind, &note.text));
@@ -44,9 +48,20 @@ fn words(kind: NoteKind, text: &str) -> String {
         NoteKind::DateUnreadable => format!(
             "the EXT-X-PROGRAM-DATE-TIME {text:?} is no date and time of ISO 8601 and is left out"
         ),
+        NoteKind::MarkerUnreadable => format!("{text} cannot be understood and is left out"),
         NoteKind::TagLate => format!(
             "this {text} stands behind the first segment or is a second one; it is left out"
         ),
+        NoteKind::SessionDataBroken => {
+            format!("this EXT-X-SESSION-DATA cannot be understood and is left out ({text})")
+        }
+        NoteKind::SessionDataTwice => format!(
+            "there is an EXT-X-SESSION-DATA of this name and language already; it is left out \
+             ({text})"
+        ),
+        NoteKind::ScoreIncomplete => {
+            format!("{text} has no SCORE and other streams have; SCORE is left out of all")
+        }
         NoteKind::HeaderLate => format!("{text} should be the first line"),
     }
 }

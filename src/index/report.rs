@@ -339,7 +339,7 @@ pub(super) fn segment_milliseconds(stream: &Stream) -> Vec<Option<i64>> {
 
 /// Whether a group begins with its source segment, behind the tables and what belongs to the segment
 /// before.
-fn is_at_start(stream: &Stream, group: &Group) -> bool {
+pub(super) fn is_at_start(stream: &Stream, group: &Group) -> bool {
     let object = stream.objects.get(group.start.object as usize);
     object.is_some_and(|object| group.start.offset.saturating_mul(20) <= object.size)
 }
@@ -730,7 +730,7 @@ mod tests {
                     ..StreamReport::default()
                 })
                 .collect();
-            let presentation = Presentation { periods, streams, texts: Vec::new() };
+            let presentation = Presentation { periods, streams, ..Presentation::default() };
             let report = of(&presentation, reports, &[Begin::Announced], Findings::new());
             let codes: Vec<_> = report
                 .findings

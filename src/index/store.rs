@@ -123,8 +123,7 @@ mod tests {
     async fn an_index_is_found_under_its_hash_and_damage_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        let presentation =
-            Presentation { periods: Vec::new(), streams: Vec::new(), texts: Vec::new() };
+        let presentation = Presentation::default();
         let (id, _) = store.put(&presentation).await.unwrap();
         assert_eq!(store.put(&presentation).await.unwrap().0, id);
         assert_eq!(store.get(&id).await.unwrap(), presentation);
@@ -144,8 +143,7 @@ mod tests {
     async fn a_damaged_index_is_mended_by_storing_it_again() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        let presentation =
-            Presentation { periods: Vec::new(), streams: Vec::new(), texts: Vec::new() };
+        let presentation = Presentation::default();
         let (id, _) = store.put(&presentation).await.unwrap();
         std::fs::write(store.path(&id), b"PKORIDX").unwrap();
         assert!(store.get(&id).await.is_err());

@@ -12,7 +12,7 @@ use crate::time::{Ticks, Timescale, Unwrapper};
 const UNRELATED: i64 = 10 * 90_000;
 
 /// Where and when a period is.
-struct Span {
+pub(super) struct Span {
     period: u32,
     place: (u32, u64),
     last_object: u32,
@@ -36,44 +36,61 @@ impl Span {
         })
     }
 
-    /// The tag's time on the timeline, and how far that is from the period.
-    fn time(&self, tag: &RawTag) -> (Ticks, i64) {
+    /// A time of the 33-bit clock on the timeline, and how far that is from the period.
+    pub fn time(&self, time: u64) -> (Ticks, i64) {
         let on_clock = Unwrapper::near(self.start.plus(self.clock_offset));
-        let time = { on_clock }.unwrap_timestamp(tag.time).minus(self.clock_offset);
+        let time = { on_clock }.unwrap_timestamp(time).minus(self.clock_offset);
         let outside = (self.start.0 - time.0).max(time.0 - self.end.0).max(0);
         (time, outside)
     }
 }
 
+/// The periods of a stream in which there is something.
+pub(super) struct Spans(Vec<Span>);
+
+impl Spans {
+    pub fn of(periods: &[StreamPeriod]) -> Self {
+        let all = periods.iter().enumerate();
+        let mut spans: Vec<Span> =
+            all.filter_map(|(period, entry)| Span::of(period, entry)).collect();
+        let mut last = None;
+        for span in &mut spans {
+            // What stands in front of the pictures in an object of its own goes with them.
+            if last != Some(span.place.0) {
+                span.place.1 = 0;
+            }
+            last = Some(span.last_object);
+        }
+        Self(spans)
+    }
+
+    /// The period of what lies at a place of the source and has a time of the 33-bit clock; `None`
+    /// where it belongs to none.
+    pub fn find(&self, place: u64, time: u64) -> Option<&Span> {
+        let at = position(place);
+        let behind = self.0.partition_point(|span| span.place <= (at.object, at.offset));
+        // The period around it, then the next, then the one before: of equals the first counts.
+        let near = [behind.checked_sub(1), Some(behind), behind.checked_sub(2)];
+        let candidates = near.into_iter().flatten().filter_map(|index| self.0.get(index));
+        let nearest = candidates.min_by_key(|span| span.time(time).1);
+        nearest.filter(|span| span.time(time).1 <= UNRELATED)
+    }
+}
+
 /// The tags of a stream in order of time, and how many are in none of its periods.
 pub(super) fn place(tags: &[RawTag], periods: &[StreamPeriod]) -> (Vec<TimedMetadata>, u64) {
-    let all = periods.iter().enumerate();
-    let mut spans: Vec<Span> = all.filter_map(|(period, entry)| Span::of(period, entry)).collect();
-    let mut last = None;
-    for span in &mut spans {
-        // What stands in front of the pictures in an object of its own goes with them.
-        if last != Some(span.place.0) {
-            span.place.1 = 0;
-        }
-        last = Some(span.last_object);
-    }
+    let spans = Spans::of(periods);
     let mut placed = Vec::with_capacity(tags.len());
     let mut unplaced = 0;
     for tag in tags {
-        let at = position(tag.place);
-        let behind = spans.partition_point(|span| span.place <= (at.object, at.offset));
-        // The period around it, then the next, then the one before: of equals the first counts.
-        let near = [behind.checked_sub(1), Some(behind), behind.checked_sub(2)];
-        let candidates = near.into_iter().flatten().filter_map(|index| spans.get(index));
-        let nearest = candidates.min_by_key(|span| span.time(tag).1);
-        let Some(span) = nearest.filter(|span| span.time(tag).1 <= UNRELATED) else {
+        let Some(span) = spans.find(tag.place, tag.time) else {
             unplaced += 1;
             continue;
         };
         let latest = span.end.minus(Ticks(1)).max(span.start);
         placed.push(TimedMetadata {
             period: span.period,
-            time: span.time(tag).0.max(span.start).min(latest),
+            time: span.time(tag.time).0.max(span.start).min(latest),
             payload: tag.payload.clone(),
         });
     }

@@ -9,12 +9,16 @@ use std::sync::Arc;
 use super::caption::OfferedCaptions;
 use super::codec::CodecConfig;
 use super::description::Description;
+use super::marker::Marker;
 use super::mpd::MpdOptions;
 use super::protection::{KeyId, ProtectionScheme, SystemSignalling};
+use super::session::OfferedSession;
+use super::text::TextFormat;
+use super::wall_clock::Dates;
 use crate::time::{Ticks, Timescale};
 
 /// What one configuration offers of one presentation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
     /// How long it plays, [`Timescale::MPEG`] ticks.
     pub duration: Ticks,
@@ -30,8 +34,16 @@ pub struct Manifest {
     pub audio_groups: Vec<AudioGroup>,
     /// Subtitles, which go with all offers.
     pub texts: Vec<RenditionId>,
+    /// Breaks and other stretches, on the segments' timeline, in order.
+    pub markers: Arc<[Marker]>,
+    /// Its dates, where playlists are to say them.
+    pub dates: Option<Arc<Dates>>,
+    /// The time on the segments' timeline at which it starts, [`Timescale::MPEG`] ticks.
+    pub origin: Ticks,
     /// Captions that travel inside the pictures.
     pub captions: OfferedCaptions,
+    /// What the source says of the title as a whole and of its streams.
+    pub session: OfferedSession,
     /// The form of its MPD.
     pub mpd: MpdOptions,
     /// Where media playlists are found, relative to the entry manifest.
@@ -73,9 +85,6 @@ impl Manifest {
 pub struct Clip {
     /// The media sequence number of each rendition's first entry: that which it has in the whole.
     pub first_numbers: BTreeMap<RenditionId, u64>,
-    /// How far behind the start of the first segment players are to begin,
-    /// [`Timescale::MPEG`] ticks; `None` where they begin at its start.
-    pub start_offset: Option<Ticks>,
 }
 
 /// One period of a manifest.
@@ -100,6 +109,9 @@ impl ManifestPeriod {
 /// Renditions of the same content that players may switch between.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdaptationSet {
+    /// What it is called in MPDs: no two sets of a period have one number, and it depends on the
+    /// title alone.
+    pub number: u32,
     /// What is in them.
     pub kind: RenditionKind,
     /// Whether segments begin at the same times in all of them.
@@ -128,6 +140,8 @@ pub struct ManifestRendition {
     pub description: Option<Arc<Description>>,
     /// Codecs, video before audio.
     pub codecs: Vec<CodecConfig>,
+    /// What text is written in.
+    pub text: Option<TextFormat>,
     /// Pictures per second as a fraction in lowest terms.
     pub frame_rate: Option<(u32, u32)>,
     /// For trick play: how many times as fast as usual it may be played until it has as many
@@ -239,9 +253,9 @@ pub const NUMBER_PREFIX: &str = "number-";
 /// The directory of silent segments below that of their rendition and period.
 pub const SILENCE_DIRECTORY: &str = "silence";
 
-/// The name, in the directory of a text and period, of the file that has all of it; text without an
-/// initialization segment and with one segment is that file in MPDs.
-pub const PERIOD_TEXT_NAME: &str = "period.vtt";
+/// The name without extension, in the directory of a text and period, of the file that has all of
+/// it; text without an initialization segment and with one segment is that file in MPDs.
+pub const PERIOD_TEXT_STEM: &str = "period";
 
 /// Renditions that are played together, and what they need together.
 #[derive(Clone, Debug, PartialEq, Eq)]

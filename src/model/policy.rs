@@ -245,8 +245,19 @@ pub enum DashSubtitles {
     /// In segments of fragmented MP4 (ISO/IEC 14496-30).
     #[default]
     Wvtt,
-    /// As a WebVTT file beside the segments, one for each period.
+    /// As a WebVTT or TTML file beside the segments, one for each period.
     Sidecar,
+}
+
+/// Whether media playlists of HLS name dates (`EXT-X-PROGRAM-DATE-TIME`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ProgramDateTime {
+    /// No dates, but where something else in a playlist needs them.
+    #[default]
+    None,
+    /// Those of the source's playlists.
+    FromSource,
 }
 
 /// A packaging configuration: everything about it that decides what players get.
@@ -274,6 +285,8 @@ pub struct Configuration {
     pub audio_layout: AudioLayout,
     /// How subtitles are wrapped, of DASH.
     pub dash_subtitles: DashSubtitles,
+    /// Whether media playlists name dates, of HLS.
+    pub program_date_time: ProgramDateTime,
     /// The form of MPDs.
     pub mpd: MpdOptions,
 }

@@ -8,7 +8,10 @@
 //! │ └ periods [StreamPeriod]      beside Presentation::periods
 //! │   ├ video  Track ─ groups [Group]   one group of pictures each
 //! │   └ audio  Track ─ groups [Group]   one run of frames each, cut at the video's groups
-//! └ texts     [TextStream]        subtitles, in full
+//! ├ texts     [TextStream]        subtitles, in full
+//! ├ session                       what holds for all of it
+//! ├ markers   [Marker]            breaks and other stretches
+//! └ wall_clock                    dates
 //! ```
 //!
 //! All times lie on one timeline over the whole presentation, in the track's timescale. It starts
@@ -19,14 +22,17 @@ use serde::{Deserialize, Serialize};
 use super::caption::Caption;
 use super::codec::{CodecConfig, StreamSyntax};
 use super::description::Description;
+use super::marker::Marker;
 use super::sample::RandomAccess;
+use super::session::{Session, VariantWords};
 use super::source_key::SourceEncryption;
 use super::text::TextStream;
 use super::timed_metadata::TimedMetadata;
+use super::wall_clock::WallClock;
 use crate::time::{Ticks, Timescale};
 
 /// An ingested title. Immutable; shared in an `Arc`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Presentation {
     /// Stretches between discontinuities, in order.
     pub periods: Vec<Period>,
@@ -34,6 +40,12 @@ pub struct Presentation {
     pub streams: Vec<Stream>,
     /// Its subtitles, in its order.
     pub texts: Vec<TextStream>,
+    /// What it says of the title as a whole.
+    pub session: Session,
+    /// Its markers, in order of time.
+    pub markers: Vec<Marker>,
+    /// Its dates.
+    pub wall_clock: WallClock,
 }
 
 impl Presentation {
@@ -121,6 +133,8 @@ pub struct StreamRole {
     pub audio_groups: Vec<String>,
     /// The groups that its own sound belongs to.
     pub sound: Option<SoundRole>,
+    /// What else is said of what is shown.
+    pub words: VariantWords,
 }
 
 impl StreamRole {
@@ -142,6 +156,8 @@ pub struct SoundRole {
     pub groups: Vec<String>,
     /// What people are told of it.
     pub description: Description,
+    /// `STABLE-RENDITION-ID`.
+    pub stable_id: Option<String>,
     /// Whether it has no playlist of its own, and is heard with the pictures of its stream alone.
     pub is_inside: bool,
 }

@@ -9,6 +9,7 @@ use futures_util::FutureExt;
 use zeroize::Zeroizing;
 
 use super::{BlockRequest, BufferPool, SourceReader};
+use crate::codec::ttml::{self, Ids};
 use crate::codec::webvtt;
 use crate::config::{Config, MissingVariants, Overrides};
 use crate::index::{IngestLimits, Ingested, ingest};
@@ -22,6 +23,7 @@ use crate::model::presentation::{Medium, Presentation};
 use crate::model::protection::{
     ContentKey, DrmSystem, KeyId, KeyRule, KeySet, ProtectionScheme, RuleKey, TrackType,
 };
+use crate::model::text::TextFormat;
 use crate::plan::{Packaging, SegmentPlan, Target};
 use crate::source::{Root, SourcePath, Sources};
 use crate::telemetry::Metrics;
@@ -117,6 +119,7 @@ impl Title {
                 filter: None,
                 audio_layout,
                 dash_subtitles: Default::default(),
+                program_date_time: Default::default(),
                 mpd: Default::default(),
             };
             let keys = scheme.map(|scheme| Arc::new(keys(scheme)));
@@ -463,6 +466,7 @@ async fn a_rendition_that_begins_later_has_no_clear_lead() {
         filter: None,
         audio_layout: Default::default(),
         dash_subtitles: Default::default(),
+        program_date_time: Default::default(),
         mpd: Default::default(),
     };
     let keys = Some(Arc::new(keys(scheme)));
@@ -503,8 +507,33 @@ async fn subtitles_are_packaged_in_every_form() {
     }
     let presentation = Arc::new(ingested.presentation);
     let texts = presentation.texts.iter();
+    assert!(texts.clone().all(|text| text.ttml.is_none()));
     let told: Vec<_> = texts.map(|text| (&*text.description.name, text.cues.len())).collect();
     assert_eq!(told, [("English", 4), ("Deutsch", 2), ("English (SDH)", 2), ("Signs", 1)]);
+    package_text(&presentation, &[4, 2, 2, 1]);
+}
+
+/// The same of TTML: a file for itself, documents that are joined; pictures are
+/// left out.
+#[tokio::test]
+async fn documents_are_packaged_in_every_form() {
+    let root = root_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata"));
+    let limits = IngestLimits { max_segments: 100, ..LIMITS };
+    let ingested = ingest(root, "ttml/master.m3u8", limits, |_| {}).await.unwrap();
+    let findings = ingested.report.findings.iter();
+    let codes: Vec<FindingCode> = findings.clone().map(|one| one.code).collect();
+    assert!(codes.contains(&FindingCode::CuesBroken), "{codes:?}");
+    let left_out = findings.filter(|one| one.code == FindingCode::TextLeftOut);
+    let left_out: Vec<&str> = left_out.map(|one| one.detail.as_str()).collect();
+    assert!(left_out.len() == 1 && left_out[0].contains("images"), "{left_out:?}");
+    let presentation = Arc::new(ingested.presentation);
+    let told = presentation.texts.iter();
+    let told: Vec<_> = told.map(|text| (&*text.description.name, text.ttml.is_some())).collect();
+    assert_eq!(told, [("English", true), ("Deutsch", true), ("Signs", true)]);
+    package_text(&presentation, &[6, 4, 1]);
+}
+
+fn package_text(presentation: &Arc<Presentation>, expected: &[usize]) {
     for (package_type, dash_subtitles) in [
         (PackageType::Hls, DashSubtitles::Wvtt),
         (PackageType::HlsCmaf, DashSubtitles::Wvtt),
@@ -522,6 +551,7 @@ async fn subtitles_are_packaged_in_every_form() {
             on_source_error: Default::default(),
             audio_layout: Default::default(),
             dash_subtitles,
+            program_date_time: Default::default(),
             mpd: Default::default(),
             trick_play: Default::default(),
         };
@@ -532,7 +562,9 @@ async fn subtitles_are_packaged_in_every_form() {
                 Target::Text { rendition, period, time, form } => {
                     packaging.text(rendition, period, time, form)
                 }
-                Target::PeriodText { rendition, period } => packaging.whole_text(rendition, period),
+                Target::PeriodText { rendition, period, format } => {
+                    packaging.whole_text(rendition, period, format)
+                }
                 _ => continue,
             };
             let plan = plan.unwrap();
@@ -544,10 +576,19 @@ async fn subtitles_are_packaged_in_every_form() {
                     let file = webvtt::read(&rendered.bytes).unwrap();
                     seen.extend(file.cues.into_iter().map(|cue| cue.payload));
                 }
+                "application/ttml+xml" => {
+                    let document = ttml::read(&rendered.bytes, Ids::Kept).unwrap();
+                    seen.extend(document.cues.into_iter().map(|cue| cue.payload));
+                }
+                _ if plan.format == TextFormat::Imsc => {
+                    let at = rendered.bytes.windows(5).position(|part| part == b"<?xml").unwrap();
+                    let document = ttml::read(&rendered.bytes[at..], Ids::Kept).unwrap();
+                    seen.extend(document.cues.into_iter().map(|cue| cue.payload));
+                }
                 _ => seen.extend(plan.cues().iter().map(|(_, cue)| cue.payload.clone())),
             }
         }
         let counts: Vec<usize> = cues.values().map(BTreeSet::len).collect();
-        assert_eq!(counts, [4, 2, 2, 1], "{package_type:?} {dash_subtitles:?}");
+        assert_eq!(counts, expected, "{package_type:?} {dash_subtitles:?}");
     }
 }

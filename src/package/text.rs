@@ -1,21 +1,27 @@
 //! Text of a presentation as files and fragments. It is in the index, so the source is not read.
 
 use super::Rendered;
-use crate::codec::webvtt::{self, sample};
+use crate::codec::ttml;
+use crate::codec::webvtt::{self, sample, sample::TextSample};
 use crate::error::{Error, Result};
 use crate::model::sample::{Dependency, Sample, SampleProtections};
-use crate::model::text::{Cue, TextStream};
+use crate::model::text::{Cue, TextFormat, TextStream};
 use crate::mp4;
 use crate::mp4::fragment::FragmentHeader;
+use crate::mp4::text::TextEntry;
 use crate::plan::{TextForm, TextPlan, fragment_layout};
 use crate::time::{Ticks, Timescale};
 
 /// The initialization segment of a text; `key` names it in its URL's stead.
 pub fn text_init(text: &TextStream, key: &str) -> Result<Rendered> {
-    let configuration = webvtt::write_configuration(&text.header);
     let language = text.description.language.as_deref();
     let label = &text.description.name;
-    let bytes = mp4::text::init_segment(&configuration, label, language, Timescale::MPEG);
+    let configuration = webvtt::write_configuration(&text.header);
+    let entry = match text.format() {
+        TextFormat::WebVtt => TextEntry::Wvtt { configuration: &configuration, label },
+        TextFormat::Imsc => TextEntry::Stpp { namespace: ttml::NAMESPACE },
+    };
+    let bytes = mp4::text::init_segment(entry, language, Timescale::MPEG);
     let cannot =
         |error| Error::internal("the initialization segment cannot be written").caused_by(error);
     let bytes = bytes.map_err(cannot)?.into();
@@ -26,12 +32,15 @@ pub fn text_init(text: &TextStream, key: &str) -> Result<Rendered> {
 pub fn text(plan: &TextPlan) -> Result<Rendered> {
     let stream = plan.text().ok_or_else(|| Error::internal("the plan names no text"))?;
     let cues = plan.cues();
-    let bytes = match plan.form {
-        TextForm::Files | TextForm::Whole => {
+    let document = |ttml| ttml::document(ttml, plan.time, plan.end, plan.origin());
+    let bytes = match (plan.form, &stream.ttml) {
+        (TextForm::Whole, Some(ttml)) => document(ttml),
+        (TextForm::Fragments, Some(ttml)) => document_fragment(plan, &document(ttml)),
+        (TextForm::Files, _) | (TextForm::Whole, None) => {
             let cues = cues.iter().map(|(_, cue)| *cue);
             webvtt::file(&stream.header, plan.map, cues, plan.origin())
         }
-        TextForm::Fragments => fragment(plan, &cues),
+        (TextForm::Fragments, None) => cue_fragment(plan, &cues),
     };
     if bytes.len() as u64 != plan.bytes {
         let message = format!("{} has {} bytes and not as planned", plan.key(), bytes.len());
@@ -41,8 +50,27 @@ pub fn text(plan: &TextPlan) -> Result<Rendered> {
     Ok(Rendered { bytes: bytes.into(), content_type, etag })
 }
 
-fn fragment(plan: &TextPlan, cues: &[(usize, &Cue)]) -> Vec<u8> {
-    let text_samples = sample::samples(cues, plan.time, plan.end);
+/// One document in one sample, which lasts as long as the segment.
+fn document_fragment(plan: &TextPlan, document: &[u8]) -> Vec<u8> {
+    let sample = TextSample {
+        start: plan.time,
+        end: plan.end,
+        size: u32::try_from(document.len()).unwrap_or(u32::MAX),
+    };
+    let mut bytes = fragment_header(plan, &[sample]);
+    bytes.extend_from_slice(document);
+    bytes
+}
+
+fn cue_fragment(plan: &TextPlan, cues: &[(usize, &Cue)]) -> Vec<u8> {
+    let samples = sample::samples(cues, plan.time, plan.end);
+    let mut bytes = fragment_header(plan, &samples);
+    sample::write(&mut bytes, cues, &samples);
+    bytes
+}
+
+/// What comes before the samples.
+fn fragment_header(plan: &TextPlan, text_samples: &[TextSample]) -> Vec<u8> {
     let mut offset = 0;
     let samples: Vec<Sample> = text_samples
         .iter()
@@ -66,9 +94,7 @@ fn fragment(plan: &TextPlan, cues: &[(usize, &Cue)]) -> Vec<u8> {
         base_decode_time: plan.time,
         payload_bytes: u32::try_from(offset).unwrap_or(u32::MAX),
     };
-    let mut bytes = header.to_bytes(&samples, &SampleProtections::default());
-    sample::write(&mut bytes, cues, &text_samples);
-    bytes
+    header.to_bytes(&samples, &SampleProtections::default())
 }
 
 fn ticks(duration: Ticks) -> u32 {

@@ -4,6 +4,9 @@
 //! Fragments take every codec that is read. Transport streams take H.264, and sound other than what
 //! ADTS or SAMPLE-AES have no word for; Apple's players want HEVC in fragments ("HLS Authoring
 //! Specification" 1.5).
+//!
+//! What only a way of encrypting has no word for is not in the report of ingest, which knows no
+//! configuration; endpoints of assets show it.
 
 use std::sync::Arc;
 

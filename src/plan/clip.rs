@@ -25,6 +25,7 @@ use crate::model::manifest::{
     RenditionProtection,
 };
 use crate::model::policy::Container;
+use crate::model::session::StartPoint;
 use crate::time::{Ticks, Timescale};
 
 /// Times this close together are the same: callers get them from manifests, which round.
@@ -266,19 +267,40 @@ fn cut_out(manifest: &Manifest, cut: &Cut, origin: Ticks, container: Container) 
         let start = starts.minus(shown_from);
         periods.push(ManifestPeriod { start, duration: ends.minus(starts), sets });
     }
-    let start_offset = cut.exact.map(|(start, _)| start.minus(cut.from));
+    let mut session = manifest.session.clone();
+    session.start = start_point(manifest, cut);
+    let (first, end) = (origin.plus(shown_from), origin.plus(shown_to));
+    let markers = manifest.markers.iter().filter(|marker| marker.overlaps(first, end));
     let mut clipped = Manifest {
         duration: shown_to.minus(shown_from),
+        markers: markers.cloned().collect(),
+        origin: origin.plus(shown_from),
         longest_segment: longest_segment(&periods),
         periods,
-        clip: Some(Arc::new(Clip {
-            first_numbers,
-            start_offset: start_offset.filter(|offset| offset.0 > TOLERANCE),
-        })),
+        session,
+        clip: Some(Arc::new(Clip { first_numbers })),
         ..manifest.clone()
     };
     offer_what_is_left(&mut clipped, container, |_| true);
     clipped
+}
+
+/// Where players are to begin: at the exact start of the clip, or where the source says, if the clip
+/// begins with the title and has that.
+fn start_point(manifest: &Manifest, cut: &Cut) -> Option<StartPoint> {
+    let (start, end) = cut.exact.unwrap_or((cut.from, cut.to));
+    let inside = start.minus(cut.from);
+    if inside.0 > TOLERANCE {
+        return Some(StartPoint { offset: inside, precise: true });
+    }
+    let declared = manifest.session.start.filter(|_| start.0 <= TOLERANCE)?;
+    let offset = match declared.offset {
+        before_end if before_end < Ticks::ZERO => {
+            manifest.duration.plus(before_end).max(Ticks::ZERO)
+        }
+        offset => offset,
+    };
+    (offset < end).then_some(StartPoint { offset, ..declared })
 }
 
 fn ids(renditions: &[ManifestRendition]) -> impl Iterator<Item = RenditionId> {

@@ -205,6 +205,7 @@ mod tests {
             segments_before: 0,
             constant_duration: None,
             description: None,
+            text: None,
             access_type: 1,
             id: RenditionId { kind, stream },
             codecs: Vec::new(),
@@ -235,6 +236,7 @@ mod tests {
             switchable_with: Vec::new(),
             trick_of: None,
             is_hidden: false,
+            number: 1,
         }
     }
 

@@ -8,7 +8,7 @@ use super::protection::Protection;
 use super::segmentation::Segmentation;
 use crate::model::policy::{
     AudioLayout, Configuration, Container, DashSubtitles, OnSourceError, PackageType,
-    SegmentDuration,
+    ProgramDateTime, SegmentDuration,
 };
 use crate::model::protection::SystemSignalling;
 
@@ -98,6 +98,9 @@ impl Fingerprint {
         }
         if configuration.dash_subtitles == DashSubtitles::Sidecar {
             hash.update(b"sidecar");
+        }
+        if configuration.program_date_time == ProgramDateTime::FromSource {
+            hash.update(b"dates");
         }
         Self::finish('p', hash)
     }

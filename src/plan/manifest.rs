@@ -9,7 +9,7 @@ use super::remeasure::longest_segment;
 use super::segmentation::Segmentation;
 use super::sound::Offering;
 use super::text::{self, TextForm};
-use super::{Fingerprint, INIT_NAME, captions, metadata, trick};
+use super::{Fingerprint, INIT_NAME, captions, metadata, session, set_number, trick};
 use crate::cenc::aes128;
 use crate::model::codec::CodecConfig;
 use crate::model::description::Description;
@@ -18,10 +18,12 @@ use crate::model::manifest::{
     RenditionId, RenditionKind, RenditionProtection,
 };
 use crate::model::mpd::MpdOptions;
-use crate::model::policy::{Container, SegmentDuration, TrickPlay};
+use crate::model::policy::{Container, ProgramDateTime, SegmentDuration, TrickPlay};
 use crate::model::presentation::{Group, Medium, Presentation, Track};
 use crate::model::protection::ProtectionScheme;
 use crate::model::sample::{FragmentLayout, transport};
+use crate::model::session::OfferedSession;
+use crate::model::wall_clock::Dates;
 use crate::time::{Ticks, Timescale};
 
 /// Frame rates in use; a measured one this close to one of them is taken to be it.
@@ -55,6 +57,7 @@ pub(super) struct Resolver<'a> {
     pub trick_play: &'a TrickPlay,
     pub mpd: MpdOptions,
     pub segment_duration: SegmentDuration,
+    pub program_date_time: ProgramDateTime,
 }
 
 impl Resolver<'_> {
@@ -78,13 +81,28 @@ impl Resolver<'_> {
             audio_groups: self.offering.groups.clone(),
             texts: self.texts().collect(),
             captions: captions::offered(self.presentation, &self.shown()),
+            markers: self.presentation.markers.clone().into(),
+            dates: self.dates(first_start),
+            origin: first_start,
             mpd: self.mpd,
             playlist_directory: format!("../{}", self.playlists),
+            session: OfferedSession::default(),
             clip: None,
         };
         manifest.offers = self.offers(&manifest);
         manifest.trick_offers = trick::offers(&manifest, self.trick_play);
+        manifest.session = session::offered(self.presentation, &manifest, self.playlists);
         manifest
+    }
+
+    /// The dates, where they are wanted and the source names some, and where playlists need them to
+    /// place markers. `start` is when the title starts.
+    fn dates(&self, start: Ticks) -> Option<Arc<Dates>> {
+        let clock = &self.presentation.wall_clock;
+        let is_wanted = self.program_date_time == ProgramDateTime::FromSource;
+        let has_markers = !self.presentation.markers.is_empty();
+        (has_markers || is_wanted && clock.is_known())
+            .then(|| Arc::new(Dates { clock: clock.clone(), start }))
     }
 
     /// The streams that offers show.
@@ -109,6 +127,7 @@ impl Resolver<'_> {
             match fitting {
                 Some(set) => set.renditions.push(rendition),
                 None => sets.push(AdaptationSet {
+                    number: set_number::of_set(self, &rendition, period),
                     kind: id.kind,
                     aligned,
                     continues: false,
@@ -169,6 +188,7 @@ impl Resolver<'_> {
             id,
             description: self.description(id),
             codecs: [video, audio].into_iter().flatten().map(|track| track.codec.clone()).collect(),
+            text: None,
             frame_rate: video.map(frame_rate),
             max_playout_rate: None,
             peak_bandwidth: rates.peak(),
@@ -195,6 +215,7 @@ impl Resolver<'_> {
 
     fn text(&self, id: RenditionId, period: usize) -> Option<ManifestRendition> {
         let stream = self.presentation.texts.get(id.stream)?;
+        let format = stream.format();
         let (form, container) = (self.text_form, self.container);
         let segments =
             text::segments(self.presentation, self.segmentation, stream, period, container, form);
@@ -207,6 +228,7 @@ impl Resolver<'_> {
             id,
             description: text::descriptions(self.presentation).get(id.stream).cloned(),
             codecs: Vec::new(),
+            text: Some(format),
             frame_rate: None,
             peak_bandwidth: rates.peak(),
             average_bandwidth: rates.average(),
@@ -214,7 +236,7 @@ impl Resolver<'_> {
             presentation_time_offset: self.presentation.periods.get(period)?.start,
             directory: format!("../{}/{id}/{period}", self.segments),
             init: (form == TextForm::Fragments).then_some(INIT_NAME),
-            extension: form.extension(),
+            extension: form.extension(format),
             segments_before: 0,
             constant_duration: None,
             segments: segments.into(),
@@ -374,7 +396,11 @@ fn rates_of(
         let Some(rendition) = manifest.rendition(id, period) else { continue };
         rates.add(&rendition.segments, rendition.timescale);
         let words = |codec: &CodecConfig| codec.rfc6381_in(container);
-        for codec in rendition.codecs.iter().map(words) {
+        // Fragments of text are named, files are not (RFC 8216bis 4.4.6.2, Apple's HLS authoring
+        // specification on IMSC1).
+        let text = rendition.text.filter(|_| rendition.init.is_some());
+        let text = text.map(|format| format.codecs().to_owned());
+        for codec in rendition.codecs.iter().map(words).chain(text) {
             if !codecs.contains(&codec) {
                 codecs.push(codec);
             }
@@ -468,16 +494,26 @@ fn linked(set: &AdaptationSet, sets: &[AdaptationSet]) -> Vec<usize> {
 /// range, sound where the decoder and its output stay the same.
 fn switchable(a: &ManifestRendition, b: &ManifestRendition) -> bool {
     match (a.codecs.first(), b.codecs.first()) {
-        (Some(CodecConfig::Avc(a)), Some(CodecConfig::Avc(b))) => {
-            a.picture.video_range() == b.picture.video_range()
-        }
-        (Some(CodecConfig::Hevc(a)), Some(CodecConfig::Hevc(b))) => {
-            a.picture.video_range() == b.picture.video_range()
-        }
         (Some(one), Some(other)) => {
-            one.medium() == Medium::Audio && one == other && a.description == b.description
+            is_one_switching_set((one, a.description.as_deref()), (other, b.description.as_deref()))
         }
         _ => false,
+    }
+}
+
+/// The same by what decides it: the codecs and what people are told.
+pub(super) fn is_one_switching_set(
+    (a, a_words): (&CodecConfig, Option<&Description>),
+    (b, b_words): (&CodecConfig, Option<&Description>),
+) -> bool {
+    match (a, b) {
+        (CodecConfig::Avc(a), CodecConfig::Avc(b)) => {
+            a.picture.video_range() == b.picture.video_range()
+        }
+        (CodecConfig::Hevc(a), CodecConfig::Hevc(b)) => {
+            a.picture.video_range() == b.picture.video_range()
+        }
+        (a, b) => a.medium() == Medium::Audio && a == b && a_words == b_words,
     }
 }
 
@@ -485,6 +521,7 @@ fn switchable(a: &ManifestRendition, b: &ManifestRendition) -> bool {
 /// (ISO/IEC 23009-1:2022 5.3.2.4: same initialization segments).
 fn continues(before: &AdaptationSet, set: &AdaptationSet) -> bool {
     before.kind == set.kind
+        && before.number == set.number
         && before.trick_of == set.trick_of
         && before.renditions.len() == set.renditions.len()
         && before.renditions.iter().zip(&set.renditions).all(|(before, after)| {

@@ -7,6 +7,8 @@
 //!   ├ text         subtitles, which need no source
 //!   ├ protection   which key for which track, which IVs
 //!   ├ fingerprint  which URLs they have
+//!   ├ set_number   what sets are called, whatever is selected
+//!   ├ session      what is repeated of the words of the source's master playlist
 //!   ├ manifest     Manifest: names, times, sizes, bandwidths
 //!   │ ├ filter     the manifest again, with those renditions alone that somebody wants
 //!   │ └ clip       the manifest again, from one moment to another
@@ -33,6 +35,8 @@ mod protection;
 mod remeasure;
 mod segment;
 mod segmentation;
+mod session;
+mod set_number;
 mod sound;
 mod text;
 mod trick;
@@ -61,6 +65,8 @@ use crate::model::policy::{
 };
 use crate::model::presentation::{Medium, Presentation, Stream, Track};
 use crate::model::protection::KeySet;
+use crate::model::session::SessionFormat;
+use crate::model::text::TextFormat;
 use crate::time::Ticks;
 
 /// The name of an initialization segment in its directory.
@@ -79,6 +85,13 @@ pub enum Target {
         rendition: RenditionId,
         /// Which part.
         cut: Cut,
+    },
+    /// A file of session data, by its number from 1.
+    SessionData {
+        /// Which.
+        number: usize,
+        /// What its extension says.
+        format: SessionFormat,
     },
     /// The initialization segment of a rendition in a period.
     Init {
@@ -113,6 +126,8 @@ pub enum Target {
         rendition: RenditionId,
         /// Index of the period.
         period: usize,
+        /// What the file is.
+        format: TextFormat,
     },
     /// The same by its place in the period.
     Numbered {
@@ -161,37 +176,9 @@ impl Packaging {
         configuration: &Configuration,
         keys: Option<Arc<KeySet>>,
     ) -> Result<Self> {
-        let container = configuration.package_type.container();
-        let scheme = configuration.encryption.as_ref().map(|encryption| encryption.scheme);
-        let (presentation, left_out) = carriage::carried(presentation, container, scheme);
-        if let Some(first) = left_out.first()
-            && !presentation.streams.iter().any(is_shown)
-        {
-            return Err(Error::new(
-                Kind::UnsupportedCodec,
-                format!(
-                    "{} cannot carry {} of {}: {}",
-                    configuration.package_type.as_str(),
-                    first.what,
-                    first.stream,
-                    first.reason
-                ),
-            ));
-        }
-        let streams = select(&presentation, configuration.stream_selection);
-        if streams.is_empty() {
-            let selection = configuration.stream_selection;
-            return Err(Error::new(
-                Kind::NotFound,
-                format!(
-                    "no stream has a declared BANDWIDTH between {} and {} bit/s; widen the stream \
-                     selection of configuration {}",
-                    selection.min_video_bits_per_second,
-                    selection.max_video_bits_per_second,
-                    configuration.name
-                ),
-            ));
-        }
+        let whole = presentation;
+        let (presentation, left_out) = carried(whole.clone(), configuration)?;
+        let streams = selected(&presentation, configuration)?;
         let package_type = configuration.package_type;
         let segmentation =
             Segmentation::new(&presentation, &streams, configuration.segment_duration);
@@ -224,11 +211,11 @@ impl Packaging {
             Fingerprint::of_playlists(&segments, package_type, protection.as_ref(), configuration);
         let separate = package_type.container() == Container::Cmaf
             || configuration.audio_layout == AudioLayout::Separate;
-        let text_form = TextForm::of(package_type, configuration.dash_subtitles);
+        let text_form = TextForm::of(package_type, configuration.dash_subtitles, &presentation);
         let manifest = Resolver {
             presentation: &presentation,
             segmentation: &segmentation,
-            offering: &Offering::new(&presentation, &streams, separate),
+            offering: &Offering::new(&whole, &presentation, &streams, separate),
             container: package_type.container(),
             text_form,
             protection: protection.as_ref(),
@@ -237,6 +224,7 @@ impl Packaging {
             trick_play: &configuration.trick_play,
             mpd: configuration.mpd,
             segment_duration: configuration.segment_duration,
+            program_date_time: configuration.program_date_time,
         }
         .manifest();
         let mut packaging = Self {
@@ -374,17 +362,74 @@ impl Packaging {
                     }));
                     continue;
                 }
-                targets.extend(segments.map(
-                    |&ManifestSegment { time, .. }| match self.text_form {
-                        _ if !is_text => Target::Segment { rendition: id, period, time },
-                        TextForm::Whole => Target::PeriodText { rendition: id, period },
-                        form => Target::Text { rendition: id, period, time, form },
-                    },
-                ));
+                targets.extend(segments.map(|&ManifestSegment { time, .. }| {
+                    match (rendition.text, is_text) {
+                        (Some(format), true) => match self.text_form {
+                            TextForm::Whole => Target::PeriodText { rendition: id, period, format },
+                            form => Target::Text { rendition: id, period, time, form },
+                        },
+                        _ => Target::Segment { rendition: id, period, time },
+                    }
+                }));
             }
         }
         targets
     }
+}
+
+/// What a configuration leaves out of a presentation because its package type, or its way of
+/// encrypting, has no word for it. Needs no keys; fails as [`Packaging::new`] does.
+pub fn left_out(
+    presentation: &Arc<Presentation>,
+    configuration: &Configuration,
+) -> Result<Vec<LeftOut>> {
+    let (rest, left_out) = carried(presentation.clone(), configuration)?;
+    selected(&rest, configuration)?;
+    Ok(left_out)
+}
+
+/// What a configuration can carry of a presentation, and what it leaves out.
+fn carried(
+    presentation: Arc<Presentation>,
+    configuration: &Configuration,
+) -> Result<(Arc<Presentation>, Vec<LeftOut>)> {
+    let container = configuration.package_type.container();
+    let scheme = configuration.encryption.as_ref().map(|encryption| encryption.scheme);
+    let (presentation, left_out) = carriage::carried(presentation, container, scheme);
+    if let Some(first) = left_out.first()
+        && !presentation.streams.iter().any(is_shown)
+    {
+        return Err(Error::new(
+            Kind::UnsupportedCodec,
+            format!(
+                "{} cannot carry {} of {}: {}",
+                configuration.package_type.as_str(),
+                first.what,
+                first.stream,
+                first.reason
+            ),
+        ));
+    }
+    Ok((presentation, left_out))
+}
+
+/// The streams that a configuration selects, in its order; one at least.
+fn selected(presentation: &Presentation, configuration: &Configuration) -> Result<Vec<usize>> {
+    let selection = configuration.stream_selection;
+    let streams = select(presentation, selection);
+    if streams.is_empty() {
+        return Err(Error::new(
+            Kind::NotFound,
+            format!(
+                "no stream has a declared BANDWIDTH between {} and {} bit/s; widen the stream \
+                 selection of configuration {}",
+                selection.min_video_bits_per_second,
+                selection.max_video_bits_per_second,
+                configuration.name
+            ),
+        ));
+    }
+    Ok(streams)
 }
 
 /// Whether segments of a kind have numbers beside their times: those of trick play and text have
@@ -420,3 +465,6 @@ fn select(presentation: &Presentation, selection: StreamSelection) -> Vec<usize>
     }
     streams
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,10 +6,15 @@
 //! many segments as each stream could have alone, every stream keeps its own, and manifests do not
 //! call them aligned. A last segment of less than a quarter of the duration joins its neighbour.
 //!
+//! A segment begins, too, where a marker says that the program is left or goes on, if a keyframe is
+//! there, within half a picture. Multiples are counted anew from there, and a short rest before it
+//! joins its neighbour like a last segment.
+//!
 //! Audio is cut where the pictures of its stream are, at the nearest whole frame.
 
 use std::ops::Range;
 
+use crate::model::marker::Marker;
 use crate::model::policy::SegmentDuration;
 use crate::model::presentation::{Medium, Presentation, Track};
 use crate::model::sample::RandomAccess;
@@ -117,13 +122,15 @@ impl PeriodSegmentation {
             .into_iter()
             .filter_map(|stream| times.get(stream).map(Vec::as_slice))
             .collect();
-        let shared = grid.cuts(&shared_times(&chosen));
-        let alone: Vec<Vec<Ticks>> = chosen.iter().map(|times| grid.cuts(times)).collect();
+        let markers = Markers::of(presentation, period, selected);
+        let cuts_of = |times: &[Ticks]| grid.cuts_beside(times, &markers.found_in(times));
+        let shared = cuts_of(&shared_times(&chosen));
+        let alone: Vec<Vec<Ticks>> = chosen.iter().map(|times| cuts_of(times)).collect();
         let possible = alone.iter().map(|cuts| cuts.len() + 1).min().unwrap_or(1);
         let aligned = (shared.len() + 1) * 2 >= possible;
         let cuts = times
             .iter()
-            .map(|times| if aligned { own_times(&shared, times) } else { grid.cuts(times) })
+            .map(|times| if aligned { own_times(&shared, times) } else { cuts_of(times) })
             .collect();
         let basis = if aligned { vec![shared] } else { alone };
         Self { aligned, basis, cuts }
@@ -169,6 +176,44 @@ fn own_times(shared: &[Ticks], own: &[Ticks]) -> Vec<Ticks> {
     shared.iter().map(spell).collect()
 }
 
+/// When segments should begin whatever the wished-for duration.
+struct Markers {
+    /// In order, 90 kHz.
+    times: Vec<Ticks>,
+    /// How long pictures last, 90 kHz.
+    picture: i64,
+}
+
+impl Markers {
+    fn of(presentation: &Presentation, period: usize, selected: &[usize]) -> Self {
+        let mut times: Vec<Ticks> = presentation
+            .markers
+            .iter()
+            .filter(|m| m.is_break())
+            .flat_map(Marker::splices)
+            .collect();
+        times.sort_unstable();
+        times.dedup();
+        let tracks = selected.iter().filter_map(|&stream| {
+            let video = presentation.track(stream, period, Medium::Video);
+            video.or_else(|| presentation.track(stream, period, Medium::Audio))
+        });
+        let pictures = tracks.map(|track| {
+            let duration = Ticks(i64::from(track.sample_duration));
+            duration.rescale(track.timescale, Timescale::MPEG).0
+        });
+        Self { times, picture: pictures.min().unwrap_or_default() }
+    }
+
+    /// Those of ordered times that are less than half a picture from a marker.
+    fn found_in(&self, times: &[Ticks]) -> Vec<Ticks> {
+        let near = self.times.iter().filter_map(|&marker| {
+            nearest(times, marker).filter(|time| 2 * time.minus(marker).0.abs() <= self.picture)
+        });
+        near.collect()
+    }
+}
+
 /// The nearest of ordered times; the earlier of two that are equally near.
 fn nearest(times: &[Ticks], wanted: Ticks) -> Option<Ticks> {
     let behind = times.partition_point(|&time| time < wanted);
@@ -191,6 +236,22 @@ struct Grid {
 }
 
 impl Grid {
+    /// Where segments but the first begin if some of the times are sure to be taken.
+    fn cuts_beside(&self, times: &[Ticks], sure: &[Ticks]) -> Vec<Ticks> {
+        let mut cuts: Vec<Ticks> = Vec::new();
+        let mut start = self.start;
+        let inside = sure.iter().copied().filter(|time| *time > self.start && *time < self.end);
+        for end in inside.chain([self.end]) {
+            if end <= start {
+                continue;
+            }
+            cuts.extend(Self { start, end, step: self.step }.cuts(times));
+            cuts.extend((end < self.end).then_some(end));
+            start = end;
+        }
+        cuts
+    }
+
     /// Where segments but the first begin.
     fn cuts(&self, times: &[Ticks]) -> Vec<Ticks> {
         let mut cuts: Vec<Ticks> = Vec::new();
@@ -266,6 +327,19 @@ mod tests {
         assert_eq!(own_times(&[Ticks(180_180)], &second), [Ticks(180_182)]);
     }
 
+    #[test]
+    fn markers_begin_segments_where_keyframes_are() {
+        let every_two: Vec<i64> = (0..18).map(|n| n * 2).collect();
+        let markers =
+            Markers { times: vec![Ticks(8 * SECOND + 1_800), Ticks(15 * SECOND)], picture: 3_600 };
+        let times = seconds(&every_two);
+        let sure = markers.found_in(&times);
+        assert_eq!(sure, seconds(&[8]));
+        assert_eq!(grid(36, 6).cuts_beside(&times, &sure), seconds(&[6, 8, 14, 20, 26, 32]));
+        let sure = seconds(&[0, 1, 7, 36]);
+        assert_eq!(grid(36, 6).cuts_beside(&seconds(&[0, 1, 7, 8]), &sure), seconds(&[1, 7, 8]));
+    }
+
     /// [`Grid::cuts`] as its module describes it, multiple by multiple.
     fn cuts_step_by_step(grid: &Grid, times: &[Ticks]) -> Vec<Ticks> {
         let mut cuts = vec![grid.start];
@@ -305,6 +379,26 @@ mod tests {
             let end = Ticks(start + length * SECOND);
             let grid = Grid { start: Ticks(start), end, step: step * SECOND };
             prop_assert_eq!(grid.cuts(&times), cuts_step_by_step(&grid, &times));
+        }
+
+        #[test]
+        fn markers_are_cuts_and_the_others_still_grow(
+            gaps in proptest::collection::vec(1_i64..20 * SECOND, 1..60),
+            sure in proptest::collection::btree_set(0_usize..60, 0..8),
+            step in 1_i64..30,
+        ) {
+            let mut times = vec![Ticks(0)];
+            for gap in gaps {
+                times.push(times.last().unwrap().plus(Ticks(gap)));
+            }
+            let end = times.last().unwrap().plus(Ticks(SECOND));
+            let sure: Vec<Ticks> = sure.iter().filter_map(|at| times.get(*at)).copied().collect();
+            let grid = Grid { start: Ticks(0), end, step: step * SECOND };
+            let cuts = grid.cuts_beside(&times, &sure);
+            prop_assert!(cuts.windows(2).all(|pair| pair[0] < pair[1]));
+            prop_assert!(cuts.iter().all(|cut| times.binary_search(cut).is_ok()));
+            prop_assert!(sure.iter().skip_while(|t| t.0 == 0).all(|t| cuts.contains(t)));
+            prop_assert_eq!(grid.cuts_beside(&times, &[]), grid.cuts(&times));
         }
 
         #[test]

@@ -19,6 +19,9 @@ use crate::model::presentation::{Medium, Presentation, Stream};
 /// What can be played together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Offering {
+    /// What groups of all of the title are called, so that a name does not depend on what of it is
+    /// selected, carried or in which order.
+    names: Vec<AudioGroup>,
     /// What is shown, and the place in `groups` of what is heard with it.
     pub offers: Vec<(RenditionId, Option<usize>)>,
     /// What people choose from.
@@ -27,8 +30,27 @@ pub(super) struct Offering {
 
 impl Offering {
     /// What the selected streams lead to. `separate`: pictures and sound are never in one segment.
-    pub fn new(presentation: &Presentation, streams: &[usize], separate: bool) -> Self {
-        let mut offering = Self::default();
+    /// `whole` is the presentation before anything was left out.
+    pub fn new(
+        whole: &Presentation,
+        presentation: &Presentation,
+        streams: &[usize],
+        separate: bool,
+    ) -> Self {
+        let all: Vec<usize> = (0..whole.streams.len()).collect();
+        let shown: Vec<usize> =
+            all.into_iter().filter(|stream| is_variant(whole, *stream)).collect();
+        let names = Self::named(Vec::new(), whole, &shown, separate).groups;
+        Self::named(names, presentation, streams, separate)
+    }
+
+    fn named(
+        names: Vec<AudioGroup>,
+        presentation: &Presentation,
+        streams: &[usize],
+        separate: bool,
+    ) -> Self {
+        let mut offering = Self { names, ..Self::default() };
         // By how many groups of its stream come before it: players that look at the first few
         // variants see every stream before any of them again.
         let mut offers: Vec<(usize, RenditionId, Option<usize>)> = Vec::new();
@@ -97,13 +119,23 @@ impl Offering {
         if let Some(place) = self.groups.iter().position(same) {
             return place;
         }
-        let is_free = |id: &String| self.groups.iter().all(|group| group.id != *id);
-        let numbered = (2..).map(|number| format!("{name}-{number}"));
-        let id = std::iter::once(name.to_owned()).chain(numbered).find(is_free);
-        let id = id.unwrap_or_default();
+        let id = match self.names.iter().find(|group| same(group)) {
+            Some(known) => known.id.clone(),
+            None => {
+                let others = || self.groups.iter().chain(&self.names);
+                let is_free = |id: &String| others().all(|group| group.id != *id);
+                let numbered = (2..).map(|number| format!("{name}-{number}"));
+                let id = std::iter::once(name.to_owned()).chain(numbered).find(is_free);
+                id.unwrap_or_default()
+            }
+        };
         self.groups.push(AudioGroup { id, source: name.to_owned(), members });
         self.groups.len() - 1
     }
+}
+
+fn is_variant(presentation: &Presentation, stream: usize) -> bool {
+    presentation.streams.get(stream).is_some_and(|stream| stream.role.is_variant)
 }
 
 /// What is shown of a stream.

@@ -7,24 +7,31 @@
 //! media is encrypted, as players expect.
 //!
 //! ```text
-//! HLS, HLS_CMAF   {time}.vtt            one WebVTT file for each segment
-//! DASH            init.mp4, {time}.m4s  samples of `wvtt`
-//!                 period.vtt            one WebVTT file for each period, where that is wished for
+//! HLS       {time}.vtt            one WebVTT file for each segment
+//! HLS_CMAF  {time}.vtt            the same
+//!           init.mp4, {time}.m4s  one document in one sample of `stpp`, where all text is TTML
+//! DASH      init.mp4, {time}.m4s  samples of `wvtt` or `stpp`
+//!           period.vtt or .ttml   one file for each period, where that is wished for
 //! ```
+//!
+//! TTML cannot stand in playlists of transport streams, nor beside WebVTT; there it is WebVTT, with
+//! what that can say.
+//! Times in fragments count on the timeline of the media, as `tfdt` does (ISO/IEC 14496-30 5.2).
 
 use std::sync::Arc;
 
 use super::segmentation::Segmentation;
 use super::{Fingerprint, Packaging};
+use crate::codec::ttml;
 use crate::codec::webvtt::{self, TimestampMap, sample};
 use crate::model::description::Description;
 use crate::model::manifest::{
-    Healing, ManifestSegment, PERIOD_TEXT_NAME, RenditionId, RenditionKind,
+    Healing, ManifestSegment, PERIOD_TEXT_STEM, RenditionId, RenditionKind,
 };
 use crate::model::policy::{Container, DashSubtitles, PackageType};
 use crate::model::presentation::Presentation;
 use crate::model::sample::{FragmentLayout, transport};
-use crate::model::text::{Cue, TextStream};
+use crate::model::text::{Cue, TextFormat, TextStream};
 use crate::time::{Ticks, Timescale};
 
 /// What text is wrapped in.
@@ -32,15 +39,23 @@ use crate::time::{Ticks, Timescale};
 pub enum TextForm {
     /// WebVTT files, one for each segment.
     Files,
-    /// Fragments of a `wvtt` track.
+    /// Fragments of a `wvtt` or `stpp` track.
     Fragments,
-    /// One WebVTT file for each period.
+    /// One file for each period.
     Whole,
 }
 
 impl TextForm {
-    pub(super) fn of(package_type: PackageType, subtitles: DashSubtitles) -> Self {
+    pub(super) fn of(
+        package_type: PackageType,
+        subtitles: DashSubtitles,
+        presentation: &Presentation,
+    ) -> Self {
+        // Players of HLS learn from CODECS of the variant what all of its text is, so there is one
+        // form for all, and that which every text can have.
+        let all_are_ttml = presentation.texts.iter().all(|text| text.ttml.is_some());
         match (package_type, subtitles) {
+            (PackageType::HlsCmaf, _) if all_are_ttml => Self::Fragments,
             (PackageType::Hls | PackageType::HlsCmaf, _) => Self::Files,
             (PackageType::Dash, DashSubtitles::Wvtt) => Self::Fragments,
             (PackageType::Dash, DashSubtitles::Sidecar) => Self::Whole,
@@ -48,9 +63,10 @@ impl TextForm {
     }
 
     /// The extension of its files.
-    pub(super) const fn extension(self) -> &'static str {
+    pub(super) const fn extension(self, format: TextFormat) -> &'static str {
         match self {
-            Self::Files | Self::Whole => "vtt",
+            Self::Files => TextFormat::WebVtt.extension(),
+            Self::Whole => format.extension(),
             Self::Fragments => "m4s",
         }
     }
@@ -74,6 +90,8 @@ pub struct TextPlan {
     pub number: u64,
     /// What it is wrapped in.
     pub form: TextForm,
+    /// What the source has.
+    pub format: TextFormat,
     /// How times of text and media go together, where the form says so.
     pub map: Option<TimestampMap>,
     /// Exact size.
@@ -84,16 +102,20 @@ impl TextPlan {
     /// Names it in caches and as entity tag.
     pub fn key(&self) -> String {
         let folder = format!("{}/{}/{}", self.fingerprint, self.rendition, self.period);
+        let extension = self.form.extension(self.format);
         match self.form {
-            TextForm::Whole => format!("{folder}/{PERIOD_TEXT_NAME}"),
-            form => format!("{folder}/{}.{}", self.time.0, form.extension()),
+            TextForm::Whole => format!("{folder}/{PERIOD_TEXT_STEM}.{extension}"),
+            TextForm::Files | TextForm::Fragments => {
+                format!("{folder}/{}.{extension}", self.time.0)
+            }
         }
     }
 
     /// The type that an HTTP answer declares.
     pub const fn content_type(&self) -> &'static str {
         match self.form {
-            TextForm::Files | TextForm::Whole => "text/vtt",
+            TextForm::Files => TextFormat::WebVtt.file_type(),
+            TextForm::Whole => self.format.file_type(),
             TextForm::Fragments => "application/mp4",
         }
     }
@@ -123,10 +145,11 @@ impl Packaging {
         time: Ticks,
         form: TextForm,
     ) -> Option<TextPlan> {
-        if rendition.kind != RenditionKind::Text || form != self.text_form {
+        if rendition.kind != RenditionKind::Text {
             return None;
         }
         let entry = self.manifest.rendition(rendition, period)?;
+        let format = entry.text.filter(|_| self.text_form == form)?;
         let listed = entry.segments.binary_search_by_key(&time, |segment| segment.time).ok()?;
         let segment = entry.segments.get(listed)?;
         let before: usize = (0..period)
@@ -141,6 +164,7 @@ impl Packaging {
             end: time.plus(segment.duration),
             number: (before + listed) as u64 + 1,
             form,
+            format,
             map: map(&self.presentation, period, self.package_type.container(), form),
             bytes: segment.bytes,
             presentation: self.presentation.clone(),
@@ -148,9 +172,15 @@ impl Packaging {
     }
 
     /// The plan of all text of a period, where that is one file.
-    pub fn whole_text(&self, rendition: RenditionId, period: usize) -> Option<TextPlan> {
+    pub fn whole_text(
+        &self,
+        rendition: RenditionId,
+        period: usize,
+        format: TextFormat,
+    ) -> Option<TextPlan> {
         let start = self.presentation.periods.get(period)?.start;
-        self.text(rendition, period, start, TextForm::Whole)
+        let plan = self.text(rendition, period, start, TextForm::Whole);
+        plan.filter(|plan| plan.format == format)
     }
 
     /// The text behind an initialization segment; `None` where there is no such segment.
@@ -199,12 +229,18 @@ pub(super) fn segments(
             first += 1;
         }
         let cues = shown(text, first, from, to);
-        let bytes = match form {
-            TextForm::Files | TextForm::Whole => {
+        let origin = origin(form, from);
+        let bytes = match (form, &text.ttml) {
+            (TextForm::Whole, Some(ttml)) => ttml::document_bytes(ttml, from, to, origin),
+            (TextForm::Files, _) | (TextForm::Whole, None) => {
                 let cues = cues.iter().map(|(_, cue)| *cue);
-                webvtt::file_bytes(&text.header, map, cues, origin(form, from))
+                webvtt::file_bytes(&text.header, map, cues, origin)
             }
-            TextForm::Fragments => {
+            (TextForm::Fragments, Some(ttml)) => {
+                let document = ttml::document_bytes(ttml, from, to, origin);
+                fragment_layout(1).header_bytes() + document
+            }
+            (TextForm::Fragments, None) => {
                 let samples = sample::samples(&cues, from, to);
                 let payload: u64 = samples.iter().map(|sample| u64::from(sample.size)).sum();
                 fragment_layout(samples.len()).header_bytes() + payload

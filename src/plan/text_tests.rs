@@ -7,6 +7,7 @@ use crate::model::codec::{AvcConfig, CodecConfig, PictureFormat, StreamSyntax};
 use crate::model::policy::{Configuration, Name, OnSourceError, SegmentDuration, StreamSelection};
 use crate::model::presentation::{Group, Period, Stream, StreamPeriod, StreamRole, Track};
 use crate::model::text::TextHeader;
+use crate::model::ttml::{TtmlBody, TtmlPart, TtmlStart, TtmlText};
 use crate::plan::Target;
 
 const SECOND: i64 = 90_000;
@@ -59,8 +60,10 @@ fn presentation(periods: &[i64], cues: Vec<Cue>) -> Arc<Presentation> {
             is_default,
             ..Description::default()
         },
+        stable_id: None,
         header: TextHeader { lines: Vec::new(), blocks: vec!["STYLE\n::cue {}".to_owned()] },
         cues: cues.clone(),
+        ttml: None,
     };
     Arc::new(Presentation {
         periods: bounds,
@@ -76,6 +79,7 @@ fn presentation(periods: &[i64], cues: Vec<Cue>) -> Arc<Presentation> {
             periods: stream_periods,
         }],
         texts: vec![text("one", true), text("two", true)],
+        ..Presentation::default()
     })
 }
 
@@ -95,6 +99,7 @@ fn packaging(
         on_source_error: OnSourceError::default(),
         audio_layout: Default::default(),
         dash_subtitles,
+        program_date_time: Default::default(),
         mpd: Default::default(),
         trick_play: Default::default(),
     };
@@ -161,7 +166,7 @@ fn each_form_has_its_own_names_and_no_other() {
     assert_eq!(forms.map(|form| has(&beside, form)), [false, false, true]);
     assert!(dash.text_init(ID, 1).is_some() && hls.text_init(ID, 1).is_none());
     assert!(hls.text(ID, 0, Ticks(1_921), TextForm::Files).is_none());
-    let whole = beside.whole_text(ID, 1).unwrap();
+    let whole = beside.whole_text(ID, 1, TextFormat::WebVtt).unwrap();
     assert!(whole.key().ends_with("/text-1/1/period.vtt"), "{}", whole.key());
     assert_eq!((whole.origin(), whole.map), (whole.time, None));
     let count = |packaging: &Packaging, is_meant: fn(&Target) -> bool| {
@@ -173,6 +178,74 @@ fn each_form_has_its_own_names_and_no_other() {
     // What decides the bytes decides the names, and nothing else does.
     assert_eq!(hls.segments(), dash.segments());
     assert_ne!(dash.playlists(), beside.playlists());
+}
+
+/// TTML is in fragments wherever there are fragments, and WebVTT where there are none.
+#[test]
+fn documents_are_wrapped_by_what_can_carry_them() {
+    let mut presentation = Arc::unwrap_or_clone(presentation(&[10, 7], vec![cue(0, 90, "a")]));
+    let parts = vec![
+        TtmlPart::Start(TtmlStart {
+            tag: "p".to_owned(),
+            length: 0,
+            begin: Ticks(5 * SECOND),
+            end: Some(Ticks(11 * SECOND)),
+            is_timed: true,
+        }),
+        TtmlPart::End("p".to_owned()),
+    ];
+    let body = TtmlBody { parts, ..TtmlBody::default() };
+    let text = TtmlText { bodies: vec![body], ..TtmlText::default() };
+    presentation.texts[0].ttml = Some(text.clone());
+    let mixed = Arc::new(presentation.clone());
+    presentation.texts[1].ttml = Some(text.clone());
+    let presentation = Arc::new(presentation);
+    let first = Ticks(1_920);
+    for (package_type, subtitles, form, extension) in [
+        (PackageType::Hls, DashSubtitles::Wvtt, TextForm::Files, "vtt"),
+        (PackageType::HlsCmaf, DashSubtitles::Sidecar, TextForm::Fragments, "m4s"),
+        (PackageType::Dash, DashSubtitles::Wvtt, TextForm::Fragments, "m4s"),
+        (PackageType::Dash, DashSubtitles::Sidecar, TextForm::Whole, "ttml"),
+    ] {
+        let packaging = packaging(&presentation, package_type, subtitles);
+        let plan = packaging.text(ID, 0, first, form).unwrap();
+        assert!(plan.key().ends_with(&format!(".{extension}")), "{}", plan.key());
+        let listed = packaging.manifest().rendition(ID, 0).unwrap();
+        assert_eq!((listed.extension, listed.init.is_some()), (extension, extension == "m4s"));
+        let codecs = &packaging.manifest().offers[0].codecs;
+        let is_named = codecs.contains(&"stpp.ttml.im1t".to_owned());
+        assert_eq!(is_named, extension == "m4s", "{codecs:?}");
+        if form != TextForm::Files {
+            let document = ttml::document_bytes(&text, plan.time, plan.end, plan.origin());
+            let around = match form {
+                TextForm::Fragments => fragment_layout(1).header_bytes(),
+                _ => 0,
+            };
+            assert_eq!(plan.bytes, document + around);
+        }
+        let other = TextFormat::WebVtt;
+        assert!(packaging.whole_text(ID, 0, other).is_none(), "it is no {other:?}");
+    }
+    // Beside WebVTT it is WebVTT in HLS, and what it is in DASH.
+    let has = |package_type, form| {
+        let packaging = packaging(&mixed, package_type, DashSubtitles::Wvtt);
+        packaging.text(ID, 0, first, form).is_some()
+    };
+    assert!(has(PackageType::HlsCmaf, TextForm::Files));
+    assert!(has(PackageType::Dash, TextForm::Fragments));
+    // The paragraph is in the file of both periods, with times that count from the start of each.
+    let packaging = packaging(&presentation, PackageType::Dash, DashSubtitles::Sidecar);
+    let files = [0, 1].map(|period| {
+        let plan = packaging.whole_text(ID, period, TextFormat::Imsc).unwrap();
+        let file = ttml::document(&text, plan.time, plan.end, plan.origin());
+        let file = String::from_utf8(file).unwrap();
+        file.split("<p").nth(1).unwrap().split('/').next().unwrap().to_owned()
+    });
+    let expected = [
+        " begin=\"00:00:04.978667\" end=\"00:00:10.978667\"",
+        " begin=\"00:00:00.000\" end=\"00:00:00.978667\"",
+    ];
+    assert_eq!(files, expected);
 }
 
 #[test]

@@ -24,7 +24,7 @@ use super::bandwidth::Rates;
 use super::manifest::{Resolver, fraction, fragment_layout, payload_bytes, transport_bytes};
 use super::protection::Protection;
 use super::segment::TrackPart;
-use super::{INIT_NAME, Packaging, SegmentPlan};
+use super::{INIT_NAME, Packaging, SegmentPlan, set_number};
 use crate::cenc::aes128;
 use crate::model::codec::CodecConfig;
 use crate::model::manifest::{
@@ -139,6 +139,7 @@ pub(super) fn sets(
         let is_picture = |kind| matches!(kind, RenditionKind::Video | RenditionKind::Muxed);
         let pictures = sets.iter().enumerate().filter(move |(_, set)| is_picture(set.kind));
         pictures.filter_map(move |(place, set)| {
+            let number = set_number::of_trick_play(set.number);
             let streams = set.renditions.iter().map(|rendition| rendition.id.stream);
             let streams = streams.filter(|stream| resolver.trick_play.offers(*stream) != is_hidden);
             let renditions: Vec<ManifestRendition> = streams
@@ -149,6 +150,7 @@ pub(super) fn sets(
                 .collect();
             let first = renditions.first()?;
             Some(AdaptationSet {
+                number,
                 kind: RenditionKind::Trick,
                 aligned: renditions.iter().all(|other| same_times(first, other)),
                 continues: false,
@@ -235,6 +237,7 @@ pub(super) fn rendition(
         extension: if is_cmaf { "m4s" } else { "ts" },
         segments: segments.into(),
         protection,
+        text: None,
         access_type: 1,
     })
 }

@@ -21,6 +21,7 @@ use crate::catalog::{AssetView, Catalog};
 use crate::error::{Blame, Error, Kind, Result};
 use crate::model::manifest::{Manifest, RenditionId, RenditionKind};
 use crate::model::policy::{Name, OnSourceError, PackageType};
+use crate::model::session::SessionFormat;
 use crate::package::{self, BufferPool, Rendered, SourceReader};
 use crate::plan::{
     Cut, Fingerprint, MissingObjects, Packaging, SegmentPlan, SilencePlan, Target, TextPlan,
@@ -275,6 +276,9 @@ impl Playback {
                 let rendered = self.segments.get_or_build(key, build).await?;
                 return Ok(self.give(method, headers, &rendered, freshness));
             }
+            Resource::SessionData(rendered) => {
+                return Ok(self.give_parts(method, headers, rendered, request_id));
+            }
             Resource::Init(packaging, rendition, period) => {
                 let key = format!("{}/{rendition}/{period}/init", packaging.segments());
                 let etag = key.clone();
@@ -388,6 +392,7 @@ impl Playback {
 enum Resource {
     /// Of all, or of a part.
     Playlist(Arc<Packaging>, RenditionId, Option<Cut>),
+    SessionData(Rendered),
     Init(Arc<Packaging>, RenditionId, usize),
     Segment(Box<SegmentPlan>),
     Silence(Box<SilencePlan>),
@@ -406,6 +411,12 @@ impl Resource {
             Target::Entry => None,
             Target::Media(rendition) => playlist(packaging, rendition, None),
             Target::Clip { rendition, cut } => playlist(packaging, rendition, Some(cut)),
+            Target::SessionData { number, format } => {
+                if packaging.package_type() == PackageType::Dash {
+                    return None;
+                }
+                session_data(&packaging, number, format).map(Self::SessionData)
+            }
             Target::Init { rendition, period } if rendition.kind == RenditionKind::Text => {
                 packaging.text_init(rendition, period)?;
                 Some(Self::TextInit(packaging, rendition, period))
@@ -413,8 +424,8 @@ impl Resource {
             Target::Text { rendition, period, time, form } => {
                 packaging.text(rendition, period, time, form).map(Box::new).map(Self::Text)
             }
-            Target::PeriodText { rendition, period } => {
-                packaging.whole_text(rendition, period).map(Box::new).map(Self::Text)
+            Target::PeriodText { rendition, period, format } => {
+                packaging.whole_text(rendition, period, format).map(Box::new).map(Self::Text)
             }
             Target::Init { rendition, period } => {
                 packaging.init(rendition, period)?;
@@ -504,6 +515,16 @@ pub(crate) fn media_playlist(packaging: &Packaging, rendition: RenditionId) -> R
 fn media_playlist_of(resolved: &Manifest, rendition: RenditionId) -> Option<Rendered> {
     let text = hls::write::media_playlist(resolved, rendition)?;
     Some(manifest(text, PLAYLIST_TYPE))
+}
+
+/// A file of session data.
+fn session_data(packaging: &Packaging, number: usize, format: SessionFormat) -> Option<Rendered> {
+    let (bytes, own) = packaging.session_data(number).filter(|(_, own)| *own == format)?;
+    Some(Rendered {
+        bytes: bytes.to_vec().into(),
+        content_type: own.content_type(),
+        etag: format!("{}/session-data-{number}", packaging.playlists()).into(),
+    })
 }
 
 fn gone(fingerprint: &Fingerprint) -> Error {

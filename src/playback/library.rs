@@ -15,14 +15,15 @@ use crate::index::{IndexId, Store};
 use crate::keys::Keys;
 use crate::model::encryption::Encryption;
 use crate::model::filter::ManifestFilter;
+use crate::model::ingest::LeftOut;
 use crate::model::mpd::MpdOptions;
 use crate::model::policy::{
-    AudioLayout, Configuration, DashSubtitles, OnSourceError, PackageType, SegmentDuration,
-    StreamOrder, TrickPlay,
+    AudioLayout, Configuration, DashSubtitles, OnSourceError, PackageType, ProgramDateTime,
+    SegmentDuration, StreamOrder, TrickPlay,
 };
 use crate::model::presentation::{Group, Presentation};
 use crate::model::protection::KeySet;
-use crate::plan::{Fingerprint, Packaging};
+use crate::plan::{self, Fingerprint, Packaging};
 use crate::telemetry::Metrics;
 
 /// Configurations whose keys are asked for at the same time. Each may ask a server of its own.
@@ -72,6 +73,7 @@ struct PlanKey {
     clear_lead_segments: u32,
     on_source_error: OnSourceError,
     dash_subtitles: DashSubtitles,
+    program_date_time: ProgramDateTime,
     mpd: MpdOptions,
     trick_play: TrickPlay,
     /// The address of the key set: a plan keeps its set, so as long as the plan is in the cache no
@@ -103,6 +105,7 @@ impl PlanKey {
                 .map_or(0, |encryption| encryption.clear_lead_segments),
             on_source_error: configuration.on_source_error,
             dash_subtitles: configuration.dash_subtitles,
+            program_date_time: configuration.program_date_time,
             mpd: configuration.mpd,
             trick_play: configuration.trick_play.clone(),
             keys: keys.map(|keys| Arc::as_ptr(keys) as usize),
@@ -144,15 +147,17 @@ impl Library {
         self.packaging(version, configuration, keys).await
     }
 
-    /// Whether a configuration leaves anything of an asset to play. Asks no key server.
+    /// What a configuration leaves out of an asset, or why it leaves nothing to play. Asks no key
+    /// server.
     pub async fn check_offer(
         self: &Arc<Self>,
         view: &AssetView,
         configuration: &Configuration,
-    ) -> Result<()> {
+    ) -> Result<Vec<LeftOut>> {
         let version = view.current_version().ok_or_else(|| not_playable(view))?;
         let clear = Configuration { encryption: None, ..configuration.clone() };
-        self.packaging(version, &clear, None).await.map(|_| ())
+        self.packaging(version, &clear, None).await?;
+        plan::left_out(&self.presentation(version).await?, configuration)
     }
 
     /// The keys of an asset under a configuration.

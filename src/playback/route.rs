@@ -4,6 +4,7 @@
 //! /vod/v1/{asset}/{configuration}/{manifest}.m3u8 | .mpd
 //! /vod/v1/{asset}/p.{fingerprint}/{rendition}.m3u8
 //! /vod/v1/{asset}/p.{fingerprint}/clip-{from}-{to}/{rendition}.m3u8
+//! /vod/v1/{asset}/p.{fingerprint}/session-data-{number}.json | .bin
 //! /vod/v1/{asset}/s.{fingerprint}/{rendition}/{period}/init.mp4
 //! /vod/v1/{asset}/s.{fingerprint}/{rendition}/{period}/{time}.m4s | .ts
 //! /vod/v1/{asset}/s.{fingerprint}/{rendition}/{period}/number-{number}.m4s
@@ -15,9 +16,11 @@
 //! not found, so that caches hold nothing twice.
 
 use crate::model::manifest::{
-    NUMBER_PREFIX, PERIOD_TEXT_NAME, RenditionId, RenditionKind, SILENCE_DIRECTORY,
+    NUMBER_PREFIX, PERIOD_TEXT_STEM, RenditionId, RenditionKind, SILENCE_DIRECTORY,
 };
 use crate::model::policy::{Container, Name};
+use crate::model::session::{SESSION_DATA_PREFIX, SessionFormat};
+use crate::model::text::TextFormat;
 use crate::plan::{Cut, Fingerprint, INIT_NAME, Target, TextForm};
 use crate::time::Ticks;
 
@@ -66,6 +69,7 @@ impl Route {
         match self {
             Self::Entry { .. } => "entry",
             Self::Fixed { target: Target::Media(_) | Target::Clip { .. }, .. } => "media_playlist",
+            Self::Fixed { target: Target::SessionData { .. }, .. } => "session_data",
             Self::Fixed { target: Target::Init { .. }, .. } => "init",
             Self::Fixed { target: Target::Silence { .. }, .. } => "silence",
             Self::Fixed { target: Target::Text { .. } | Target::PeriodText { .. }, .. } => "text",
@@ -87,6 +91,14 @@ impl Route {
 
     fn fixed(asset: Name, fingerprint: Fingerprint, rest: &[&str]) -> Option<Self> {
         let (target, container) = match (fingerprint.is_of_segments(), rest) {
+            (false, &[file]) if file.starts_with(SESSION_DATA_PREFIX) => {
+                let (number_text, extension) =
+                    file.strip_prefix(SESSION_DATA_PREFIX)?.split_once('.')?;
+                let formats = [SessionFormat::Json, SessionFormat::Raw];
+                let format = formats.into_iter().find(|known| known.extension() == extension)?;
+                let number = usize::try_from(number(number_text)?).ok()?;
+                (Target::SessionData { number, format }, None)
+            }
             (false, &[file]) => {
                 let rendition = RenditionId::parse(file.strip_suffix(".m3u8")?)?;
                 (Target::Media(rendition), None)
@@ -103,10 +115,15 @@ impl Route {
                 let is_text = rendition.kind == RenditionKind::Text;
                 if file == INIT_NAME {
                     (Target::Init { rendition, period }, Some(Container::Cmaf))
-                } else if is_text && file == PERIOD_TEXT_NAME {
-                    (Target::PeriodText { rendition, period }, Some(Container::Cmaf))
                 } else if is_text {
                     let (time, extension) = file.split_once('.')?;
+                    if time == PERIOD_TEXT_STEM {
+                        let formats = [TextFormat::WebVtt, TextFormat::Imsc];
+                        let format = formats.into_iter().find(|f| f.extension() == extension)?;
+                        let target = Target::PeriodText { rendition, period, format };
+                        let container = Some(Container::Cmaf);
+                        return Some(Self::Fixed { asset, fingerprint, target, container });
+                    }
                     // The fingerprint knows the container.
                     let form = match extension {
                         "vtt" => TextForm::Files,
@@ -160,6 +177,8 @@ mod tests {
         let cases = [
             (format!("/vod/v1/bbb/p.{DIGITS}/audio-1.m3u8"), "media_playlist"),
             (format!("/vod/v1/bbb/p.{DIGITS}/clip-0-540000/audio-1.m3u8"), "media_playlist"),
+            (format!("/vod/v1/bbb/p.{DIGITS}/session-data-1.json"), "session_data"),
+            (format!("/vod/v1/bbb/p.{DIGITS}/session-data-12.bin"), "session_data"),
             (format!("/vod/v1/bbb/s.{DIGITS}/video-2/0/init.mp4"), "init"),
             (format!("/vod/v1/bbb/s.{DIGITS}/video-2/10/540000.m4s"), "segment"),
             (format!("/vod/v1/bbb/s.{DIGITS}/av-1/0/0.ts"), "segment"),
@@ -169,6 +188,7 @@ mod tests {
             (format!("/vod/v1/bbb/s.{DIGITS}/text-1/0/0.vtt"), "text"),
             (format!("/vod/v1/bbb/s.{DIGITS}/text-1/0/540000.m4s"), "text"),
             (format!("/vod/v1/bbb/s.{DIGITS}/text-1/0/period.vtt"), "text"),
+            (format!("/vod/v1/bbb/s.{DIGITS}/text-1/0/period.ttml"), "text"),
         ];
         for (path, label) in cases {
             assert_eq!(Route::parse(&path).map(|route| route.label()), Some(label), "{path}");
@@ -191,6 +211,10 @@ mod tests {
             "/vod/v1/bbb/dash/in.dex.mpd".to_owned(),
             format!("/vod/v1/{}/dash/index.mpd", "a".repeat(129)),
             format!("/vod/v1/bbb/p.{digits}/video-1/0/init.mp4"),
+            format!("/vod/v1/bbb/s.{digits}/session-data-1.json"),
+            format!("/vod/v1/bbb/p.{digits}/session-data-01.json"),
+            format!("/vod/v1/bbb/p.{digits}/session-data-1.m3u8"),
+            format!("/vod/v1/bbb/p.{digits}/session-data-1"),
             format!("/vod/v1/bbb/s.{digits}/video-1.m3u8"),
             format!("/vod/v1/bbb/s.{digits}/clip-0-1/video-1.m3u8"),
             format!("/vod/v1/bbb/p.{digits}/clip-0/video-1.m3u8"),

@@ -3,19 +3,22 @@
 //! | parameter | |
 //! |---|---|
 //! | `filter`, or `aws.manifestfilter` | which renditions; see [`filter::parse`] |
-//! | `start`, `end` | from when to when: seconds, or a date and time of RFC 3339 |
+//! | `start`, `end` | from when to when: seconds, or a date and time of ISO 8601 with its zone |
 //! | `precise` | `true` signals these points exactly; else the clip is cut inwards to segments |
 //!
 //! Everything else is ignored: tokens of CDNs and the like. What is meant for an entry manifest is
 //! refused with media playlists and segments: there it could only be overlooked.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::error::{Error, Result};
+use crate::hls::date::iso8601;
+use crate::hls::read::ProgramDateTime;
 use crate::model::filter::ManifestFilter;
 use crate::model::manifest::Manifest;
+use crate::model::presentation::Presentation;
 use crate::plan::{ClipRequest, Packaging, cut, filter};
 use crate::time::{Ticks, Timescale};
 
@@ -24,6 +27,10 @@ const FILTER_ALIAS: &str = "aws.manifestfilter";
 const START: &str = "start";
 const END: &str = "end";
 const PRECISE: &str = "precise";
+/// Dates are whole milliseconds.
+const TOLERANCE: i64 = 90;
+/// `2026-01-31`, and the character behind it.
+const DATE_CHARS: usize = 10;
 
 /// What a player asks for beside the name of a manifest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,8 +46,8 @@ pub struct Selection {
 enum Moment {
     /// From the start of the title, [`Timescale::MPEG`] ticks.
     Offset(Ticks),
-    /// By the clock, nanoseconds since the start of 1970.
-    Clock(i128),
+    /// By the clock, milliseconds since the start of 1970, UTC.
+    Clock(i64),
 }
 
 impl Selection {
@@ -127,7 +134,9 @@ impl Selection {
                 Error::invalid(FILTER, message)
             })?),
         };
-        let Some(request) = self.clip_request()? else { return Ok(filtered) };
+        let Some(request) = self.clip_request(packaging.presentation())? else {
+            return Ok(filtered);
+        };
         let manifest = filtered.as_ref().unwrap_or(manifest);
         let cut = cut(manifest, &request).map_err(|error| {
             let field = error.field(&request);
@@ -136,20 +145,14 @@ impl Selection {
         Ok(Some(packaging.clipped(manifest, &cut)))
     }
 
-    fn clip_request(&self) -> Result<Option<ClipRequest>> {
+    fn clip_request(&self, presentation: &Presentation) -> Result<Option<ClipRequest>> {
         if self.start.is_none() && self.end.is_none() {
             return Ok(None);
         }
         let offset = |field, moment: Option<Moment>| match moment {
             None => Ok(None),
             Some(Moment::Offset(offset)) => Ok(Some(offset)),
-            Some(Moment::Clock(_)) => {
-                let message = format!(
-                    "{field} is a time of the clock, and none is known for this title; give seconds \
-                     from its start"
-                );
-                Err(Error::invalid(field, message))
-            }
+            Some(Moment::Clock(date)) => offset_of(field, date, presentation).map(Some),
         };
         let (start, end) = (offset(START, self.start)?, offset(END, self.end)?);
         Ok(Some(ClipRequest { start, end, precise: self.precise }))
@@ -161,15 +164,50 @@ impl Moment {
         if let Some(offset) = ticks(text) {
             return Ok(Self::Offset(offset));
         }
-        if let Ok(time) = OffsetDateTime::parse(text, &Rfc3339) {
-            return Ok(Self::Clock(time.unix_timestamp_nanos()));
+        // What decodes queries as forms on the way makes a space of the plus of a zone.
+        let zone_at = text.rfind(' ').filter(|at| *at > DATE_CHARS);
+        let text = zone_at.map_or(Cow::Borrowed(text), |at| {
+            let (clock, zone) = text.split_at(at);
+            Cow::Owned(format!("{clock}+{}", zone.trim_start()))
+        });
+        match ProgramDateTime::parse(&text) {
+            Some(date) if date.offset_minutes.is_some() => {
+                return Ok(Self::Clock(date.unix_milliseconds));
+            }
+            Some(_) => {
+                let message = format!(
+                    "{field} is a date and time without its zone; put Z or +01:00 behind it"
+                );
+                return Err(Error::invalid(field, message));
+            }
+            None => {}
         }
         let message = format!(
             "{field} must be seconds from the start of the title, such as 12.5 and not negative, or \
-             a date and time of RFC 3339, such as 2026-01-31T20:15:00Z"
+             a date and time of ISO 8601 with its zone, such as 2026-01-31T20:15:00Z"
         );
         Err(Error::invalid(field, message))
     }
+}
+
+/// The offset from the start of a title of one of its dates, milliseconds since the start of 1970.
+fn offset_of(field: &str, date: i64, presentation: &Presentation) -> Result<Ticks> {
+    let clock = &presentation.wall_clock;
+    let start = presentation.periods.first().map_or(Ticks::ZERO, |first| first.start);
+    let Some(time) = clock.time_at(date) else {
+        let message = format!(
+            "{field} is a date, and the playlists of this title's source name none \
+             (EXT-X-PROGRAM-DATE-TIME); give seconds from its start"
+        );
+        return Err(Error::invalid(field, message));
+    };
+    let offset = time.minus(start);
+    if offset.0 < -TOLERANCE {
+        let first = iso8601(clock.date_at(start, start));
+        let message = format!("{field} is before the title, which begins at {first}");
+        return Err(Error::invalid(field, message));
+    }
+    Ok(offset.max(Ticks::ZERO))
 }
 
 /// Decimal seconds of up to nine places as [`Timescale::MPEG`] ticks, to the nearest.
@@ -267,7 +305,9 @@ mod tests {
             ("start=99999999999999", "start", "seconds"),
             ("start=1.0000000001", "start", "seconds"),
             ("end=%31%", "end", "seconds"),
-            ("end=2026-02-30T00:00:00Z", "end", "RFC 3339"),
+            ("end=2026-02-30T00:00:00Z", "end", "ISO 8601"),
+            ("end=2026-02-03T00:00:00", "end", "zone"),
+            ("start=1769890500000", "start", "seconds"),
             ("start=1&precise=yes", "precise", "true or false"),
             ("precise=true", "precise", "needs start or end"),
         ] {
@@ -284,9 +324,13 @@ mod tests {
         assert_eq!(start("start=0"), Moment::Offset(Ticks::ZERO));
         assert_eq!(start("start=5.9985"), Moment::Offset(Ticks(539_865)));
         assert_eq!(start("start=0.000011111"), Moment::Offset(Ticks(1)));
-        let clock = Moment::Clock(1_769_890_500_250_000_000);
+        let clock = Moment::Clock(1_769_890_500_250);
         assert_eq!(start("start=2026-01-31T20:15:00.25Z"), clock);
         assert_eq!(start("start=2026-01-31T22:15:00.25+02:00"), clock);
+        assert_eq!(start("start=2026-01-31T22:15:00.25+0200"), clock);
+        assert_eq!(start("start=2026-01-31T22:15:00.25%2002:00"), clock);
+        assert_eq!(start("start=2026-01-31%2022:15:00.25%2002:00"), clock);
+        assert_eq!(start("start=2026-01-31T15:15:00.25-05:00"), clock);
         assert_eq!(start("start=2026-01-31T22%3A15%3A00.25%2B02%3A00"), clock);
     }
 

@@ -331,11 +331,8 @@ mod tests {
                 source_identity: [7; 16],
                 ..Stream::default()
             };
-            let presentation = Arc::new(Presentation {
-                periods: Vec::new(),
-                streams: vec![stream],
-                texts: Vec::new(),
-            });
+            let presentation =
+                Arc::new(Presentation { streams: vec![stream], ..Presentation::default() });
             let title = Self {
                 root: sources.get("title").unwrap(),
                 presentation,

@@ -49,6 +49,11 @@ impl MapEntry {
         }
     }
 
+    /// Whether it may hold SCTE-35 sections: Blu-ray discs gave the type to sound.
+    pub fn may_hold_splices(&self) -> bool {
+        self.stream.stream_type == stream_type::SCTE_35 && self.registration() != Some(*b"HDMV")
+    }
+
     /// What the stream holds.
     pub fn contents(&self) -> Contents {
         use StreamSyntax as Syntax;
@@ -183,6 +188,11 @@ mod tests {
             MapEntry { stream, descriptors: descriptors.to_vec() }.may_hold_tags()
         };
         assert!(may(0x15, b"") && may(0x15, b"\x05\x04ID3 ") && may(0x06, b"\x05\x04ID3 "));
+        let splices = |descriptors: &[u8]| {
+            let stream = ElementaryStream { stream_type: 0x86, pid: 0x100 };
+            MapEntry { stream, descriptors: descriptors.to_vec() }.may_hold_splices()
+        };
+        assert!(splices(b"") && splices(b"\x05\x04CUEI") && !splices(b"\x05\x04HDMV"));
         assert!(!may(0x15, b"\x05\x04KLVA") && !may(0x06, b"") && !may(0x86, b""));
     }
 

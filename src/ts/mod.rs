@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! bytes → packet::PacketReader → packet::Packet ─┬ psi::Tables     PAT, PMT: which PID is what
-//!                                                └ pes::PesReader  timestamps and payload of a PID
+//!                                                ├ pes::PesReader  timestamps and payload of a PID
+//!                                                └ sections::Sections ─ splice: markers of SCTE 35
 //! samples → mux::write_segment → bytes            sample_aes::SampleAesStream: what a PMT says of
 //!                                                encrypted samples
 //! ```
@@ -17,6 +18,8 @@ mod packet_writer;
 pub mod pes;
 pub mod psi;
 pub mod sample_aes;
+pub mod sections;
+pub mod splice;
 
 /// The 13-bit packet identifier of the program association table (2.4.3.3, table 2-3).
 pub const PAT_PID: u16 = 0;

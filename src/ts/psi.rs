@@ -295,7 +295,7 @@ fn section(table_id: u8, version: u8, body: &[u8]) -> Vec<u8> {
 }
 
 /// The checksum of Annex A; 0 over a section that includes its own.
-fn crc32(bytes: &[u8]) -> u32 {
+pub(super) fn crc32(bytes: &[u8]) -> u32 {
     bytes.iter().fold(u32::MAX, |crc, &byte| {
         (0..8).fold(crc ^ u32::from(byte) << 24, |crc, _| {
             crc << 1 ^ if crc >> 31 == 1 { 0x04C1_1DB7 } else { 0 }

@@ -124,6 +124,7 @@ fn new_configuration(group: &str, configuration: &str, seconds: u32) -> NewConfi
             filter: None,
             audio_layout: Default::default(),
             dash_subtitles: Default::default(),
+            program_date_time: Default::default(),
             mpd: Default::default(),
         },
         description: String::new(),

@@ -35,31 +35,6 @@ const MILLISECONDS: Timescale = match Timescale::new(1_000) {
     None => Timescale::MPEG,
 };
 
-/// Where output goes: into memory, or nowhere while it is measured.
-trait Sink {
-    fn put(&mut self, bytes: &[u8]);
-
-    fn text(&mut self, text: &str) {
-        self.put(text.as_bytes());
-    }
-}
-
-impl Sink for Vec<u8> {
-    fn put(&mut self, bytes: &[u8]) {
-        self.extend_from_slice(bytes);
-    }
-}
-
-/// How much would have been written.
-#[derive(Default)]
-struct ByteCount(u64);
-
-impl Sink for ByteCount {
-    fn put(&mut self, bytes: &[u8]) {
-        self.0 += bytes.len() as u64;
-    }
-}
-
 /// A time as WebVTT writes it, to the nearest millisecond: `HH:MM:SS.mmm`, more digits for more
 /// hours. Nothing lies before 0.
 fn timestamp(time: Ticks) -> String {

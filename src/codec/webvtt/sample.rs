@@ -9,7 +9,8 @@
 //! gaps. A cue that is shown during several samples is in each of them, with a number (`vsid`) by
 //! which players may know it again.
 
-use super::{ByteCount, Sink, has_timestamps, timestamp};
+use super::{has_timestamps, timestamp};
+use crate::codec::sink::{ByteCount, Sink};
 use crate::model::text::Cue;
 use crate::time::Ticks;
 

@@ -1,7 +1,8 @@
 //! Cues → a WebVTT file, for a whole period or a segment of it.
 
 use super::read::TimestampMap;
-use super::{ByteCount, Sink, shifted, timestamp};
+use super::{shifted, timestamp};
+use crate::codec::sink::{ByteCount, Sink};
 use crate::model::text::{Cue, TextHeader};
 use crate::time::Ticks;
 

@@ -58,6 +58,7 @@ async fn endpoints_follow_the_configurations() {
         {
             "packagingConfiguration": "cmaf", "packageType": "HLS_CMAF", "status": "PLAYABLE",
             "url": "https://cdn.example.com/vod/v1/bbb/cmaf/main.m3u8",
+            "leftOut": [{"stream": "a.m3u8", "what": "MP3", "reason": "no word for it"}],
         },
         {
             "packagingConfiguration": "dash", "packageType": "DASH", "status": "PLAYABLE",

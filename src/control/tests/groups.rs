@@ -71,7 +71,7 @@ async fn a_configuration_takes_its_defaults() {
         },
         "filter": null, "encryption": null, "onSourceError": "fail",
         "trickPlay": {"renditions": "ALL"}, "audioLayout": "SEPARATE",
-        "dashSubtitles": "WVTT",
+        "dashSubtitles": "WVTT", "programDateTime": null,
         "dash": {
             "segmentTemplateFormat": "TIME_WITH_TIMELINE", "minBufferTimeSeconds": null,
             "profile": "CMAF",
@@ -128,6 +128,15 @@ async fn a_configuration_is_replaced_as_a_whole() {
         wrong[name] = json!(value);
         api.put(DASH, wrong).await.expect_problem(400, "invalid_argument", Some("dashSubtitles"));
     }
+    let dated = json!({"packageType": "HLS", "programDateTime": "FROM_SOURCE"});
+    let replaced = api.put(DASH, dated.clone()).await.expect_status(200);
+    assert_eq!(replaced.body["programDateTime"], "FROM_SOURCE");
+    assert_eq!(api.get(DASH).await.expect_status(200).body["programDateTime"], "FROM_SOURCE");
+    let mut wrong = dated;
+    wrong["packageType"] = json!("DASH");
+    api.put(DASH, wrong).await.expect_problem(400, "invalid_argument", Some("programDateTime"));
+    let replaced = api.put(DASH, json!({"packageType": "HLS_CMAF"})).await.expect_status(200);
+    assert_eq!(replaced.body["programDateTime"], "NONE");
     let other = json!({"name": "other", "packageType": "HLS"});
     api.put(DASH, other).await.expect_problem(400, "invalid_argument", Some("name"));
     assert_eq!(api.get(CONFIGURATIONS).await.expect_status(200).names(), ["dash"]);
@@ -174,6 +183,8 @@ async fn a_configuration_is_refused_with_reasons() {
         ("audioLayout", json!(1), "audioLayout"),
         ("dashSubtitles", json!("TTML"), "dashSubtitles"),
         ("dashSubtitles", json!(1), "dashSubtitles"),
+        ("programDateTime", json!("ALWAYS"), "programDateTime"),
+        ("programDateTime", json!(true), "programDateTime"),
         ("encryption", json!({}), "encryption.systemIds"),
         ("encryption", json!(false), "encryption"),
         (selection, json!({"order": "RANDOM"}), "streamSelection.order"),

@@ -15,7 +15,7 @@ use tower::ServiceExt;
 use super::*;
 use crate::catalog::{CatalogSettings, IngestJob, Ingested, SqliteStore, SystemClock};
 use crate::config::{SealingKey, Secrets};
-use crate::model::ingest::Report;
+use crate::model::ingest::{LeftOut, Report};
 use crate::telemetry::Metrics;
 
 struct Api {
@@ -71,10 +71,22 @@ fn with_dry_run(
         endpoint_check: EndpointCheck::new(|view, configuration| {
             Box::pin(async move {
                 assert!(view.current_version().is_some(), "only asked of playable assets");
-                (configuration.name.as_str() == "nothing").then(|| EndpointFailure {
-                    code: "no_streams",
-                    detail: "no stream is left".to_owned(),
-                })
+                let is_nothing = configuration.name.as_str() == "nothing";
+                let left_out = LeftOut {
+                    stream: "a.m3u8".to_owned(),
+                    what: "MP3".to_owned(),
+                    reason: "no word for it".to_owned(),
+                };
+                EndpointOffer {
+                    failure: is_nothing.then(|| EndpointFailure {
+                        code: "no_streams",
+                        detail: "no stream is left".to_owned(),
+                    }),
+                    left_out: (configuration.name.as_str() == "cmaf")
+                        .then_some(left_out)
+                        .into_iter()
+                        .collect(),
+                }
             })
         }),
         dry_run,

@@ -20,6 +20,8 @@ pub(super) struct Attributes<'a> {
     pub line: usize,
     pub tag: &'static str,
     entries: Vec<(&'a str, &'a str)>,
+    /// Which of them stand in quotes.
+    quoted: Vec<usize>,
 }
 
 impl<'a> Attributes<'a> {
@@ -27,6 +29,7 @@ impl<'a> Attributes<'a> {
     /// behind it cannot be told from what is inside.
     pub(super) fn parse(line: usize, tag: &'static str, text: &'a str) -> Result<Self, ReadError> {
         let mut entries: Vec<(&str, &str)> = Vec::new();
+        let mut quoted = Vec::new();
         // Where the value of the last entry begins if a further piece may belong to it.
         let mut open_from: Option<usize> = None;
         let mut at = 0;
@@ -53,6 +56,7 @@ impl<'a> Attributes<'a> {
                     let problem = format!("the quote of {name} is not closed");
                     return Err(ReadError::tag(line, tag, problem));
                 };
+                quoted.push(entries.len());
                 entries.push((name, inside.get(..length).unwrap_or_default()));
                 open_from = None;
                 let closed = value_at + 1 + length + 1;
@@ -65,7 +69,7 @@ impl<'a> Attributes<'a> {
                 at += piece_end + 1;
             }
         }
-        Ok(Self { line, tag, entries })
+        Ok(Self { line, tag, entries, quoted })
     }
 
     /// The value without its quotes, as written but for white space around it.
@@ -76,6 +80,11 @@ impl<'a> Attributes<'a> {
     /// All names and values, in order.
     pub(super) fn entries(&self) -> &[(&'a str, &'a str)] {
         &self.entries
+    }
+
+    /// Whether the value at a place of [`Attributes::entries`] stands in quotes.
+    pub(super) fn is_quoted(&self, place: usize) -> bool {
+        self.quoted.contains(&place)
     }
 
     /// An error about this tag.

@@ -19,7 +19,7 @@ pub struct ProgramDateTime {
 impl ProgramDateTime {
     /// Reads `2010-02-19T14:54:23.031+08:00`. `T` may be a space, seconds may be missing, and the
     /// zone may be `Z`, `+08:00`, `+0800` or `+08`.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let (date, rest) = text.split_at_checked(10)?;
         let time = rest.strip_prefix(['T', 't', ' '])?;
         let [year, month, day] = split_fields::<3>(date, '-')?;

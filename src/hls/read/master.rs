@@ -7,6 +7,7 @@ use super::line::{Content, Text, checked_uri};
 use super::note::{Note, NoteKind, Notes};
 use super::number;
 use super::rendition::RenditionEntry;
+use super::session::SessionEntry;
 use super::variable::{Scope, Variables};
 use super::{MASTER_TAGS, MEDIA_TAGS, StartOffset, URI_LINE};
 
@@ -19,6 +20,8 @@ pub struct MasterPlaylist {
     pub renditions: Vec<RenditionEntry>,
     /// What its media playlists may import.
     pub variables: Variables,
+    /// Every `EXT-X-SESSION-DATA` that can be understood, in order.
+    pub session_data: Vec<SessionEntry>,
     /// `EXT-X-START`.
     pub start: Option<StartOffset>,
     /// What was not in order.
@@ -52,6 +55,12 @@ pub struct StreamEntry {
     pub resolution: Option<(u64, u64)>,
     /// `FRAME-RATE` in thousandths.
     pub frame_rate_thousandths: Option<u64>,
+    /// `SCORE` as written: a positive decimal number, on every stream or on none.
+    pub score: Option<String>,
+    /// `SUPPLEMENTAL-CODECS`.
+    pub supplemental_codecs: Option<String>,
+    /// `STABLE-VARIANT-ID`.
+    pub stable_id: Option<String>,
     /// `AUDIO`: the group of renditions that its sound is chosen from.
     pub audio: Option<String>,
     /// `SUBTITLES`: the group of texts that go with it.
@@ -80,6 +89,7 @@ pub fn master_playlist(bytes: &[u8], query: Option<&str>) -> Result<MasterPlayli
         notes,
         streams: Vec::new(),
         renditions: Vec::new(),
+        session_data: Vec::new(),
         start: None,
         announced: None,
     };
@@ -97,6 +107,7 @@ struct MasterReader<'a> {
     notes: Notes,
     streams: Vec<ListedStream>,
     renditions: Vec<RenditionEntry>,
+    session_data: Vec<SessionEntry>,
     start: Option<StartOffset>,
     /// An `EXT-X-STREAM-INF` whose URI is still to come.
     announced: Option<ListedStream>,
@@ -123,6 +134,10 @@ impl MasterReader<'_> {
             }
             "EXT-X-DEFINE" => {
                 self.scope.define(&Attributes::parse(line, "EXT-X-DEFINE", value)?)?;
+            }
+            "EXT-X-SESSION-DATA" => {
+                let (scope, notes) = (&mut self.scope, &mut self.notes);
+                SessionEntry::add(&mut self.session_data, line, value, scope, notes);
             }
             "EXT-X-START" => {
                 let attributes = Attributes::parse(line, "EXT-X-START", value)?;
@@ -163,6 +178,15 @@ impl MasterReader<'_> {
                 Some((number::integer(width.trim())?, number::integer(height.trim())?))
             }),
             frame_rate_thousandths: parsed(attributes, "FRAME-RATE", notes, number::thousandths),
+            score: parsed(attributes, "SCORE", notes, |text| {
+                number::thousandths(text)?;
+                text.bytes().any(|digit| (b'1'..=b'9').contains(&digit)).then(|| text.to_owned())
+            }),
+            supplemental_codecs: {
+                let text = self.scope.attribute(attributes, "SUPPLEMENTAL-CODECS")?;
+                text.map(Into::into)
+            },
+            stable_id: stable_id(attributes, "STABLE-VARIANT-ID", notes),
             codecs: self.scope.attribute(attributes, "CODECS")?.map(Into::into),
             audio: self.scope.attribute(attributes, "AUDIO")?.map(Into::into),
             subtitles: self.scope.attribute(attributes, "SUBTITLES")?.map(Into::into),
@@ -179,13 +203,28 @@ impl MasterReader<'_> {
         Ok(ListedStream { line: attributes.line, entry, attributes: listed })
     }
 
+    /// A score ranks a stream among others that have one.
+    fn drop_partial_scores(&mut self) {
+        let has_score = |stream: &&ListedStream| stream.entry.score.is_some();
+        let count = self.streams.iter().filter(has_score).count();
+        if count == self.streams.len() {
+            return;
+        }
+        let without = self.streams.iter().find(|stream| !has_score(stream)).filter(|_| count > 0);
+        if let Some(stream) = without {
+            self.notes.add(NoteKind::ScoreIncomplete, stream.line, &stream.entry.uri);
+        }
+        self.streams.iter_mut().for_each(|stream| stream.entry.score = None);
+    }
+
     fn finish(mut self) -> Result<MasterPlaylist, ReadError> {
-        if let Some(lost) = self.announced {
+        if let Some(lost) = self.announced.take() {
             self.notes.add(NoteKind::UriMissing, lost.line, "EXT-X-STREAM-INF");
         }
         if self.streams.is_empty() {
             return Err(ReadError::NoStreams);
         }
+        self.drop_partial_scores();
         for stream in &mut self.streams {
             stream.entry.captions = DeclaredCaptions::of(&stream.entry, &self.renditions);
         }
@@ -193,10 +232,24 @@ impl MasterReader<'_> {
             streams: self.streams,
             renditions: self.renditions,
             variables: self.scope.into_variables(),
+            session_data: self.session_data,
             start: self.start,
             notes: self.notes.finish(),
         })
     }
+}
+
+/// `STABLE-VARIANT-ID` or `STABLE-RENDITION-ID` (draft-pantos-hls-rfc8216bis 4.4.6.1 and 4.4.6.2).
+pub(super) fn stable_id(
+    attributes: &Attributes<'_>,
+    name: &str,
+    notes: &mut Notes,
+) -> Option<String> {
+    let is_allowed =
+        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'.' | b'-' | b'_');
+    parsed(attributes, name, notes, |text| {
+        (!text.is_empty() && text.bytes().all(is_allowed)).then(|| text.to_owned())
+    })
 }
 
 /// An attribute that may be left out, and is if it cannot be understood.

@@ -8,10 +8,12 @@ use super::date_time::ProgramDateTime;
 use super::error::ReadError;
 use super::key::{KeyTag, KeysInForce};
 use super::line::{Content, Text, checked_uri};
+use super::marker::{self, MarkerTag};
 use super::note::{Note, NoteKind, Notes};
 use super::number;
 use super::variable::{Scope, Variables};
 use super::{MASTER_TAGS, StartOffset, URI_LINE};
+use crate::model::marker::MAX_MARKERS;
 
 /// A media playlist that has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub struct MediaPlaylist {
     pub discontinuity_sequence: u64,
     /// `EXT-X-START`.
     pub start: Option<StartOffset>,
+    /// Tags about markers, in order.
+    pub markers: Vec<MarkerTag>,
     /// What was not in order.
     pub notes: Vec<Note>,
 }
@@ -91,6 +95,7 @@ pub fn media_playlist(
         media_sequence: None,
         discontinuity_sequence: None,
         start: None,
+        markers: Vec::new(),
     };
     for line in text.lines() {
         match line.content {
@@ -133,6 +138,7 @@ struct MediaReader<'a> {
     media_sequence: Option<u64>,
     discontinuity_sequence: Option<u64>,
     start: Option<StartOffset>,
+    markers: Vec<MarkerTag>,
 }
 
 impl MediaReader<'_> {
@@ -178,9 +184,22 @@ impl MediaReader<'_> {
                 let attributes = Attributes::parse(line, "EXT-X-START", value)?;
                 self.start = StartOffset::read(&attributes, &mut self.notes);
             }
+            name if marker::is_marker(name) => self.marker(line, name, value),
             _ => {}
         }
         Ok(())
+    }
+
+    /// What cannot be understood of markers is no reason to refuse a title.
+    fn marker(&mut self, line: usize, name: &str, value: &str) {
+        let replaced = self.scope.replace(line, "EXT-X-DATERANGE", value);
+        let value = replaced.as_deref().unwrap_or(value);
+        match marker::parse(line, name, value) {
+            Some(mark) if self.markers.len() < MAX_MARKERS => {
+                self.markers.push(MarkerTag { line, segment: self.segments.len(), mark });
+            }
+            _ => self.notes.add(NoteKind::MarkerUnreadable, line, &format!("{name}:{value}")),
+        }
     }
 
     /// `EXTINF: 6.006 , title`; the comma may be missing.
@@ -282,6 +301,7 @@ impl MediaReader<'_> {
             media_sequence: self.media_sequence.unwrap_or(0),
             discontinuity_sequence: self.discontinuity_sequence.unwrap_or(0),
             start: self.start,
+            markers: self.markers,
             notes: self.notes.finish(),
         })
     }

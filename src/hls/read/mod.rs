@@ -1,7 +1,7 @@
 //! Source playlists → what ingest follows (RFC 8216 4, draft-pantos-hls-rfc8216bis 4).
 //!
 //! ```text
-//! bytes ─ line: numbered lines ─┬ attribute: NAME=VALUE lists ─┬ master ─ rendition
+//! bytes ─ line: numbered lines ─┬ attribute: NAME=VALUE lists ─┬ master ─ rendition, session
 //!                               ├ variable: {$name}            └ media ─ key, date_time
 //!                               └ number: exact decimals
 //! ```
@@ -22,11 +22,13 @@ mod date_time;
 mod error;
 mod key;
 mod line;
+mod marker;
 mod master;
 mod media;
 mod note;
 mod number;
 mod rendition;
+mod session;
 #[cfg(test)]
 mod tests;
 mod variable;
@@ -35,10 +37,12 @@ pub use self::caption::DeclaredCaptions;
 pub use self::date_time::ProgramDateTime;
 pub use self::error::ReadError;
 pub use self::key::KeyTag;
+pub use self::marker::{DateRange, Mark, MarkerTag};
 pub use self::master::{ListedStream, MasterPlaylist, StreamEntry, master_playlist};
 pub use self::media::{MediaContext, MediaPlaylist, MediaSegment, media_playlist};
 pub use self::note::{Note, NoteKind};
 pub use self::rendition::{RenditionEntry, RenditionType};
+pub use self::session::{SessionEntry, SessionEntryContent};
 pub use self::variable::Variables;
 
 use self::attribute::Attributes;

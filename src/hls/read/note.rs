@@ -22,8 +22,16 @@ pub enum NoteKind {
     ValueUnreadable,
     /// `EXT-X-PROGRAM-DATE-TIME` is no date and time of ISO 8601; it is left out.
     DateUnreadable,
+    /// A tag about markers cannot be understood; it is left out.
+    MarkerUnreadable,
     /// A tag stands behind the first segment and must stand before it; it is left out.
     TagLate,
+    /// `EXT-X-SESSION-DATA` that cannot be understood; it is left out.
+    SessionDataBroken,
+    /// A second `EXT-X-SESSION-DATA` of one name and language (RFC 8216 4.3.4.4); it is left out.
+    SessionDataTwice,
+    /// Some streams have a `SCORE` and others none, so that it ranks nothing; it is left out.
+    ScoreIncomplete,
     /// Comments stand before `#EXTM3U`, which should be the first line.
     HeaderLate,
 }

@@ -4,6 +4,7 @@
 use super::attribute::Attributes;
 use super::error::ReadError;
 use super::line::checked_uri;
+use super::master::stable_id;
 use super::note::{NoteKind, Notes};
 use super::variable::Scope;
 use crate::model::description::Description;
@@ -23,6 +24,8 @@ pub struct RenditionEntry {
     pub description: Description,
     /// `CHANNELS`, as written.
     pub channels: Option<String>,
+    /// `STABLE-RENDITION-ID`.
+    pub stable_id: Option<String>,
     /// `INSTREAM-ID`: which captions.
     pub instream_id: Option<String>,
 }
@@ -107,6 +110,7 @@ impl RenditionEntry {
             description,
             channels: text("CHANNELS")?,
             instream_id: text("INSTREAM-ID")?,
+            stable_id: stable_id(attributes, "STABLE-RENDITION-ID", notes),
         }))
     }
 }

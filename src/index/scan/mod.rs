@@ -18,6 +18,7 @@ mod damage;
 mod input;
 mod pictures;
 mod sound;
+mod splices;
 mod tags;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +34,8 @@ use self::pictures::PictureTrack;
 pub(super) use self::pictures::{Begin, PictureCounts, RawGroup, RawPicture, VideoSection};
 use self::sound::SoundTrack;
 pub(super) use self::sound::{AudioSection, RawFrame, SoundCounts};
+pub(super) use self::splices::RawSplice;
+use self::splices::SpliceTracks;
 pub(super) use self::tags::RawTag;
 use self::tags::{Tag, TagTrack};
 use crate::codec::Timestamps;
@@ -66,6 +69,8 @@ pub(super) struct StreamScan {
     pub captions: BTreeSet<CaptionService>,
     /// ID3 tags as they were read.
     pub tags: Vec<RawTag>,
+    /// SCTE-35 sections as they were read.
+    pub splices: Vec<RawSplice>,
 }
 
 /// One stream between two announced discontinuities.
@@ -108,6 +113,7 @@ pub(super) struct StreamScanner {
     tag_tracks: BTreeMap<u16, TagTrack>,
     tags: Vec<RawTag>,
     tag_bytes: usize,
+    splices: SpliceTracks,
     failure: Option<IngestFailure>,
     identity: Xxh3Default,
 }
@@ -163,6 +169,7 @@ impl StreamScanner {
             tag_tracks: BTreeMap::new(),
             tags: Vec::new(),
             tag_bytes: 0,
+            splices: SpliceTracks::default(),
             failure: None,
             identity: Xxh3Default::new(),
         }
@@ -181,6 +188,7 @@ impl StreamScanner {
         for input in self.inputs() {
             input.continuity.reset();
         }
+        self.splices.begin_object();
         self.object = SourceSegment {
             number: object,
             path: path.to_owned(),
@@ -329,6 +337,7 @@ impl StreamScanner {
             sound: self.sound,
             captions: self.captions,
             tags: self.tags,
+            splices: self.splices.finish(),
         })
     }
 
@@ -399,9 +408,7 @@ impl StreamScanner {
             self.object.is_headless |= !self.object.has_tables;
             return;
         }
-        if let Some(track) = self.tag_tracks.get_mut(&packet.pid) {
-            let tags = track.push(&packet, place);
-            self.take_tags(tags);
+        if self.push_metadata(&packet, place) {
             return;
         }
         if let Some((_, has_data)) = self.others.get_mut(&packet.pid) {
@@ -412,10 +419,7 @@ impl StreamScanner {
             self.open_tracks(place);
             for (place, bytes) in std::mem::take(&mut self.held) {
                 let Ok(packet) = Packet::parse(&bytes) else { continue };
-                if let Some(track) = self.tag_tracks.get_mut(&packet.pid) {
-                    let tags = track.push(&packet, place);
-                    self.take_tags(tags);
-                } else {
+                if !self.push_metadata(&packet, place) {
                     self.object.is_headless |= self.push_media(&packet, place);
                 }
             }
@@ -466,6 +470,23 @@ impl StreamScanner {
             return true;
         }
         false
+    }
+
+    /// Gives a packet to the tags or markers that it belongs to, if it does.
+    fn push_metadata(&mut self, packet: &Packet<'_>, place: u64) -> bool {
+        if let Some(track) = self.tag_tracks.get_mut(&packet.pid) {
+            let tags = track.push(packet, place);
+            self.take_tags(tags);
+            return true;
+        }
+        if !self.splices.follows(packet.pid) {
+            return false;
+        }
+        let clock = self.video.as_ref().and_then(PictureTrack::clock);
+        let clock = clock.or_else(|| self.audio.as_ref().and_then(SoundTrack::clock));
+        let arrived = clock.map(|(_, now)| now.0.rem_euclid(1 << 33) as u64);
+        self.splices.push(packet, place, arrived, &mut self.damage);
+        true
     }
 
     fn take_tags(&mut self, tags: impl IntoIterator<Item = Tag>) {
@@ -525,6 +546,9 @@ impl StreamScanner {
         for entry in map.streams.iter().filter(|entry| entry.may_hold_tags()) {
             let pid = entry.stream.pid;
             self.tag_tracks.entry(pid).or_insert_with(|| TagTrack::new(pid));
+        }
+        for entry in map.streams.iter().filter(|entry| entry.may_hold_splices()) {
+            self.splices.open(entry.stream.pid);
         }
         for entry in &map.streams {
             let wanted = (entry.stream.pid, entry.contents());
@@ -656,6 +680,7 @@ impl StreamScanner {
         for track in std::mem::take(&mut self.tag_tracks).into_values() {
             self.take_tags(track.finish());
         }
+        self.splices.end_stretch();
         self.tables = Tables::default();
         self.held.clear();
         self.stretches.push(std::mem::take(&mut self.stretch));

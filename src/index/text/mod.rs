@@ -1,7 +1,8 @@
 //! Subtitles: from `EXT-X-MEDIA` of type `SUBTITLES` to text on the timeline of the presentation.
 //!
 //! ```text
-//! master ─ choices ─► playlist ─ fetch ─► WebVTT files ─ place ─► TextStream
+//! master ─ choices ─► playlist ─ fetch ─► WebVTT or TTML ─ place ─► TextStream
+//!                  └► file itself ──────────────┘
 //! ```
 //!
 //! The text itself goes into the index, so that no segment of it needs the source. Renditions that
@@ -9,7 +10,7 @@
 //! one cannot be. A rendition of which no copy can be read is left out, and the title plays without
 //! it, unless the source is out of reach for now: then all of the ingest is tried again.
 //!
-//! Text of other kinds, TTML for instance, is not read.
+//! What a file is, its first bytes say and not its name. Text inside MP4 is not read.
 
 mod place;
 
@@ -22,6 +23,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 pub(super) use self::place::place;
 use super::ingest::{IngestLimits, open_segment};
 use super::listing::{self, SegmentSource};
+use crate::codec::ttml::{self, Ids};
 use crate::codec::webvtt::{self, TextFile};
 use crate::hls::read::{MasterPlaylist, RenditionEntry, RenditionType, StreamEntry};
 use crate::model::description::Description;
@@ -39,11 +41,12 @@ pub(super) struct ReadText {
     /// As the master playlist writes it.
     pub uri: String,
     pub description: Description,
+    pub stable_id: Option<String>,
     /// In the order of the playlist.
     pub files: Vec<PlacedFile>,
 }
 
-/// A WebVTT file and where its playlist puts it.
+/// A file of text and where its playlist puts it.
 #[derive(Debug)]
 pub(super) struct PlacedFile {
     pub path: String,
@@ -51,7 +54,10 @@ pub(super) struct PlacedFile {
     pub at: Duration,
     /// `EXTINF`.
     pub duration: Option<Duration>,
+    /// As WebVTT.
     pub file: TextFile,
+    /// As it is, where it is TTML.
+    pub document: Option<ttml::Document>,
 }
 
 /// A rendition and its copies.
@@ -77,7 +83,8 @@ pub(super) async fn read(
             match read_copy(root, master_path, master, uri, limits, &mut left, findings).await {
                 Ok(files) => {
                     let description = choice.words.clone();
-                    texts.push(ReadText { uri: uri.clone(), description, files });
+                    let stable_id = entry.stable_id.clone();
+                    texts.push(ReadText { uri: uri.clone(), description, stable_id, files });
                     failure = None;
                     break;
                 }
@@ -140,16 +147,27 @@ async fn read_copy(
     findings: &mut Findings,
 ) -> Result<Vec<PlacedFile>, IngestFailure> {
     let mut found = Findings::new();
-    let segments = if is_text_file(uri) {
-        vec![lone_file(root, master_path, uri)?]
+    let files = if is_text_file(uri) {
+        read_files(root, vec![lone_file(root, master_path, uri)?], limits).await?
     } else {
         let entry = StreamEntry { uri: uri.to_owned(), ..StreamEntry::default() };
-        let source = listing::list(root, master_path, entry, &master.variables, limits).await?;
-        found = source.findings;
-        source.segments
+        match listing::list(root, master_path, entry, &master.variables, limits).await {
+            Ok(source) => {
+                found = source.findings;
+                read_files(root, source.segments, limits).await?
+            }
+            // It may be the text itself, whatever it is called.
+            Err(failure) if failure.code == FailureCode::NotAPlaylist => {
+                let lone = vec![lone_file(root, master_path, uri)?];
+                read_files(root, lone, limits).await.map_err(|other| match other.code {
+                    FailureCode::UnsupportedContainer => failure,
+                    _ => other,
+                })?
+            }
+            Err(failure) => return Err(failure),
+        }
     };
-    let reads = segments.into_iter().map(|segment| read_file(root.clone(), segment, limits));
-    let files: Vec<(u64, PlacedFile)> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
+    agree(uri, &files)?;
     let bytes: u64 = files.iter().map(|(bytes, _)| bytes).sum();
     let Some(rest) = left.checked_sub(bytes) else {
         let detail = format!("{uri}: the title has more than {MOST_BYTES} bytes of subtitles");
@@ -160,10 +178,46 @@ async fn read_copy(
     Ok(files.into_iter().map(|(_, file)| file).collect())
 }
 
+/// Reads all files, some side by side.
+async fn read_files(
+    root: &Arc<Root>,
+    segments: Vec<SegmentSource>,
+    limits: IngestLimits,
+) -> Result<Vec<(u64, PlacedFile)>, IngestFailure> {
+    let ids = if segments.len() > 1 { Ids::Joined } else { Ids::Kept };
+    let reads = segments.into_iter().map(|segment| read_file(root.clone(), segment, ids, limits));
+    stream::iter(reads).buffered(AT_ONCE).try_collect().await
+}
+
+/// Sees to it that the files of a rendition can stand in one.
+fn agree(uri: &str, files: &[(u64, PlacedFile)]) -> Result<(), IngestFailure> {
+    let files = || files.iter().map(|(_, placed)| placed);
+    let Some((path, first)) =
+        files().find_map(|placed| Some((&placed.path, placed.document.as_ref()?)))
+    else {
+        return Ok(());
+    };
+    for placed in files() {
+        let detail = match &placed.document {
+            Some(document) if document.root == first.root => continue,
+            // Empty segments are of any kind.
+            None if placed.file == TextFile::default() => continue,
+            Some(_) => format!(
+                "{uri}: {} and {path} differ in attributes of tt (language, extent, cells), so no \
+                 document can be made of both",
+                placed.path
+            ),
+            None => format!("{uri}: {} is WebVTT and {path} is TTML", placed.path),
+        };
+        return Err(IngestFailure::new(FailureCode::UnsupportedContainer, detail));
+    }
+    Ok(())
+}
+
 /// Whether a rendition leads to text without a playlist, which is against the rules.
 fn is_text_file(uri: &str) -> bool {
     let path = uri.split(['?', '#']).next().unwrap_or_default();
-    [".vtt", ".webvtt"].iter().any(|end| path.to_ascii_lowercase().ends_with(end))
+    [".vtt", ".webvtt", ".ttml", ".dfxp"].iter().any(|end| path.to_ascii_lowercase().ends_with(end))
 }
 
 fn lone_file(
@@ -177,6 +231,7 @@ fn lone_file(
         byte_range: None,
         discontinuity: false,
         encryption: None,
+        date: None,
         at: Duration::ZERO,
         duration: None,
     })
@@ -185,6 +240,7 @@ fn lone_file(
 async fn read_file(
     root: Arc<Root>,
     segment: SegmentSource,
+    ids: Ids,
     limits: IngestLimits,
 ) -> Result<(u64, PlacedFile), IngestFailure> {
     let (at, duration) = (segment.at, segment.duration);
@@ -198,14 +254,19 @@ async fn read_file(
         return Err(IngestFailure::new(FailureCode::LimitExceeded, detail));
     }
     let is_blank = open.first.iter().all(u8::is_ascii_whitespace);
-    let file = match webvtt::read(&open.first) {
-        Ok(file) => file,
-        // Some segmenters leave segments without cues empty.
-        Err(_) if is_blank => TextFile::default(),
-        Err(error) => {
-            let detail = format!("{path}: {error}, so it is no WebVTT; other text is not read");
-            return Err(IngestFailure::new(FailureCode::UnsupportedContainer, detail));
-        }
+    let unread = |error: &dyn std::fmt::Display| {
+        IngestFailure::new(FailureCode::UnsupportedContainer, format!("{path}: {error}"))
     };
-    Ok((open.object.size, PlacedFile { path, at, duration, file }))
+    let (mut file, mut document) = (TextFile::default(), None);
+    if ttml::is_markup(&open.first) {
+        let read = ttml::read(&open.first, ids).map_err(|error| unread(&error))?;
+        file.cues.clone_from(&read.cues);
+        document = Some(read);
+    } else if !is_blank {
+        // Some segmenters leave segments without cues empty.
+        file = webvtt::read(&open.first).map_err(|error| {
+            unread(&format!("{error}, so it is no WebVTT, nor is it TTML; other text is not read"))
+        })?;
+    }
+    Ok((open.object.size, PlacedFile { path, at, duration, file, document }))
 }

@@ -6,14 +6,20 @@
 //! players do; or from 0 of the clock, as RFC 8216 3.5 has it, where that alone fits the playlist.
 //!
 //! A cue that neighbouring files repeat, because it is shown across their border, becomes one.
+//!
+//! TTML documents count from the start of the presentation, or each from where the playlist puts it
+//! where that alone fits.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::{PlacedFile, ReadText};
+use crate::codec::ttml;
 use crate::codec::webvtt::{TimestampMap, shifted};
 use crate::model::ingest::{FindingCode, Findings, Place};
 use crate::model::presentation::{Medium, Presentation};
 use crate::model::text::{Cue, TextHeader, TextStream};
+use crate::model::ttml::{TtmlPart, TtmlText};
 use crate::time::Ticks;
 
 /// 33-bit clocks repeat after this.
@@ -30,14 +36,19 @@ pub(super) fn on_timeline(
     let timeline = Timeline::of(presentation);
     let without_map = timeline.reading_without_map(text, findings);
     let mut joined = Joined::default();
+    let mut documents = Documents::default();
     for placed in &text.files {
         let shift = match placed.file.map {
             Some(map) => timeline.shift(placed, map),
             None => match without_map {
-                WithoutMap::FromStart => timeline.start,
-                WithoutMap::FromClock => timeline.shift(placed, CLOCK_ZERO),
+                WithoutMap::TitleStart => timeline.start,
+                WithoutMap::ClockZero => timeline.shift(placed, CLOCK_ZERO),
+                WithoutMap::PlaylistTime => timeline.window(placed).0,
             },
         };
+        if let Some(document) = &placed.document {
+            documents.add(document, shift, timeline.end);
+        }
         joined.header(&placed.file.header);
         joined.cues(&placed.file.cues, shift);
     }
@@ -51,9 +62,16 @@ pub(super) fn on_timeline(
         cue.start = cue.start.max(Ticks::ZERO);
     }
     cues.sort_by_key(|cue| cue.start);
+    let ttml = documents.finish();
+    if ttml.is_some() {
+        // What has no end of its own ends with the title.
+        cues.iter_mut().for_each(|cue| cue.end = cue.end.min(timeline.end));
+    }
     TextStream {
+        ttml,
         uri: text.uri.clone(),
         description: text.description.clone(),
+        stable_id: text.stable_id.clone(),
         header: joined.header,
         cues,
     }
@@ -75,8 +93,13 @@ pub(in crate::index) fn place(
 }
 
 fn find_damage(text: &ReadText, findings: &mut Findings) {
-    for PlacedFile { path, file, .. } in &text.files {
+    for PlacedFile { path, file, document, .. } in &text.files {
         let at = || Place::stream(&text.uri).file(path);
+        if let Some(document) = document {
+            let times = document.first_broken.as_deref().unwrap_or_default();
+            let detail = format!("{path}: the times {times:?} of an element cannot be read");
+            findings.add_many(FindingCode::CuesBroken, at(), document.broken, detail);
+        }
         let (line, times) = file.first_broken.as_ref().map_or((1, ""), |(l, t)| (*l, t.as_str()));
         let detail = format!("{path}, line {line}: the times {times:?} of a cue cannot be read");
         findings.add_many(FindingCode::CuesBroken, at().line(line), file.broken_cues, detail);
@@ -94,8 +117,9 @@ const CLOCK_ZERO: TimestampMap = TimestampMap { local: Ticks::ZERO, clock: 0 };
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum WithoutMap {
-    FromStart,
-    FromClock,
+    TitleStart,
+    ClockZero,
+    PlaylistTime,
 }
 
 /// What text is placed by; all times at 90 kHz.
@@ -160,22 +184,32 @@ impl Timeline {
     fn reading_without_map(&self, text: &ReadText, findings: &mut Findings) -> WithoutMap {
         let silent =
             |placed: &&PlacedFile| placed.file.map.is_none() && !placed.file.cues.is_empty();
-        let (mut count, mut from_start, mut from_clock) = (0, 0_i64, 0_i64);
+        let is_ttml = text.files.iter().any(|placed| placed.document.is_some());
+        let (mut count, mut from_start, mut from_clock, mut from_file) = (0, 0_i64, 0_i64, 0_i64);
         for placed in text.files.iter().filter(silent) {
             // One that cannot be read is counted already.
             count += u64::from(!placed.file.map_is_broken);
-            let off = misfit(&placed.file.cues, self.start, self.window(placed));
-            from_start = from_start.saturating_add(off);
+            let window = self.window(placed);
+            from_start = from_start.saturating_add(misfit(&placed.file.cues, self.start, window));
+            from_file = from_file.saturating_add(misfit(&placed.file.cues, window.0, window));
             let off = self.best_shift(placed, CLOCK_ZERO).map_or(i64::MAX, |(misfit, _)| misfit);
             from_clock = from_clock.saturating_add(off);
         }
-        let (reading, words) = if from_start <= from_clock {
-            (WithoutMap::FromStart, "from the start of the title")
-        } else {
-            (WithoutMap::FromClock, "on the clock of the media, where alone they fit the playlist")
+        let (reading, words) = match is_ttml {
+            // TTML has no map, and this is what it means without one.
+            true if from_start <= from_file => return WithoutMap::TitleStart,
+            true => (WithoutMap::PlaylistTime, "each from where the playlist puts it"),
+            false if from_start <= from_clock => {
+                (WithoutMap::TitleStart, "from the start of the title")
+            }
+            false => {
+                let words = "on the clock of the media, where alone they fit the playlist";
+                (WithoutMap::ClockZero, words)
+            }
         };
-        let detail =
-            format!("files of {} have no X-TIMESTAMP-MAP; their times count {words}", text.uri);
+        let what = if is_ttml { "documents" } else { "files" };
+        let lack = if is_ttml { "are TTML" } else { "have no X-TIMESTAMP-MAP" };
+        let detail = format!("{what} of {} {lack}; their times count {words}", text.uri);
         let at = Place::stream(&text.uri);
         findings.add_many(FindingCode::TextClockAssumed, at, count, detail);
         reading
@@ -194,6 +228,38 @@ fn misfit(cues: &[Cue], shift: Ticks, (from, to): (Ticks, Ticks)) -> i64 {
 fn ticks(duration: Duration) -> Ticks {
     let ticks = duration.as_nanos().saturating_mul(9) / 100_000;
     Ticks(i64::try_from(ticks).unwrap_or(i64::MAX / 4).min(i64::MAX / 4))
+}
+
+/// The TTML documents of a rendition as one.
+#[derive(Default)]
+struct Documents {
+    text: TtmlText,
+    /// Paragraphs of the document before.
+    before: HashSet<Vec<TtmlPart>>,
+}
+
+impl Documents {
+    fn add(&mut self, document: &ttml::Document, shift: Ticks, end: Ticks) {
+        let (mut head, mut body) = (document.head.clone(), document.body.clone());
+        ttml::shift(&mut head, &mut body, shift);
+        ttml::end_paragraphs(&mut body, end);
+        // That they agree has been seen to.
+        self.text.root.clone_from(&document.root);
+        let known = self.text.heads.iter().position(|other| *other == head);
+        let place = known.unwrap_or(self.text.heads.len());
+        if known.is_none() {
+            self.text.heads.push(head);
+        }
+        body.head = u32::try_from(place).unwrap_or(u32::MAX);
+        let own = ttml::paragraphs(&body);
+        ttml::leave_out(&mut body, &self.before);
+        self.before = own;
+        self.text.bodies.push(body);
+    }
+
+    fn finish(self) -> Option<TtmlText> {
+        (!self.text.bodies.is_empty()).then_some(self.text)
+    }
 }
 
 /// The files of a rendition as one.

@@ -43,7 +43,7 @@ fn presentation(periods: &[(i64, i64, i64)]) -> Presentation {
                 duration: Ticks((end - start) * 90_000),
             })
             .collect(),
-        texts: Vec::new(),
+        ..Presentation::default()
     }
 }
 
@@ -54,9 +54,10 @@ fn text(files: &[&str]) -> ReadText {
         at: Duration::from_secs(10 * index),
         duration: Some(Duration::from_secs(10)),
         file: webvtt::read(format!("WEBVTT\n{file}\n").as_bytes()).unwrap(),
+        document: None,
     });
     let (uri, description) = ("t.m3u8".to_owned(), Description::default());
-    ReadText { uri, description, files: files.collect() }
+    ReadText { uri, description, stable_id: None, files: files.collect() }
 }
 
 /// Start and end of each cue in milliseconds, and its text; the codes that were found.

@@ -137,6 +137,22 @@ finding_codes! {
         TextLeftOut = "text_left_out" Error
             "Upload the subtitles again as WebVTT, or remove them from the master playlist, then \
              ingest again."
+        /// EXT-X-SESSION-DATA cannot be read or is there twice.
+        SessionDataLeftOut = "session_data_left_out" Warning
+            "Mend the line or its file in the source, then ingest again; nothing else depends on \
+             it."
+        /// A marker, by tag or by section, cannot be understood.
+        MarkersBroken = "markers_broken" Warning
+            "Correct what writes the markers; those that can be understood are kept."
+        /// A marker is at no time of the title.
+        MarkersUnplaced = "markers_unplaced" Warning
+            "Give the playlists EXT-X-PROGRAM-DATE-TIME and the markers times within the title."
+        /// Markers are encrypted, so that nothing is known of them but where they are.
+        MarkersEncrypted = "markers_encrypted" Info
+            "Nothing must be done: they are passed on for whoever has the key."
+        /// No segment can begin at a marker, because no keyframe is there.
+        MarkerOffKeyframe = "marker_off_keyframe" Warning
+            "Encode with a keyframe at each marker: what is put in there begins a little beside it."
         /// Media playlists have different numbers of EXT-X-DISCONTINUITY.
         DiscontinuitiesDiffer = "discontinuities_differ" Warning
             "Give all media playlists the same EXT-X-DISCONTINUITY (RFC 8216 6.2.4)."

@@ -48,6 +48,7 @@ fn rendition(name: &str, period: usize, starts: &[i64]) -> ManifestRendition {
         extension: "m4s",
         segments: times.windows(2).enumerate().map(segment).collect(),
         protection: None,
+        text: None,
         access_type: 1,
     }
 }
@@ -61,6 +62,7 @@ fn period(index: usize, starts: &[i64]) -> ManifestPeriod {
         switchable_with: Vec::new(),
         trick_of: None,
         is_hidden: false,
+        number: 1,
     };
     let (start, end) = (starts[0], starts[starts.len() - 1]);
     ManifestPeriod {
@@ -86,7 +88,11 @@ fn title(periods: &[Vec<i64>]) -> Manifest {
     };
     Manifest {
         mpd: Default::default(),
+        markers: Default::default(),
+        dates: None,
+        origin: Ticks::ZERO,
         texts: Vec::new(),
+        session: Default::default(),
         captions: Default::default(),
         duration: last.start.plus(last.duration),
         longest_segment: Ticks(6 * SECOND),
@@ -236,10 +242,10 @@ fn exact_points_are_told_beside_whole_segments() {
     let sound = &clip.periods[0].sets[1].renditions[0];
     let offset = Ticks(ORIGIN + 7 * SECOND).rescale(Timescale::MPEG, sound.timescale);
     assert_eq!(sound.presentation_time_offset, offset);
-    assert_eq!(clip.clip.unwrap().start_offset, Some(Ticks(SECOND)));
+    assert_eq!(clip.session.start, Some(StartPoint { offset: Ticks(SECOND), precise: true }));
     // At a boundary nothing needs to be said.
     let cut = super::cut(&whole, &seconds(Some(6), Some(45), true)).unwrap();
-    assert_eq!(out_of(&whole, &cut).clip.unwrap().start_offset, None);
+    assert_eq!(out_of(&whole, &cut).session.start, None);
 }
 
 #[test]
@@ -378,4 +384,28 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn the_source_says_where_to_begin_if_the_clip_begins_with_the_title() {
+    let start = |seconds, precise| StartPoint { offset: Ticks(seconds * SECOND), precise };
+    let mut whole = title(&[vec![0, 6 * SECOND, 12 * SECOND]]);
+    let of_clip = |whole: &Manifest, from, to, precise| {
+        let request = ClipRequest {
+            start: Some(Ticks(from * SECOND)),
+            end: Some(Ticks(to * SECOND)),
+            precise,
+        };
+        out_of(whole, &cut(whole, &request).unwrap()).session.start
+    };
+    whole.session.start = Some(start(2, true));
+    assert_eq!(of_clip(&whole, 0, 6, false), Some(start(2, true)));
+    assert_eq!(of_clip(&whole, 6, 12, false), None);
+    // The clip's own start counts.
+    assert_eq!(of_clip(&whole, 1, 12, true), Some(start(1, true)));
+    // From the end of the title, which may lie behind that of the clip.
+    whole.session.start = Some(start(-10, false));
+    assert_eq!(of_clip(&whole, 0, 6, false), Some(start(2, false)));
+    whole.session.start = Some(start(-3, false));
+    assert_eq!(of_clip(&whole, 0, 6, false), None);
 }

@@ -70,6 +70,7 @@ fn rendition(name: &str, codecs: Vec<CodecConfig>, kilobits: u64) -> ManifestRen
         extension: "m4s",
         segments: [segment].into(),
         protection: None,
+        text: None,
         access_type: 1,
     }
 }
@@ -84,6 +85,7 @@ fn set(kind: RenditionKind, renditions: Vec<ManifestRendition>) -> AdaptationSet
         switchable_with: Vec::new(),
         trick_of: None,
         is_hidden: false,
+        number: 1,
     }
 }
 
@@ -113,7 +115,11 @@ fn manifest(
     };
     Manifest {
         mpd: Default::default(),
+        markers: Default::default(),
+        dates: None,
+        origin: Ticks::ZERO,
         texts: Vec::new(),
+        session: Default::default(),
         captions: Default::default(),
         duration: Ticks(10 * SECOND),
         longest_segment: Ticks(10 * SECOND),
