@@ -24,7 +24,7 @@ use packorigin::cache::Cache;
 use packorigin::model::manifest::RenditionKind;
 use packorigin::model::policy::PackageType;
 use packorigin::model::protection::ProtectionScheme;
-use packorigin::package::{self, SourceReader};
+use packorigin::package::{self, BufferPool, SourceReader};
 use packorigin::plan::{Packaging, Target};
 use packorigin::playback::{BlockCache, Survey, source_reader};
 
@@ -33,6 +33,7 @@ const BLOCK_CACHE_BYTES: u64 = 128 << 20;
 fn segment(criterion: &mut Criterion) {
     let runtime = reel::runtime();
     let metrics = reel::metrics();
+    let pool = BufferPool::default();
     let empty = || -> Arc<BlockCache> { Cache::new("source", BLOCK_CACHE_BYTES, metrics.clone()) };
     for reel in reel::reels(&runtime) {
         let mut group = criterion.benchmark_group(format!("segment/{}", reel.name));
@@ -50,13 +51,14 @@ fn segment(criterion: &mut Criterion) {
             let source_bytes: u64 =
                 spans.iter().flatten().map(|span| span.bytes.end - span.bytes.start).sum();
             let build = |source: SourceReader| {
-                let built = runtime.block_on(package::segment(&source, &plan()));
+                let built = runtime.block_on(package::segment(&source, plan()));
                 built.expect("a segment")
             };
             let full = empty();
             let survey = Survey::new(Duration::ZERO, metrics.clone());
-            let reader =
-                |blocks: Arc<BlockCache>| source_reader(reel.root.clone(), blocks, survey.clone());
+            let reader = |blocks: Arc<BlockCache>| {
+                source_reader(reel.root.clone(), blocks, survey.clone(), pool.clone())
+            };
             build(reader(full.clone()));
             group.throughput(Throughput::Bytes(source_bytes));
             group.bench_function(name, |bencher| {

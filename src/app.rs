@@ -29,6 +29,7 @@ use crate::index::{self, IngestLimits, Store};
 use crate::keys::{Keys, Vault};
 use crate::model::ingest::{FailureCode, IngestFailure, Progress, Report};
 use crate::model::policy::Configuration;
+use crate::package::BufferPool;
 use crate::playback::{self, Access, Library, Playback, ResponsePolicy, Survey};
 use crate::source::{Root, Sources};
 use crate::telemetry::{IngestOutcome, Metrics};
@@ -74,6 +75,7 @@ impl Parts {
             library,
             sources: Arc::new(sources),
             survey: Survey::new(config.playback.heal_survey, metrics.clone()),
+            buffers: BufferPool::default(),
             blocks: Cache::new("source", config.cache.source_bytes, metrics.clone()),
             segments: Cache::new("segment", config.cache.segment_bytes, metrics.clone()),
             metrics: metrics.clone(),

@@ -241,7 +241,7 @@ impl Visitor<'_> {
     async fn clear(&self, url: &Url) -> Result<Option<Vec<u8>>> {
         let Some(plan) = self.clear_plan(url) else { return Ok(None) };
         let source = self.playback.source_reader(self.view)?;
-        Ok(Some(package::segment(&source, &plan).await?.bytes.to_vec()))
+        Ok(Some(package::segment(&source, plan).await?.bytes.to_vec()))
     }
 }
 

@@ -100,7 +100,7 @@ async fn export_target(
             let plan = packaging.segment(rendition, period, time).ok_or_else(missing)?;
             let file = format!("{segments}/{rendition}/{period}/{NUMBER_PREFIX}{number}.m4s");
             let source = playback.source_reader(view)?;
-            (file, package::segment(&source, &plan).await?.bytes)
+            (file, package::segment(&source, plan).await?.bytes)
         }
         Target::Segment { rendition, period, time } => {
             let plan = packaging.segment(rendition, period, time).ok_or_else(missing)?;
@@ -108,7 +108,7 @@ async fn export_target(
             let file = format!("{segments}/{rendition}/{period}/{}.{}", time.0, entry.extension);
             // Not through the segment cache: nothing is asked for twice.
             let source = playback.source_reader(view)?;
-            (file, package::segment(&source, &plan).await?.bytes)
+            (file, package::segment(&source, plan).await?.bytes)
         }
         Target::Entry
         | Target::Media(_)

@@ -1,10 +1,18 @@
-//! Source bytes of a plan, in blocks.
+//! Source bytes of a plan, in pieces.
 //!
-//! Source segments are read in blocks of whole transport packets, so that the audio and the video
-//! of one time span, and renditions of several configurations, read the same bytes. The blocks of a
-//! segment are fetched in parallel. Of pictures that are segments of their own nothing but their
-//! bytes is read: they are a small part of what lies around them. Who builds the reader decides where blocks come from and
-//! whether they are kept.
+//! The parts of a segment lie between each other in the source, so what is read is the hull of all
+//! of them, once, and each part is given every piece.
+//!
+//! ```text
+//! files here      one after another, in pieces that stay in the processor's cache between reading
+//!                 and framing; the system's page cache is the only other copy
+//! objects there   blocks of whole transport packets, fetched in parallel and kept by whoever builds
+//!                 the reader, so that audio and video of one time span, and renditions of several
+//!                 configurations, are fetched once
+//! ```
+//!
+//! Of pictures that are segments of their own nothing but their bytes is read: they are a small
+//! part of what lies around them.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,12 +20,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, try_join_all};
 
+use super::Rendered;
+use super::pool::BufferPool;
 use crate::error::{Error, Result};
 use crate::model::presentation::{SourceObject, SourceSpan};
-use crate::plan::{SegmentPlan, TrackPart};
+use crate::plan::SegmentPlan;
 
 /// Bytes of a block: whole packets, about one and a half megabytes.
 const BLOCK_BYTES: u64 = 188 * 8192;
+/// Bytes of a piece of a file: whole packets, a fraction of a second-level cache.
+const PIECE_BYTES: u64 = 188 * 1024;
 
 /// A block of a source segment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +38,77 @@ pub struct BlockRequest {
     pub object: SourceObject,
     /// Which of its bytes, counted from its start.
     pub bytes: Range<u64>,
+}
+
+/// Source segments that can be read on the spot.
+pub trait SourceFiles {
+    /// Opens one.
+    fn open<'a>(&'a self, object: &SourceObject) -> Result<Box<dyn SourceFile + 'a>>;
+}
+
+/// An open source segment.
+pub trait SourceFile {
+    /// Exactly these bytes, counted from the start of the segment; at most a megabyte.
+    fn read(&mut self, bytes: Range<u64>) -> Result<&[u8]>;
+}
+
+/// What is done with files, where it may block.
+pub type FileJob = Box<dyn FnOnce(&dyn SourceFiles) -> Result<Rendered> + Send>;
+
+type Fetch = dyn Fn(BlockRequest) -> BoxFuture<'static, Result<Bytes>> + Send + Sync;
+type RunOnFiles = dyn Fn(u64, FileJob) -> BoxFuture<'static, Result<Rendered>> + Send + Sync;
+
+/// Reads one asset's source.
+#[derive(Clone)]
+pub struct SourceReader {
+    fetch: Arc<Fetch>,
+    files: Option<Arc<RunOnFiles>>,
+    pub(super) pool: BufferPool,
+}
+
+impl SourceReader {
+    /// A reader that gets its blocks from `fetch`, and makes segments in buffers of `pool`.
+    pub fn new(
+        pool: BufferPool,
+        fetch: impl Fn(BlockRequest) -> BoxFuture<'static, Result<Bytes>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { fetch: Arc::new(fetch), files: None, pool }
+    }
+
+    /// The same, which lets `run` run work that reads so many bytes of files, where nothing is in the
+    /// way of reading them.
+    pub fn with_files(
+        self,
+        run: impl Fn(u64, FileJob) -> BoxFuture<'static, Result<Rendered>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { files: Some(Arc::new(run)), ..self }
+    }
+
+    /// What runs work on the files of `needs`, unless they have to be decrypted.
+    pub(super) fn files_for(&self, needs: &[Need]) -> Option<&RunOnFiles> {
+        let are_clear = needs.iter().all(|need| need.source.encryption.is_none());
+        self.files.as_deref().filter(|_| are_clear)
+    }
+
+    /// The blocks that hold what is needed, in order.
+    pub(super) async fn fetch(&self, needs: &[Need]) -> Result<Vec<Block>> {
+        let blocks = needs.iter().flat_map(Need::blocks);
+        try_join_all(blocks.map(|(need, block)| self.fetch_block(need, block))).await
+    }
+
+    /// What is needed of one block.
+    async fn fetch_block(&self, need: &Need, block: Range<u64>) -> Result<Block> {
+        let request = BlockRequest { object: need.source.clone(), bytes: block.clone() };
+        let bytes = (self.fetch)(request).await?;
+        let from = need.bytes.start.max(block.start);
+        let to = need.bytes.end.min(block.end);
+        let skip = (from - block.start) as usize;
+        let length = to.saturating_sub(from) as usize;
+        if bytes.len() < skip + length {
+            return Err(Error::internal("a block of the source is shorter than it should be"));
+        }
+        Ok(Block { object: need.object, offset: from, bytes: bytes.slice(skip..skip + length) })
+    }
 }
 
 /// Bytes of one source segment.
@@ -39,62 +122,68 @@ pub(super) struct Block {
     pub bytes: Bytes,
 }
 
-type Fetch = dyn Fn(BlockRequest) -> BoxFuture<'static, Result<Bytes>> + Send + Sync;
-
-/// Reads one asset's source.
-#[derive(Clone)]
-pub struct SourceReader {
-    fetch: Arc<Fetch>,
+/// What a segment needs of one source segment.
+#[derive(Clone, Debug)]
+pub(super) struct Need {
+    /// Which, as an index into the stream's objects.
+    pub object: u32,
+    /// The same.
+    pub source: SourceObject,
+    /// Which bytes of it.
+    pub bytes: Range<u64>,
+    /// Whether blocks are cut to them.
+    is_exact: bool,
 }
 
-impl SourceReader {
-    /// A reader that gets its blocks from `fetch`.
-    pub fn new(
-        fetch: impl Fn(BlockRequest) -> BoxFuture<'static, Result<Bytes>> + Send + Sync + 'static,
-    ) -> Self {
-        Self { fetch: Arc::new(fetch) }
-    }
-
-    /// The source bytes that a part of a segment lies in, in order.
-    pub(super) async fn read(&self, plan: &SegmentPlan, part: &TrackPart) -> Result<Vec<Block>> {
+impl Need {
+    /// What all parts of a plan need, in the order of the source.
+    pub(super) fn of(plan: &SegmentPlan) -> Result<Vec<Self>> {
         let stream = plan.presentation.streams.get(plan.rendition.stream);
         let objects = stream.map_or(&[][..], |stream| &stream.objects);
-        let mut reads = Vec::new();
-        for span in plan.spans(part) {
-            let object = objects
-                .get(span.object as usize)
+        let mut spans: Vec<SourceSpan> =
+            plan.parts.iter().flat_map(|part| plan.spans(part)).collect();
+        spans.sort_by_key(|span| span.object);
+        let mut needs: Vec<Self> = Vec::new();
+        for SourceSpan { object, bytes } in spans {
+            if let Some(last) = needs.last_mut().filter(|last| last.object == object) {
+                last.bytes = last.bytes.start.min(bytes.start)..last.bytes.end.max(bytes.end);
+                continue;
+            }
+            let source = objects
+                .get(object as usize)
                 .ok_or_else(|| Error::internal("the index names a segment that is not there"))?;
-            let first = span.bytes.start / BLOCK_BYTES;
-            let last = span.bytes.end.saturating_sub(1) / BLOCK_BYTES;
-            let blocks = (first..=last).map(|index| {
-                let start = index * BLOCK_BYTES;
-                let block = start..(start + BLOCK_BYTES).min(object.size);
-                match plan.still {
-                    None => block,
-                    Some(_) => span.bytes.start.max(block.start)..span.bytes.end.min(block.end),
-                }
-            });
-            reads.extend(blocks.map(|block| self.read_block(object, span.clone(), block)));
+            let is_exact = plan.still.is_some();
+            needs.push(Self { object, source: source.clone(), bytes, is_exact });
         }
-        try_join_all(reads).await
+        Ok(needs)
     }
 
-    /// What a span takes of one block.
-    async fn read_block(
+    fn blocks(&self) -> impl Iterator<Item = (&Self, Range<u64>)> {
+        let first = self.bytes.start / BLOCK_BYTES;
+        let last = self.bytes.end.saturating_sub(1) / BLOCK_BYTES;
+        (first..=last).map(move |index| {
+            let start = index * BLOCK_BYTES;
+            let block = start..(start + BLOCK_BYTES).min(self.source.size);
+            match self.is_exact {
+                false => (self, block),
+                true => (self, self.bytes.start.max(block.start)..self.bytes.end.min(block.end)),
+            }
+        })
+    }
+
+    /// Reads all of it, piece by piece.
+    pub(super) fn read(
         &self,
-        object: &SourceObject,
-        span: SourceSpan,
-        block: Range<u64>,
-    ) -> Result<Block> {
-        let Range { start, end } = block;
-        let request = BlockRequest { object: object.clone(), bytes: start..end };
-        let bytes = (self.fetch)(request).await?;
-        let from = span.bytes.start.max(start);
-        let to = span.bytes.end.min(end);
-        let (skip, length) = ((from - start) as usize, (to.saturating_sub(from)) as usize);
-        if bytes.len() < skip + length {
-            return Err(Error::internal("a block of the source is shorter than it should be"));
+        files: &dyn SourceFiles,
+        mut take: impl FnMut(u32, u64, &[u8]),
+    ) -> Result<()> {
+        let mut file = files.open(&self.source)?;
+        let mut from = self.bytes.start;
+        while from < self.bytes.end {
+            let to = (from + PIECE_BYTES).min(self.bytes.end);
+            take(self.object, from, file.read(from..to)?);
+            from = to;
         }
-        Ok(Block { object: span.object, offset: from, bytes: bytes.slice(skip..skip + length) })
+        Ok(())
     }
 }

@@ -1,10 +1,10 @@
 //! Source packets → the samples of one part of a segment, each byte copied once.
 
-use super::{Block, source_changed};
+use super::source_changed;
 use crate::codec::timing::{ContinuousTimestamps, date_pictures, place_frames, place_pictures};
 use crate::codec::{AccessUnit, picture, sound};
 use crate::error::{Error, Result};
-use crate::model::presentation::{Group, Medium, SourcePosition, Track};
+use crate::model::presentation::{Group, Medium, SourceObject, SourcePosition, SourceSpan, Track};
 use crate::model::sample::{RandomAccess, Sample};
 use crate::plan::{SegmentPlan, TrackPart};
 use crate::time::Ticks;
@@ -14,63 +14,115 @@ use crate::ts::pes::{PesPart, PesReader};
 /// Room behind the last sample for what a framer holds before it drops it.
 pub(super) const SLACK_BYTES: usize = 64 * 1024;
 
-/// Appends the payload of a part to `buffer`; returns it with its samples.
-pub(super) fn gather(
-    plan: &SegmentPlan,
-    part: &TrackPart,
-    blocks: &[Block],
-    buffer: Vec<u8>,
-) -> Result<(Vec<u8>, Vec<Sample>)> {
-    let track = plan.track(part).ok_or_else(|| Error::internal("the plan names no track"))?;
-    let groups = plan.groups(part);
-    let unread = || Error::internal("no framer reads the codec");
-    let (mut buffer, mut units) = match track.codec.medium() {
-        Medium::Video => {
-            let mut framer =
-                picture::Framer::for_config(buffer, &track.codec).ok_or_else(unread)?;
-            for_each_part(plan, track.pid, groups, blocks, |part| {
+/// Takes the samples of one part out of the source bytes of a segment.
+pub(super) struct Gatherer<'a> {
+    plan: &'a SegmentPlan,
+    part: &'a TrackPart,
+    track: &'a Track,
+    groups: &'a [Group],
+    spans: Vec<SourceSpan>,
+    packets: Packets<'a>,
+    framer: Framer,
+}
+
+enum Framer {
+    Pictures(Box<picture::Framer>),
+    Sound(Box<sound::Framer>),
+}
+
+impl Framer {
+    fn push(&mut self, part: PesPart<'_>) {
+        macro_rules! push {
+            ($framer:expr) => {{
                 if let Some(timestamps) = part.begins {
-                    framer.begin_packet(timestamps);
+                    $framer.begin_packet(timestamps);
                 }
-                framer.push(part.payload, 0);
-            });
-            framer.finish();
-            framer.into_parts()
+                $framer.push(part.payload, 0);
+            }};
         }
-        Medium::Audio => {
-            let framer = sound::Framer::for_config(track.syntax, buffer, &track.codec);
-            let mut framer = framer.ok_or_else(unread)?;
-            for_each_part(plan, track.pid, groups, blocks, |part| {
-                if let Some(timestamps) = part.begins {
-                    framer.begin_packet(timestamps);
-                }
-                framer.push(part.payload, 0);
-            });
-            framer.finish();
-            framer.into_parts()
+        match self {
+            Self::Pictures(framer) => push!(framer),
+            Self::Sound(framer) => push!(framer),
         }
-    };
-    // What lies behind the samples of the last group is not needed.
-    let behind = groups.last().map_or(0, |last| last.undecodable as usize);
-    let wanted = groups.iter().map(units_of).sum::<usize>().saturating_sub(behind);
-    if units.len() < wanted {
-        return Err(source_changed(plan, "samples are missing"));
     }
-    // The last packet may hold the start of what comes behind the segment.
-    units.truncate(wanted);
-    if groups.iter().any(|group| group.left_out > 0 || group.undecodable > 0) {
-        units = leave_out(track, part, groups, &units, &mut buffer);
+
+    fn finish(self) -> (Vec<u8>, Vec<AccessUnit>) {
+        match self {
+            Self::Pictures(mut framer) => {
+                framer.finish();
+                framer.into_parts()
+            }
+            Self::Sound(mut framer) => {
+                framer.finish();
+                framer.into_parts()
+            }
+        }
     }
-    if let Some(last) = units.last() {
-        buffer.truncate(last.offset + last.size);
+}
+
+impl<'a> Gatherer<'a> {
+    /// Begins a part, whose payload is appended to `buffer`.
+    pub(super) fn new(plan: &'a SegmentPlan, part: &'a TrackPart, buffer: Vec<u8>) -> Result<Self> {
+        let track = plan.track(part).ok_or_else(|| Error::internal("the plan names no track"))?;
+        let groups = plan.groups(part);
+        let framer = match track.codec.medium() {
+            Medium::Video => picture::Framer::for_config(buffer, &track.codec)
+                .map(|framer| Framer::Pictures(framer.into())),
+            Medium::Audio => sound::Framer::for_config(track.syntax, buffer, &track.codec)
+                .map(|framer| Framer::Sound(framer.into())),
+        };
+        let framer = framer.ok_or_else(|| Error::internal("no framer reads the codec"))?;
+        let packets = Packets::new(plan, track.pid, groups);
+        Ok(Self { plan, part, track, groups, spans: plan.spans(part), packets, framer })
     }
-    let mut samples = place(track, part, groups, &units);
-    // Nothing is shown before a still, but its segment may begin earlier.
-    if let (Some(_), Some(still), Some(group)) = (&plan.still, samples.first_mut(), groups.first())
-    {
-        still.composition_offset = i32::try_from(group.lead).unwrap_or(0);
+
+    /// The part of the segment that is gathered.
+    pub(super) fn part(&self) -> &'a TrackPart {
+        self.part
     }
-    Ok((buffer, samples))
+
+    /// Takes the part's share of the next bytes of the source, which lie at `offset` of `object`.
+    pub(super) fn push(&mut self, object: u32, offset: u64, bytes: &[u8]) {
+        let Self { spans, packets, framer, .. } = self;
+        let Some(span) = spans.iter().find(|span| span.object == object) else { return };
+        let end = offset + bytes.len() as u64;
+        let from = span.bytes.start.max(offset);
+        let to = span.bytes.end.min(end);
+        if from >= to {
+            return;
+        }
+        let own = bytes.get((from - offset) as usize..(to - offset) as usize);
+        packets.push(object, from, own.unwrap_or_default(), &mut |part| framer.push(part));
+    }
+
+    /// The payload behind what the buffer held, with its samples.
+    pub(super) fn finish(self) -> Result<(Vec<u8>, Vec<Sample>)> {
+        let Self { plan, part, track, groups, mut packets, mut framer, .. } = self;
+        packets.finish(&mut |part| framer.push(part));
+        let (mut buffer, mut units) = framer.finish();
+        // What lies behind the samples of the last group is not needed.
+        let behind = groups.last().map_or(0, |last| last.undecodable as usize);
+        let wanted = groups.iter().map(units_of).sum::<usize>().saturating_sub(behind);
+        if units.len() < wanted {
+            return Err(source_changed(plan, "samples are missing"));
+        }
+        // The last packet may hold the start of what comes behind the segment.
+        units.truncate(wanted);
+        if groups.iter().any(|group| group.left_out > 0 || group.undecodable > 0) {
+            units = leave_out(track, part, groups, &units, &mut buffer);
+        }
+        if let Some(last) = units.last() {
+            buffer.truncate(last.offset + last.size);
+        }
+        let mut samples = place(track, part, groups, &units);
+        // Nothing is shown before a still, but its segment may begin earlier.
+        if let (Some(_), Some(still), Some(group)) =
+            (&plan.still, samples.first_mut(), groups.first())
+        {
+            still.composition_offset = i32::try_from(group.lead).unwrap_or(0);
+        }
+        Ok((buffer, samples))
+    }
 }
 
 /// How many access units the source has for a group.
@@ -78,48 +130,63 @@ fn units_of(group: &Group) -> usize {
     group.samples as usize + group.left_out as usize + group.undecodable as usize
 }
 
-/// Calls `take` with the elementary stream bytes of one PID from the first group on, read as ingest
-/// read them.
-fn for_each_part(
-    plan: &SegmentPlan,
-    pid: u16,
-    groups: &[Group],
-    blocks: &[Block],
-    mut take: impl FnMut(PesPart<'_>),
-) {
-    let objects = plan.presentation.streams.get(plan.rendition.stream);
-    let objects = objects.map_or(&[][..], |stream| &stream.objects);
-    let first = groups.first().copied().unwrap_or_default();
-    // Other pictures of the group go on in the packet in which a still ends.
-    let still = first.still.filter(|still| plan.still.is_some() && still.last > 0);
-    let mut parts = Parts {
-        pid,
-        object: 0,
-        skip: usize::from(first.skip),
-        last: still.map(|still| (still.end, usize::from(still.last))),
-        pes: PesReader::inside(first.pes_left.map(|left| left as usize)),
-        continuity: Continuity::default(),
-    };
-    let mut reader = PacketReader::default();
-    let (mut object, mut distance) = (None, PACKET_BYTES as u8);
-    for block in blocks {
-        let is_next = object.replace(block.object) != Some(block.object);
-        if is_next {
-            reader.finish_object(|offset, bytes| parts.push(offset, bytes, &mut take));
-            parts.object = block.object;
-            let object = objects.get(block.object as usize);
-            distance = object.map_or(PACKET_BYTES as u8, |object| object.packet_bytes);
-            reader.begin_object(block.offset, distance.max(PACKET_BYTES as u8));
-            parts.continuity.reset();
+/// Source bytes from the first group on → elementary stream bytes of one PID, read as ingest read
+/// them.
+struct Packets<'a> {
+    objects: &'a [SourceObject],
+    object: Option<u32>,
+    /// Bytes from one packet to the next; 0 where there are none.
+    distance: u8,
+    reader: PacketReader,
+    parts: Parts,
+}
+
+impl<'a> Packets<'a> {
+    fn new(plan: &'a SegmentPlan, pid: u16, groups: &[Group]) -> Self {
+        let objects = plan.presentation.streams.get(plan.rendition.stream);
+        let first = groups.first().copied().unwrap_or_default();
+        // Other pictures of the group go on in the packet in which a still ends.
+        let still = first.still.filter(|still| plan.still.is_some() && still.last > 0);
+        let parts = Parts {
+            pid,
+            object: 0,
+            skip: usize::from(first.skip),
+            last: still.map(|still| (still.end, usize::from(still.last))),
+            pes: PesReader::inside(first.pes_left.map(|left| left as usize)),
+            continuity: Continuity::default(),
+        };
+        Self {
+            objects: objects.map_or(&[][..], |stream| &stream.objects),
+            object: None,
+            distance: PACKET_BYTES as u8,
+            reader: PacketReader::default(),
+            parts,
         }
-        if distance == 0 {
-            let payload = block.bytes.get(std::mem::take(&mut parts.skip)..).unwrap_or_default();
-            take(PesPart { begins: None, payload });
-            continue;
-        }
-        reader.push(&block.bytes, |offset, bytes| parts.push(offset, bytes, &mut take));
     }
-    reader.finish_object(|offset, bytes| parts.push(offset, bytes, &mut take));
+
+    fn push(&mut self, object: u32, offset: u64, bytes: &[u8], take: &mut impl FnMut(PesPart<'_>)) {
+        if self.object.replace(object) != Some(object) {
+            self.finish(take);
+            self.parts.object = object;
+            let source = self.objects.get(object as usize);
+            self.distance = source.map_or(PACKET_BYTES as u8, |source| source.packet_bytes);
+            self.reader.begin_object(offset, self.distance.max(PACKET_BYTES as u8));
+            self.parts.continuity.reset();
+        }
+        if self.distance == 0 {
+            let payload = bytes.get(std::mem::take(&mut self.parts.skip)..).unwrap_or_default();
+            take(PesPart { begins: None, payload });
+            return;
+        }
+        let parts = &mut self.parts;
+        self.reader.push(bytes, |offset, bytes| parts.push(offset, bytes, take));
+    }
+
+    /// The object ends.
+    fn finish(&mut self, take: &mut impl FnMut(PesPart<'_>)) {
+        let parts = &mut self.parts;
+        self.reader.finish_object(|offset, bytes| parts.push(offset, bytes, take));
+    }
 }
 
 /// Packets of one PID → elementary stream bytes.

@@ -12,6 +12,7 @@
 
 mod fetch;
 mod gather;
+mod pool;
 mod protect;
 mod silence;
 #[cfg(test)]
@@ -22,14 +23,13 @@ mod transport;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::try_join_all;
-
-use fetch::Block;
-pub use fetch::{BlockRequest, SourceReader};
+pub use fetch::{BlockRequest, FileJob, SourceFile, SourceFiles, SourceReader};
+pub use pool::{BufferPool, PooledBuffer};
 pub use silence::silence;
 pub use text::{text, text_init};
 
-use self::gather::gather;
+use self::fetch::Need;
+use self::gather::Gatherer;
 use crate::error::{Error, Kind, Result};
 use crate::model::manifest::RenditionProtection;
 use crate::model::policy::Container;
@@ -39,7 +39,7 @@ use crate::mp4::event::{with_events, write_events};
 use crate::mp4::fragment::FragmentHeader;
 use crate::mp4::init::init_segment;
 use crate::mp4::protection::InitProtection;
-use crate::plan::{SegmentPlan, TrackPart};
+use crate::plan::SegmentPlan;
 
 /// A finished answer: what the segment cache holds.
 #[derive(Clone, Debug)]
@@ -75,31 +75,62 @@ pub fn init(
 }
 
 /// A media segment.
-pub async fn segment(source: &SourceReader, plan: &SegmentPlan) -> Result<Rendered> {
-    let reads = plan.parts.iter().map(|part| source.read(plan, part));
-    let parts: Vec<FetchedPart<'_>> = plan.parts.iter().zip(try_join_all(reads).await?).collect();
-    let bytes = match plan.container {
-        Container::Cmaf => fragment(plan, &parts)?,
-        Container::MpegTs => transport::segment(plan, &parts)?,
-    };
-    if plan.known_bytes().is_some_and(|known| bytes.len() as u64 != known) {
-        return Err(source_changed(plan, "its size is not what ingest measured"));
+pub async fn segment(source: &SourceReader, plan: SegmentPlan) -> Result<Rendered> {
+    let needs = Need::of(&plan)?;
+    if let Some(run) = source.files_for(&needs) {
+        let bytes = needs.iter().map(|need| need.bytes.end - need.bytes.start).sum();
+        let pool = source.pool.clone();
+        let job = move |files: &dyn SourceFiles| {
+            build(&plan, &pool, |take| {
+                needs.iter().try_for_each(|need| need.read(files, &mut *take))
+            })
+        };
+        return run(bytes, Box::new(job)).await;
     }
-    Ok(Rendered { bytes: bytes.into(), content_type: plan.content_type(), etag: plan.key().into() })
+    let blocks = source.fetch(&needs).await?;
+    build(&plan, &source.pool, |take| {
+        blocks.iter().for_each(|block| take(block.object, block.offset, &block.bytes));
+        Ok(())
+    })
 }
 
-type FetchedPart<'a> = (&'a TrackPart, Vec<Block>);
+/// Takes bytes of a source segment: which, from where on.
+type TakeBytes<'a> = &'a mut dyn FnMut(u32, u64, &[u8]);
 
-fn fragment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<Vec<u8>> {
-    let (part, blocks) = parts.first().ok_or_else(|| no_parts(plan))?;
+/// Makes a segment of what `feed` reads of the source.
+fn build(
+    plan: &SegmentPlan,
+    pool: &BufferPool,
+    feed: impl FnOnce(TakeBytes<'_>) -> Result<()>,
+) -> Result<Rendered> {
+    let bytes = match plan.container {
+        Container::Cmaf => fragment(plan, pool, feed)?,
+        Container::MpegTs => transport::segment(plan, pool, feed)?,
+    };
+    if plan.known_bytes().is_some_and(|known| bytes.as_ref().len() as u64 != known) {
+        return Err(source_changed(plan, "its size is not what ingest measured"));
+    }
+    let etag = plan.key().into();
+    Ok(Rendered { bytes: bytes.into_bytes(), content_type: plan.content_type(), etag })
+}
+
+fn fragment(
+    plan: &SegmentPlan,
+    pool: &BufferPool,
+    feed: impl FnOnce(TakeBytes<'_>) -> Result<()>,
+) -> Result<PooledBuffer> {
+    let part = plan.parts.first().ok_or_else(|| no_parts(plan))?;
     let track = plan.track(part).ok_or_else(|| no_parts(plan))?;
     let mut events = Vec::new();
     let first_event = u32::try_from(plan.tags.start).unwrap_or(u32::MAX);
     write_events(&mut events, plan.tags(), first_event);
     let header_bytes = part.layout.header_bytes() as usize + events.len();
-    let mut buffer = Vec::with_capacity(plan.bytes as usize + gather::SLACK_BYTES);
+    let mut pooled = pool.take(plan.bytes as usize + gather::SLACK_BYTES);
+    let mut buffer = pooled.take();
     buffer.resize(header_bytes, 0);
-    let (mut buffer, samples) = gather(plan, part, blocks, buffer)?;
+    let mut gatherer = Gatherer::new(plan, part, buffer)?;
+    feed(&mut |object, offset, bytes| gatherer.push(object, offset, bytes))?;
+    let (mut buffer, samples) = gatherer.finish()?;
     let protections = match &plan.protection {
         Some(protection) => protect::samples(protection, &track.codec, &mut buffer, &samples)?,
         None => SampleProtections::default(),
@@ -119,7 +150,8 @@ fn fragment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<Vec<u8>> {
         }
         _ => return Err(Error::internal("the segment header has not the planned size")),
     }
-    Ok(buffer)
+    pooled.put(buffer);
+    Ok(pooled)
 }
 
 fn no_parts(plan: &SegmentPlan) -> Error {

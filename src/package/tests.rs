@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use zeroize::Zeroizing;
 
-use super::{BlockRequest, SourceReader};
+use super::{BlockRequest, BufferPool, SourceReader};
 use crate::codec::ttml::{self, Ids};
 use crate::codec::webvtt;
 use crate::config::{Config, MissingVariants, Overrides};
@@ -84,15 +84,16 @@ impl Title {
         let Ok(ingested) = self.ingest().await else { return 0 };
         let presentation = Arc::new(ingested.presentation);
         let root = self.root.clone();
-        let reader = SourceReader::new(move |BlockRequest { object, bytes }| {
-            let root = root.clone();
-            async move {
-                let path = SourcePath::from_stored(&object.path)?;
-                let range = object.start + bytes.start..object.start + bytes.end;
-                Ok(root.read_range(&path, range).await?)
-            }
-            .boxed()
-        });
+        let reader =
+            SourceReader::new(BufferPool::default(), move |BlockRequest { object, bytes }| {
+                let root = root.clone();
+                async move {
+                    let path = SourcePath::from_stored(&object.path)?;
+                    let range = object.start + bytes.start..object.start + bytes.end;
+                    Ok(root.read_range(&path, range).await?)
+                }
+                .boxed()
+            });
         let mut segments = 0;
         let (as_source, separate) = (AudioLayout::AsSource, AudioLayout::Separate);
         let cases = [
@@ -131,7 +132,7 @@ impl Title {
             for target in packaging.targets() {
                 let Target::Segment { rendition, period, time } = target else { continue };
                 let plan = packaging.segment(rendition, period, time).unwrap();
-                let rendered = match super::segment(&reader, &plan).await {
+                let rendered = match super::segment(&reader, plan.clone()).await {
                     Ok(rendered) => rendered,
                     Err(error) => panic!("{what}: {rendition} at {}: {}", time.0, error.chain()),
                 };

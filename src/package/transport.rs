@@ -1,8 +1,8 @@
 //! One segment as a transport stream, clear or encrypted.
 
-use super::gather::gather;
-use super::{FetchedPart, no_parts, source_changed};
-use crate::cenc::aes128::encrypt_segment;
+use super::gather::{Gatherer, SLACK_BYTES};
+use super::{BufferPool, PooledBuffer, TakeBytes, no_parts, source_changed};
+use crate::cenc::aes128::{BLOCK_BYTES, encrypt_segment};
 use crate::cenc::sample_aes::SampleAesCipher;
 use crate::codec::dolby::syncframe_bytes;
 use crate::error::Result;
@@ -13,18 +13,36 @@ use crate::plan::{SegmentPlan, SegmentProtection, TrackPart};
 use crate::ts::mux::{self, AudioInput, EncryptedPictures, TagInput, VideoInput};
 
 /// The bytes of the segment that `plan` describes.
-pub(super) fn segment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<Vec<u8>> {
+pub(super) fn segment(
+    plan: &SegmentPlan,
+    pool: &BufferPool,
+    feed: impl FnOnce(TakeBytes<'_>) -> Result<()>,
+) -> Result<PooledBuffer> {
     let cipher = match &plan.protection {
         Some(SegmentProtection::SampleAes { key, iv }) => {
             Some(SampleAesCipher::new(key.expose(), iv))
         }
         _ => None,
     };
-    let mut pictures: Option<(&TrackPart, Vec<u8>, Vec<Sample>)> = None;
-    let mut sound: Option<(&TrackPart, Vec<u8>, Vec<Sample>)> = None;
-    for (part, blocks) in parts {
+    // What is gathered is gone when the segment is written.
+    let mut scratch = Vec::new();
+    let mut gatherers = Vec::new();
+    for part in &plan.parts {
+        let payload: u64 =
+            plan.groups(part).iter().map(|group| u64::from(group.payload_bytes)).sum();
+        let mut pooled = pool.take(payload as usize + SLACK_BYTES);
+        gatherers.push(Gatherer::new(plan, part, pooled.take())?);
+        scratch.push(pooled);
+    }
+    feed(&mut |object, offset, bytes| {
+        gatherers.iter_mut().for_each(|gatherer| gatherer.push(object, offset, bytes));
+    })?;
+    let mut pictures: Option<(&TrackPart, PooledBuffer, Vec<Sample>)> = None;
+    let mut sound: Option<(&TrackPart, PooledBuffer, Vec<Sample>)> = None;
+    for (gatherer, mut pooled) in gatherers.into_iter().zip(scratch) {
+        let part = gatherer.part();
         let track = plan.track(part).ok_or_else(|| no_parts(plan))?;
-        let (mut payload, mut samples) = gather(plan, part, blocks, Vec::new())?;
+        let (mut payload, mut samples) = gatherer.finish()?;
         if plan.still.is_some() {
             // It stays as long as players like, and nothing else is there that needs the clock.
             samples.iter_mut().for_each(|sample| sample.duration = 0);
@@ -41,7 +59,8 @@ pub(super) fn segment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<V
                 codec => encrypt_frames(cipher, codec, &mut payload, &samples),
             }
         }
-        let gathered = Some((*part, payload, samples));
+        pooled.put(payload);
+        let gathered = Some((part, pooled, samples));
         match track.codec.medium() {
             Medium::Video => pictures = gathered,
             Medium::Audio => sound = gathered,
@@ -56,7 +75,7 @@ pub(super) fn segment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<V
         Some(VideoInput {
             config,
             samples,
-            payload,
+            payload: payload.as_mut(),
             packets_before: part.packets_before,
             encrypted: cipher.is_some().then_some(EncryptedPictures { planned_packets }),
         })
@@ -68,20 +87,22 @@ pub(super) fn segment(plan: &SegmentPlan, parts: &[FetchedPart<'_>]) -> Result<V
             timescale: track.timescale,
             groups: &groups,
             samples,
-            payload,
+            payload: payload.as_ref(),
             packets_before: part.packets_before,
             encrypted: cipher.is_some(),
         })
     });
-    let mut out = Vec::with_capacity(plan.bytes as usize);
+    let mut pooled = pool.take(plan.bytes as usize + BLOCK_BYTES);
+    let mut out = pooled.take();
     let tags = Some(plan.all_tags()).filter(|all| !all.is_empty());
     let tags =
         tags.map(|_| TagInput { tags: plan.tags(), packets_before: plan.tag_packets_before() });
     mux::write_segment(&mut out, plan.number, video, audio, tags);
-    Ok(match &plan.protection {
+    pooled.put(match &plan.protection {
         Some(SegmentProtection::Aes128 { key, iv }) => encrypt_segment(key.expose(), iv, out),
         _ => out,
-    })
+    });
+    Ok(pooled)
 }
 
 /// Packets with payload that the plan has for a part.

@@ -1,5 +1,6 @@
 //! Blocks of clear source bytes below one root, through the cache that all assets share.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,8 +8,11 @@ use futures_util::FutureExt;
 
 use super::survey::Survey;
 use crate::cache::{Cache, Weight};
-use crate::package::{BlockRequest, Rendered, SourceReader};
-use crate::source::{Root, SourceError};
+use crate::error::Result;
+use crate::model::policy::Name;
+use crate::model::presentation::SourceObject;
+use crate::package::{BlockRequest, BufferPool, Rendered, SourceFile, SourceFiles, SourceReader};
+use crate::source::{LocalFile, LocalFiles, Root, SourceError};
 
 /// Names a block in the cache.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -36,26 +40,70 @@ impl Weight for Rendered {
 /// The cache of blocks.
 pub type BlockCache = Cache<BlockKey, CachedBlock>;
 
-/// A reader below a root that reads every block once while the cache holds it, and tells `survey`
-/// what it cannot read.
+/// A reader below a root that fetches every block once while the cache holds it, or reads files
+/// where they are; it tells `survey` what it cannot read.
 pub fn source_reader(
     root: Arc<Root>,
     blocks: Arc<BlockCache>,
     survey: Arc<Survey>,
+    pool: BufferPool,
 ) -> SourceReader {
-    SourceReader::new(move |request| {
-        let (root, blocks, survey) = (root.clone(), blocks.clone(), survey.clone());
+    let reader = {
+        let (root, survey) = (root.clone(), survey.clone());
+        SourceReader::new(pool, move |request| {
+            let (root, blocks, survey) = (root.clone(), blocks.clone(), survey.clone());
+            async move {
+                let key = BlockKey { root: root.name().to_string(), request: request.clone() };
+                let build = move || async move {
+                    let BlockRequest { object, bytes } = request;
+                    let read = root.read_object(&object, bytes).await;
+                    let noticed = |error: &SourceError| survey.notice(root.name(), &object, error);
+                    Ok(CachedBlock(read.inspect_err(noticed)?))
+                };
+                let CachedBlock(bytes) = blocks.get_or_build(key, build).await?;
+                Ok(bytes)
+            }
+            .boxed()
+        })
+    };
+    if !root.is_local() {
+        return reader;
+    }
+    reader.with_files(move |bytes, job| {
+        let (root, survey) = (root.clone(), survey.clone());
         async move {
-            let key = BlockKey { root: root.name().to_string(), request: request.clone() };
-            let build = move || async move {
-                let BlockRequest { object, bytes } = request;
-                let read = root.read_object(&object, bytes).await;
-                let noticed = |error: &SourceError| survey.notice(root.name(), &object, error);
-                Ok(CachedBlock(read.inspect_err(noticed)?))
-            };
-            let CachedBlock(bytes) = blocks.get_or_build(key, build).await?;
-            Ok(bytes)
+            let name = root.name().clone();
+            root.with_files(bytes, move |files| job(&SurveyedFiles { files, name, survey })).await?
         }
         .boxed()
     })
+}
+
+/// Files of which those that cannot be read are told of.
+struct SurveyedFiles<'a> {
+    files: &'a LocalFiles,
+    name: Name,
+    survey: Arc<Survey>,
+}
+
+struct SurveyedFile<'a> {
+    file: LocalFile<'a>,
+    object: SourceObject,
+    files: &'a SurveyedFiles<'a>,
+}
+
+impl SourceFiles for SurveyedFiles<'_> {
+    fn open<'a>(&'a self, object: &SourceObject) -> Result<Box<dyn SourceFile + 'a>> {
+        let noticed = |error: &SourceError| self.survey.notice(&self.name, object, error);
+        let file = self.files.open(object).inspect_err(noticed)?;
+        Ok(Box::new(SurveyedFile { file, object: object.clone(), files: self }))
+    }
+}
+
+impl SourceFile for SurveyedFile<'_> {
+    fn read(&mut self, bytes: Range<u64>) -> Result<&[u8]> {
+        let Self { file, object, files } = self;
+        let noticed = |error: &SourceError| files.survey.notice(&files.name, object, error);
+        Ok(file.read(bytes).inspect_err(noticed)?)
+    }
 }

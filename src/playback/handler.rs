@@ -22,7 +22,7 @@ use crate::error::{Blame, Error, Kind, Result};
 use crate::model::manifest::{Manifest, RenditionId, RenditionKind};
 use crate::model::policy::{Name, OnSourceError, PackageType};
 use crate::model::session::SessionFormat;
-use crate::package::{self, Rendered, SourceReader};
+use crate::package::{self, BufferPool, Rendered, SourceReader};
 use crate::plan::{
     Cut, Fingerprint, MissingObjects, Packaging, SegmentPlan, SilencePlan, Target, TextPlan,
 };
@@ -46,6 +46,8 @@ pub struct Playback {
     pub survey: Arc<Survey>,
     /// Source bytes read lately.
     pub blocks: Arc<BlockCache>,
+    /// What segments are made in.
+    pub buffers: BufferPool,
     /// Finished segments and manifests.
     pub segments: Arc<Cache<String, Rendered>>,
     /// Counters.
@@ -354,7 +356,8 @@ impl Playback {
 
     /// Reads the source of an asset.
     pub fn source_reader(&self, view: &AssetView) -> Result<SourceReader> {
-        Ok(source_reader(self.root(view)?, self.blocks.clone(), self.survey.clone()))
+        let (blocks, survey) = (self.blocks.clone(), self.survey.clone());
+        Ok(source_reader(self.root(view)?, blocks, survey, self.buffers.clone()))
     }
 
     fn root(&self, view: &AssetView) -> Result<Arc<Root>> {
@@ -377,11 +380,12 @@ impl Playback {
             let span = tracing::info_span!("build_segment", key = plan.key());
             async move {
                 let started = Instant::now();
-                let rendered = package::segment(&reader, &plan)
+                let container = plan.container;
+                let rendered = package::segment(&reader, plan)
                     .await
                     .map_err(|error| error.context(context))?;
                 let bytes = rendered.bytes.len() as u64;
-                metrics.segment_built(plan.container, started.elapsed(), bytes);
+                metrics.segment_built(container, started.elapsed(), bytes);
                 Ok(rendered)
             }
             .instrument(span)

@@ -44,17 +44,26 @@ impl Folder {
         &self.root
     }
 
-    /// Follows every link of `path` and looks at what is there.
+    /// Follows every link of `path` and looks at what is there, on a thread that may block.
     pub(super) async fn confine(&self, path: &SourcePath) -> Result<Confined, SourceError> {
+        let (folder, wanted) = (self.clone(), path.clone());
+        let confined = tokio::task::spawn_blocking(move || folder.confine_now(&wanted)).await;
+        confined.unwrap_or_else(|_| {
+            let detail = "packorigin is shutting down".to_owned();
+            Err(SourceError::Unavailable { path: path.as_str().to_owned(), detail })
+        })
+    }
+
+    /// The same, on the spot.
+    pub(super) fn confine_now(&self, path: &SourcePath) -> Result<Confined, SourceError> {
         let shown = || path.as_str().to_owned();
-        let found = tokio::fs::canonicalize(self.root.join(path.as_str()))
-            .await
+        let found = std::fs::canonicalize(self.root.join(path.as_str()))
             .map_err(|error| io_error(path, &error))?;
         let Ok(relative) = found.strip_prefix(&self.root) else {
             let detail = "a link on the way leads out of the source's folder".to_owned();
             return Err(SourceError::OutsideSource { path: shown(), detail });
         };
-        let metadata = tokio::fs::metadata(&found).await.map_err(|error| io_error(path, &error))?;
+        let metadata = std::fs::metadata(&found).map_err(|error| io_error(path, &error))?;
         if metadata.is_dir() {
             let detail = "it is a folder; name a file in it".to_owned();
             return Err(SourceError::NotFound { path: shown(), detail });
@@ -80,7 +89,7 @@ impl Folder {
 }
 
 /// An error of the file system; its text names no path of ours.
-fn io_error(path: &SourcePath, error: &std::io::Error) -> SourceError {
+pub(super) fn io_error(path: &SourcePath, error: &std::io::Error) -> SourceError {
     let path = path.as_str().to_owned();
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => {

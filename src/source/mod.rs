@@ -17,6 +17,7 @@
 mod error;
 mod file;
 mod key;
+mod local;
 mod object;
 mod open;
 mod path;
@@ -30,6 +31,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use self::error::SourceError;
+pub use self::local::{LocalFile, LocalFiles};
 pub use self::path::{RootUrl, SourcePath};
 pub use self::root::{ObjectStat, Root};
 use crate::config;

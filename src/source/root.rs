@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use super::error::SourceError;
 use super::file::Folder;
 use super::key::KeyRing;
+use super::local::Pieces;
 use super::open::LONGEST_BACKOFF;
 use super::path::{RootUrl, SourcePath};
 use super::transport::{Exchange, ExchangeTransport, Transport};
@@ -34,7 +35,8 @@ pub struct Root {
     limits: SourceLimits,
     // Ours instead of OpenDAL's layer, so that the wait for a permit does not count as slowness of
     // the source.
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
+    pieces: Pieces,
     keys: KeyRing,
     metrics: Arc<Metrics>,
 }
@@ -73,8 +75,9 @@ impl Root {
         keys: KeyRing,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let permits = Semaphore::new(limits.concurrency);
-        Self { name, url, operator, backend, limits, permits, keys, metrics }
+        let permits = Arc::new(Semaphore::new(limits.concurrency));
+        let pieces = Pieces::default();
+        Self { name, url, operator, backend, limits, permits, pieces, keys, metrics }
     }
 
     /// The configured name.
@@ -85,6 +88,25 @@ impl Root {
     /// The address that URIs in playlists are resolved against.
     pub fn url(&self) -> &RootUrl {
         &self.url
+    }
+
+    pub(super) fn folder(&self) -> Option<&Folder> {
+        match &self.backend {
+            Backend::Folder(folder) => Some(folder),
+            Backend::Http(_) => None,
+        }
+    }
+
+    pub(super) fn permits(&self) -> Arc<Semaphore> {
+        self.permits.clone()
+    }
+
+    pub(super) fn pieces(&self) -> &Pieces {
+        &self.pieces
+    }
+
+    pub(super) fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     pub(super) fn keys(&self) -> &KeyRing {
@@ -199,7 +221,7 @@ impl Root {
     }
 
     /// Every attempt's silence, every wait between attempts, and a slow line.
-    fn deadline(&self, most_bytes: u64) -> Duration {
+    pub(super) fn deadline(&self, most_bytes: u64) -> Duration {
         let retries = u32::try_from(self.limits.retries).unwrap_or(u32::MAX);
         let attempts = self.limits.timeout.saturating_mul(retries.saturating_add(2));
         let waits = LONGEST_BACKOFF.saturating_mul(retries);

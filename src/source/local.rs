@@ -1,0 +1,189 @@
+//! Segments that are files here: opened and read on the spot, by work that may block.
+//!
+//! Object storage is asked for blocks and waited for. A file is read where its bytes are used, in
+//! small pieces into one buffer that is used again: the next step finds them in the processor's
+//! cache, nothing is kept that the system's page cache has anyway, and a segment costs one change
+//! of threads instead of one for every step of every block.
+//!
+//! What holds for requests to any root holds here: at most so many at a time, a time limit, and a
+//! metric for each file.
+
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::error::SourceError;
+use super::file::{Folder, io_error};
+use super::path::SourcePath;
+use super::root::Root;
+use crate::model::presentation::SourceObject;
+use crate::telemetry::{Metrics, SourceOperation, SourceRequest};
+
+/// Buffers for pieces, one for each work that runs.
+pub(super) type Pieces = Arc<Mutex<Vec<Vec<u8>>>>;
+
+/// The files of a root, for as long as some work runs.
+pub struct LocalFiles {
+    folder: Folder,
+    source: String,
+    metrics: Arc<Metrics>,
+    pieces: Pieces,
+}
+
+impl Root {
+    /// Whether objects are files here, and [`Root::with_files`] runs work on them.
+    pub fn is_local(&self) -> bool {
+        self.folder().is_some()
+    }
+
+    /// Runs work that reads about so many bytes of files, where it may block. Work that is not
+    /// waited for any more, because its time was up or the caller is gone, still runs to its end.
+    pub async fn with_files<T: Send + 'static>(
+        &self,
+        most_bytes: u64,
+        work: impl FnOnce(&LocalFiles) -> T + Send + 'static,
+    ) -> Result<T, SourceError> {
+        let unavailable = |detail: &str| SourceError::Unavailable {
+            path: String::new(),
+            detail: detail.to_owned(),
+        };
+        let folder = self.folder().ok_or_else(|| unavailable("the source is no folder"))?;
+        let closed = |_| unavailable("the source is closed");
+        let permit = self.permits().acquire_owned().await.map_err(closed)?;
+        let files = LocalFiles {
+            folder: folder.clone(),
+            source: self.name().to_string(),
+            metrics: self.metrics().clone(),
+            pieces: self.pieces().clone(),
+        };
+        let running = tokio::task::spawn_blocking(move || {
+            let done = work(&files);
+            drop(permit);
+            done
+        });
+        let after = self.deadline(most_bytes);
+        match tokio::time::timeout(after, running).await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(stopped)) => match stopped.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(unavailable("packorigin is shutting down")),
+            },
+            Err(_) => Err(SourceError::Timeout { path: String::new(), after }),
+        }
+    }
+}
+
+impl LocalFiles {
+    /// Opens a segment that is not encrypted.
+    pub fn open(&self, object: &SourceObject) -> Result<LocalFile<'_>, SourceError> {
+        let path = SourcePath::from_stored(&object.path)?;
+        let started = Instant::now();
+        let opened = self.folder.confine_now(&path).and_then(|confined| {
+            let file = File::open(self.folder.root().join(&confined.path))
+                .map_err(|error| io_error(&path, &error))?;
+            Ok((file, confined.stat.size))
+        });
+        let mut request = LocalFile {
+            files: self,
+            object_start: object.start,
+            file: None,
+            path,
+            size: 0,
+            piece: Vec::new(),
+            spent: started.elapsed(),
+            bytes: 0,
+            outcome: "ok",
+        };
+        match opened {
+            Ok((file, size)) => {
+                request.file = Some(file);
+                request.size = size;
+                request.piece = self.pieces().pop().unwrap_or_default();
+                Ok(request)
+            }
+            Err(error) => {
+                request.outcome = error.label();
+                Err(error)
+            }
+        }
+    }
+
+    fn pieces(&self) -> std::sync::MutexGuard<'_, Vec<Vec<u8>>> {
+        self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A segment that is being read; counts as one request to its source.
+pub struct LocalFile<'a> {
+    files: &'a LocalFiles,
+    file: Option<File>,
+    path: SourcePath,
+    /// Where the segment begins in the file.
+    object_start: u64,
+    /// Of the whole file.
+    size: u64,
+    piece: Vec<u8>,
+    spent: Duration,
+    bytes: u64,
+    outcome: &'static str,
+}
+
+impl LocalFile<'_> {
+    /// Exactly these bytes, counted from the start of the segment.
+    pub fn read(&mut self, bytes: Range<u64>) -> Result<&[u8], SourceError> {
+        let started = Instant::now();
+        let read = self.read_piece(&bytes);
+        self.spent += started.elapsed();
+        match read {
+            Ok(length) => {
+                self.bytes += length as u64;
+                Ok(self.piece.get(..length).unwrap_or_default())
+            }
+            Err(error) => {
+                self.outcome = error.label();
+                Err(error)
+            }
+        }
+    }
+
+    fn read_piece(&mut self, bytes: &Range<u64>) -> Result<usize, SourceError> {
+        let start = self.object_start.saturating_add(bytes.start);
+        let wanted = self.object_start.saturating_add(bytes.end);
+        let path = || self.path.as_str().to_owned();
+        let truncated = |size| SourceError::Truncated { path: path(), wanted, size: Some(size) };
+        if wanted > self.size {
+            return Err(truncated(self.size));
+        }
+        let length = bytes.end.saturating_sub(bytes.start) as usize;
+        if self.piece.len() < length {
+            self.piece.resize(length, 0);
+        }
+        let Some(file) = &self.file else { return Ok(0) };
+        let piece = self.piece.get_mut(..length).unwrap_or_default();
+        match file.read_exact_at(piece, start) {
+            Ok(()) => Ok(length),
+            // Cut short since it was opened.
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                Err(truncated(file.metadata().map_or(0, |metadata| metadata.len())))
+            }
+            Err(error) => Err(io_error(&self.path, &error)),
+        }
+    }
+}
+
+impl Drop for LocalFile<'_> {
+    fn drop(&mut self) {
+        if self.piece.capacity() > 0 {
+            self.files.pieces().push(std::mem::take(&mut self.piece));
+        }
+        self.files.metrics.source_request(SourceRequest {
+            source: &self.files.source,
+            operation: SourceOperation::Read,
+            outcome: self.outcome,
+            duration: self.spent,
+            bytes: self.bytes,
+        });
+    }
+}
