@@ -65,6 +65,12 @@ impl Framer {
         each!(self, framer => framer.push(chunk, tag));
     }
 
+    /// Payload of the current PES packet in pieces of one size. What begins in them has the tag of
+    /// the chunk before.
+    pub fn push_pieces<'p, const N: usize>(&mut self, pieces: impl Iterator<Item = &'p [u8; N]>) {
+        each!(self, framer => framer.push_pieces(pieces));
+    }
+
     /// The stream ends here: completes the last picture.
     pub fn finish(&mut self) {
         each!(self, framer => framer.finish());

@@ -8,7 +8,10 @@ use crate::model::presentation::{Group, Medium, SourceObject, SourcePosition, So
 use crate::model::sample::{RandomAccess, Sample};
 use crate::plan::{SegmentPlan, TrackPart};
 use crate::time::Ticks;
-use crate::ts::packet::{Continuity, PACKET_BYTES, Packet, PacketReader};
+use crate::ts::packet::{
+    Continuity, PACKET_BYTES, PLAIN_PAYLOAD_BYTES, Packet, PacketReader, other_packets,
+    plain_packets, plain_payload,
+};
 use crate::ts::pes::{PesPart, PesReader};
 
 /// Room behind the last sample for what a framer holds before it drops it.
@@ -43,6 +46,15 @@ impl Framer {
         match self {
             Self::Pictures(framer) => push!(framer),
             Self::Sound(framer) => push!(framer),
+        }
+    }
+
+    /// Packets that hold nothing but payload.
+    fn push_plain(&mut self, packets: &[[u8; PACKET_BYTES]]) {
+        let payloads = packets.iter().map(plain_payload);
+        match self {
+            Self::Pictures(framer) => framer.push_pieces(payloads),
+            Self::Sound(framer) => payloads.for_each(|payload| framer.push(payload, 0)),
         }
     }
 
@@ -92,13 +104,13 @@ impl<'a> Gatherer<'a> {
             return;
         }
         let own = bytes.get((from - offset) as usize..(to - offset) as usize);
-        packets.push(object, from, own.unwrap_or_default(), &mut |part| framer.push(part));
+        packets.push(object, from, own.unwrap_or_default(), framer);
     }
 
     /// The payload behind what the buffer held, with its samples.
     pub(super) fn finish(self) -> Result<(Vec<u8>, Vec<Sample>)> {
         let Self { plan, part, track, groups, mut packets, mut framer, .. } = self;
-        packets.finish(&mut |part| framer.push(part));
+        packets.finish(&mut framer);
         let (mut buffer, mut units) = framer.finish();
         // What lies behind the samples of the last group is not needed.
         let behind = groups.last().map_or(0, |last| last.undecodable as usize);
@@ -164,9 +176,9 @@ impl<'a> Packets<'a> {
         }
     }
 
-    fn push(&mut self, object: u32, offset: u64, bytes: &[u8], take: &mut impl FnMut(PesPart<'_>)) {
+    fn push(&mut self, object: u32, offset: u64, bytes: &[u8], framer: &mut Framer) {
         if self.object.replace(object) != Some(object) {
-            self.finish(take);
+            self.finish(framer);
             self.parts.object = object;
             let source = self.objects.get(object as usize);
             self.distance = source.map_or(PACKET_BYTES as u8, |source| source.packet_bytes);
@@ -175,17 +187,28 @@ impl<'a> Packets<'a> {
         }
         if self.distance == 0 {
             let payload = bytes.get(std::mem::take(&mut self.parts.skip)..).unwrap_or_default();
-            take(PesPart { begins: None, payload });
+            framer.push(PesPart { begins: None, payload });
             return;
         }
-        let parts = &mut self.parts;
-        self.reader.push(bytes, |offset, bytes| parts.push(offset, bytes, take));
+        let Self { parts, reader, .. } = self;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            if reader.is_at_packet() {
+                let (packets, _) = rest.as_chunks::<PACKET_BYTES>();
+                let passed = parts.push_runs(packets, framer);
+                reader.pass(passed);
+                rest = rest.get(passed * PACKET_BYTES..).unwrap_or_default();
+            }
+            let (next, behind) = rest.split_at(reader.to_next_packet().min(rest.len()));
+            reader.push(next, |offset, packet| parts.push(offset, packet, framer));
+            rest = behind;
+        }
     }
 
     /// The object ends.
-    fn finish(&mut self, take: &mut impl FnMut(PesPart<'_>)) {
+    fn finish(&mut self, framer: &mut Framer) {
         let parts = &mut self.parts;
-        self.reader.finish_object(|offset, bytes| parts.push(offset, bytes, take));
+        self.reader.finish_object(|offset, packet| parts.push(offset, packet, framer));
     }
 }
 
@@ -203,12 +226,30 @@ struct Parts {
 }
 
 impl Parts {
-    fn push(
-        &mut self,
-        offset: u64,
-        bytes: &[u8; PACKET_BYTES],
-        take: &mut impl FnMut(PesPart<'_>),
-    ) {
+    /// Takes what is plain at the start, which is nearly all there is, and passes over other PIDs;
+    /// returns how many packets are done with.
+    fn push_runs(&mut self, packets: &[[u8; PACKET_BYTES]], framer: &mut Framer) -> usize {
+        if self.skip > 0 || self.last.is_some() {
+            return 0;
+        }
+        let mut rest = packets;
+        loop {
+            rest = rest.get(other_packets(rest, self.pid)..).unwrap_or_default();
+            let Some(counter) = self.continuity.expected() else { break };
+            let plain = plain_packets(rest, self.pid, counter);
+            let plain = self.pes.go_on(plain, PLAIN_PAYLOAD_BYTES);
+            if plain == 0 {
+                break;
+            }
+            let (run, behind) = rest.split_at(plain);
+            self.continuity.pass(plain);
+            framer.push_plain(run);
+            rest = behind;
+        }
+        packets.len() - rest.len()
+    }
+
+    fn push(&mut self, offset: u64, bytes: &[u8; PACKET_BYTES], framer: &mut Framer) {
         let Ok(packet) = Packet::parse(bytes) else { return };
         let is_readable = !packet.transport_error && !packet.scrambled;
         if packet.pid != self.pid || !is_readable || !self.continuity.admits(&packet) {
@@ -220,7 +261,7 @@ impl Parts {
             part.payload = part.payload.get(..wanted).unwrap_or(part.payload);
         }
         part.payload = part.payload.get(std::mem::take(&mut self.skip)..).unwrap_or_default();
-        take(part);
+        framer.push(part);
     }
 }
 

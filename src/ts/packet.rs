@@ -26,6 +26,48 @@ pub struct Packet<'a> {
     pub payload: Option<&'a [u8]>,
 }
 
+/// Bytes of a packet that is nothing but a header of four bytes and payload.
+pub const PLAIN_PAYLOAD_BYTES: usize = PACKET_BYTES - 4;
+/// Every packet is given to one reader or another, so what concerns none is told by one comparison.
+const SYNC_AND_PID: u32 = 0xFF1F_FF00;
+/// All but `transport_priority`.
+const ALL_BUT_PRIORITY: u32 = !0x0020_0000;
+
+fn header(packet: &[u8; PACKET_BYTES]) -> u32 {
+    let &[b0, b1, b2, b3, ..] = packet;
+    u32::from_be_bytes([b0, b1, b2, b3])
+}
+
+/// The payload of a packet that has no adaptation field.
+pub fn plain_payload(packet: &[u8; PACKET_BYTES]) -> &[u8; PLAIN_PAYLOAD_BYTES] {
+    let [_, _, _, _, payload @ ..] = packet;
+    payload
+}
+
+/// How many packets at the start are in sync and of other PIDs.
+pub fn other_packets(packets: &[[u8; PACKET_BYTES]], pid: u16) -> usize {
+    let own = u32::from(pid) << 8;
+    let is_other = |packet: &&[u8; PACKET_BYTES]| {
+        let difference = (header(packet) ^ u32::from(SYNC_BYTE) << 24) & SYNC_AND_PID;
+        difference >> 24 == 0 && difference != own
+    };
+    packets.iter().take_while(is_other).count()
+}
+
+/// How many packets at the start are of a PID, follow each other from a continuity counter on, and
+/// hold nothing but payload that goes on: no start of a PES packet, no adaptation field, no error,
+/// no scrambling.
+pub fn plain_packets(packets: &[[u8; PACKET_BYTES]], pid: u16, counter: u8) -> usize {
+    let plain = u32::from(SYNC_BYTE) << 24 | u32::from(pid) << 8 | 0x10;
+    let mut counter = u32::from(counter);
+    let is_plain = |packet: &&[u8; PACKET_BYTES]| {
+        let expected = plain | counter & 0x0F;
+        counter += 1;
+        header(packet) & ALL_BUT_PRIORITY == expected
+    };
+    packets.iter().take_while(is_plain).count()
+}
+
 /// Why 188 bytes are no packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PacketError {
@@ -166,6 +208,27 @@ impl PacketReader {
         self.between = if offset == 0 && distance == 192 { 4 } else { 0 };
     }
 
+    /// Whether the next byte that is pushed begins a packet, and further packets follow without
+    /// anything between them: then they may be taken out of the chunk itself, and passed over here.
+    pub fn is_at_packet(&self) -> bool {
+        self.distance == PACKET_BYTES && self.carry.is_empty() && !self.is_lost
+    }
+
+    /// Passes over so many packets, which were taken another way where [`PacketReader::is_at_packet`].
+    pub fn pass(&mut self, packets: usize) {
+        self.offset += (packets * PACKET_BYTES) as u64;
+    }
+
+    /// How many bytes of a chunk to push before asking [`PacketReader::is_at_packet`] again.
+    pub fn to_next_packet(&self) -> usize {
+        /// While sync is searched for, or where packets lie apart.
+        const MANY: usize = 64 * PACKET_BYTES;
+        match self.is_lost || self.distance != PACKET_BYTES {
+            true => MANY,
+            false => PACKET_BYTES.saturating_sub(self.carry.len()).max(1),
+        }
+    }
+
     /// What is left of the object behind its last packet.
     pub fn rest(&self) -> &[u8] {
         &self.carry
@@ -268,7 +331,7 @@ impl Continuity {
     /// Whether the packet is to be read: false for a duplicate.
     pub fn admits(&mut self, packet: &Packet<'_>) -> bool {
         let counter = packet.continuity_counter;
-        let expected = self.last.map(|last| (last + 1) & 0x0F);
+        let expected = self.expected();
         if packet.payload.is_none() {
             return true;
         }
@@ -281,6 +344,16 @@ impl Continuity {
         }
         self.last = Some(counter);
         true
+    }
+
+    /// The counter of a packet with payload that follows; `None` where any may.
+    pub fn expected(&self) -> Option<u8> {
+        self.last.map(|last| (last + 1) & 0x0F)
+    }
+
+    /// So many packets were read that follow each other.
+    pub fn pass(&mut self, packets: usize) {
+        self.last = self.last.map(|last| last.wrapping_add(packets as u8) & 0x0F);
     }
 
     /// Another object begins: counters may start anywhere.

@@ -142,6 +142,20 @@ impl PesReader {
         }
     }
 
+    /// How many of so many pieces of payload, of `bytes` each, go on with the PES packet that is
+    /// being read; they count as read.
+    pub fn go_on(&mut self, pieces: usize, bytes: usize) -> usize {
+        match &mut self.state {
+            State::Waiting | State::Header => 0,
+            State::Payload { left: None } => pieces,
+            State::Payload { left: Some(left) } => {
+                let whole = pieces.min(*left / bytes);
+                *left -= whole * bytes;
+                whole
+            }
+        }
+    }
+
     /// What the packet adds, if anything.
     pub fn push<'a>(&mut self, packet: &Packet<'a>) -> Option<PesPart<'a>> {
         let payload = packet.payload?;

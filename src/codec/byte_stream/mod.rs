@@ -257,7 +257,21 @@ impl<S: Syntax> Framer<S> {
     pub fn push(&mut self, chunk: &[u8], tag: u128) {
         self.chunks.push(Chunk { start: self.buffer.len() as isize, tag });
         self.buffer.extend_from_slice(chunk);
-        self.packet_bytes += chunk.len();
+        self.pushed(chunk.len());
+    }
+
+    /// The same for pieces of one size, which can be copied without a call for each; what begins in
+    /// them has the tag of the chunk before.
+    pub fn push_pieces<'p, const N: usize>(&mut self, pieces: impl Iterator<Item = &'p [u8; N]>) {
+        for piece in pieces {
+            self.buffer.extend_from_slice(piece);
+            self.pushed(N);
+        }
+    }
+
+    #[inline]
+    fn pushed(&mut self, bytes: usize) {
+        self.packet_bytes += bytes;
         if self.packet_bytes <= EAGER_BYTES || self.buffer.len() - self.scanned >= BATCH_BYTES {
             self.scan(false);
         }
