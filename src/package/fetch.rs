@@ -52,8 +52,8 @@ pub trait SourceFile {
     fn read(&mut self, bytes: Range<u64>) -> Result<&[u8]>;
 }
 
-/// What is done with files, where it may block.
-pub type FileJob = Box<dyn FnOnce(&dyn SourceFiles) -> Result<Rendered> + Send>;
+/// What is done with files; it may be begun anew.
+pub type FileJob = Box<dyn Fn(&dyn SourceFiles) -> Result<Rendered> + Send>;
 
 type Fetch = dyn Fn(BlockRequest) -> BoxFuture<'static, Result<Bytes>> + Send + Sync;
 type RunOnFiles = dyn Fn(u64, FileJob) -> BoxFuture<'static, Result<Rendered>> + Send + Sync;

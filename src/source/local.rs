@@ -2,21 +2,26 @@
 //!
 //! Object storage is asked for blocks and waited for. A file is read where its bytes are used, in
 //! small pieces into one buffer that is used again: the next step finds them in the processor's
-//! cache, nothing is kept that the system's page cache has anyway, and a segment costs one change
-//! of threads instead of one for every step of every block.
+//! cache, and nothing is kept that the system's page cache has anyway.
 //!
-//! What holds for requests to any root holds here: at most so many at a time, a time limit, and a
-//! metric for each file.
+//! Work is tried where it is asked for, and comes to its end there if everything is in memory (see
+//! [`super::resident`]). As soon as it would have to wait it is given up and done again from its
+//! start on a thread that may wait; what a disk has to bring takes longer than what is done twice.
+//!
+//! What holds for requests to any root holds there: at most so many at a time, a time limit. There
+//! is a metric for each file.
 
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::error::SourceError;
 use super::file::{Folder, io_error};
 use super::path::SourcePath;
+use super::resident;
 use super::root::Root;
 use crate::model::presentation::SourceObject;
 use crate::telemetry::{Metrics, SourceOperation, SourceRequest};
@@ -24,12 +29,18 @@ use crate::telemetry::{Metrics, SourceOperation, SourceRequest};
 /// Buffers for pieces, one for each work that runs.
 pub(super) type Pieces = Arc<Mutex<Vec<Vec<u8>>>>;
 
+/// Work on more bytes is not tried where others wait for the thread: about a millisecond.
+const MOST_BYTES_NOW: u64 = 8 << 20;
+
 /// The files of a root, for as long as some work runs.
 pub struct LocalFiles {
     folder: Folder,
     source: String,
     metrics: Arc<Metrics>,
     pieces: Pieces,
+    may_wait: bool,
+    /// Something was not in memory, so what the work said does not count.
+    gave_up: AtomicBool,
 }
 
 impl Root {
@@ -38,26 +49,36 @@ impl Root {
         self.folder().is_some()
     }
 
-    /// Runs work that reads about so many bytes of files, where it may block. Work that is not
-    /// waited for any more, because its time was up or the caller is gone, still runs to its end.
+    /// Runs work that reads about so many bytes of files: here if they are in memory, or else where
+    /// it may wait, which begins it anew. Work that is not waited for any more, because its time was
+    /// up or the caller is gone, still runs to its end.
     pub async fn with_files<T: Send + 'static>(
         &self,
         most_bytes: u64,
-        work: impl FnOnce(&LocalFiles) -> T + Send + 'static,
+        work: impl Fn(&LocalFiles) -> T + Send + 'static,
     ) -> Result<T, SourceError> {
         let unavailable = |detail: &str| SourceError::Unavailable {
             path: String::new(),
             detail: detail.to_owned(),
         };
         let folder = self.folder().ok_or_else(|| unavailable("the source is no folder"))?;
-        let closed = |_| unavailable("the source is closed");
-        let permit = self.permits().acquire_owned().await.map_err(closed)?;
-        let files = LocalFiles {
+        let mut files = LocalFiles {
             folder: folder.clone(),
             source: self.name().to_string(),
             metrics: self.metrics().clone(),
             pieces: self.pieces().clone(),
+            may_wait: false,
+            gave_up: AtomicBool::new(false),
         };
+        if most_bytes <= MOST_BYTES_NOW {
+            let done = work(&files);
+            if !files.gave_up.load(Ordering::Relaxed) {
+                return Ok(done);
+            }
+        }
+        files.may_wait = true;
+        let closed = |_| unavailable("the source is closed");
+        let permit = self.permits().acquire_owned().await.map_err(closed)?;
         let running = tokio::task::spawn_blocking(move || {
             let done = work(&files);
             drop(permit);
@@ -80,11 +101,15 @@ impl LocalFiles {
     pub fn open(&self, object: &SourceObject) -> Result<LocalFile<'_>, SourceError> {
         let path = SourcePath::from_stored(&object.path)?;
         let started = Instant::now();
-        let opened = self.folder.confine_now(&path).and_then(|confined| {
-            let file = File::open(self.folder.root().join(&confined.path))
-                .map_err(|error| io_error(&path, &error))?;
-            Ok((file, confined.stat.size))
-        });
+        let opened = match resident::open(self.folder.root(), path.as_str()) {
+            Some(opened) => Ok(opened),
+            None if !self.may_wait => return Err(self.give_up(&path)),
+            None => self.folder.confine_now(&path).and_then(|confined| {
+                let file = File::open(self.folder.root().join(&confined.path))
+                    .map_err(|error| io_error(&path, &error))?;
+                Ok((file, confined.stat.size))
+            }),
+        };
         let mut request = LocalFile {
             files: self,
             object_start: object.start,
@@ -108,6 +133,13 @@ impl LocalFiles {
                 Err(error)
             }
         }
+    }
+
+    /// Not an error: nobody gets to see it, because the work is done again.
+    fn give_up(&self, path: &SourcePath) -> SourceError {
+        self.gave_up.store(true, Ordering::Relaxed);
+        let detail = "it is not in memory".to_owned();
+        SourceError::Unavailable { path: path.as_str().to_owned(), detail }
     }
 
     fn pieces(&self) -> std::sync::MutexGuard<'_, Vec<Vec<u8>>> {
@@ -154,7 +186,8 @@ impl LocalFile<'_> {
         let path = || self.path.as_str().to_owned();
         let truncated = |size| SourceError::Truncated { path: path(), wanted, size: Some(size) };
         if wanted > self.size {
-            return Err(truncated(self.size));
+            let error = truncated(self.size);
+            return Err(if self.files.may_wait { error } else { self.files.give_up(&self.path) });
         }
         let length = bytes.end.saturating_sub(bytes.start) as usize;
         if self.piece.len() < length {
@@ -162,6 +195,10 @@ impl LocalFile<'_> {
         }
         let Some(file) = &self.file else { return Ok(0) };
         let piece = self.piece.get_mut(..length).unwrap_or_default();
+        if !self.files.may_wait {
+            let is_read = resident::read(file, piece, start);
+            return if is_read { Ok(length) } else { Err(self.files.give_up(&self.path)) };
+        }
         match file.read_exact_at(piece, start) {
             Ok(()) => Ok(length),
             // Cut short since it was opened.
@@ -177,6 +214,9 @@ impl Drop for LocalFile<'_> {
     fn drop(&mut self) {
         if self.piece.capacity() > 0 {
             self.files.pieces().push(std::mem::take(&mut self.piece));
+        }
+        if self.files.gave_up.load(Ordering::Relaxed) {
+            return;
         }
         self.files.metrics.source_request(SourceRequest {
             source: &self.files.source,

@@ -21,6 +21,7 @@ mod local;
 mod object;
 mod open;
 mod path;
+mod resident;
 mod root;
 mod transport;
 
