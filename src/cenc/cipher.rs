@@ -8,18 +8,22 @@
 //!              IV┘                                        encrypted blocks, IV anew in each range
 //! ```
 //!
-//! Both work in place and on one sample at a time. An empty list of subsamples means a sample of
-//! audio: all of it under `cenc`, all whole blocks under `cbcs`. (A sample of video always has
-//! entries, if only for its clear bytes.) Entries that reach beyond the sample are cut off there.
+//! Both work in place, on all samples of a buffer in one call: under `cenc` they share the cipher's
+//! loaded keys, under `cbcs` the chains of several ranges advance together. An empty list of
+//! subsamples means a sample of audio: all of it under `cenc`, all whole blocks under `cbcs`. (A
+//! sample of video always has entries, if only for its clear bytes.) Entries that reach beyond the
+//! sample are cut off there.
 //!
 //! The key schedule is made once for each cipher, and is overwritten when the cipher is dropped.
-//! Does not decide which bytes, and knows nothing of other samples; does not pad.
+//! Does not decide which bytes; does not pad.
 
-use aes::Aes128;
-use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
-use aws_lc_rs::cipher::{AES_128, EncryptingKey, EncryptionContext, UnboundCipherKey};
-use aws_lc_rs::iv::FixedLength;
+use std::ops::Range;
 
+use aes::Aes128Enc;
+use aes::cipher::{Array, KeyInit};
+
+use super::chains::{self, Chain};
+use super::key_stream;
 use crate::model::sample::Subsample;
 
 /// AES has blocks of this size.
@@ -27,143 +31,92 @@ const BLOCK_BYTES: usize = 16;
 /// The pattern of `cbcs` for video: one block of ten, 1:9 (10.4.2).
 const PATTERN_BYTES: usize = 10 * BLOCK_BYTES;
 
-/// AES-CTR as `cenc` uses it.
-pub struct CencCipher {
-    /// For all that begins with a whole block: several blocks at a time.
-    ///
-    /// `None` only if the library refuses a key, which for 16 bytes it does not.
-    wide: Option<EncryptingKey>,
-    block: Aes128,
+/// A sample in a buffer, and what of it is protected.
+#[derive(Clone, Debug)]
+pub struct ProtectedSample<'a> {
+    /// Where it lies in the buffer, in bytes.
+    pub place: Range<usize>,
+    /// Its clear and protected runs, from its first byte on; none for audio.
+    pub subsamples: &'a [Subsample],
 }
+
+impl<'a> ProtectedSample<'a> {
+    /// The protected ranges in the buffer, in order; all of it if it is audio.
+    fn ranges(self) -> impl Iterator<Item = Range<usize>> + use<'a> {
+        let Self { place: Range { start, end }, subsamples } = self;
+        let audio = subsamples.is_empty().then_some(start..end);
+        let mut at = start;
+        let protected = subsamples.iter().map(move |subsample| {
+            let from = at.saturating_add(usize::from(subsample.clear)).min(end);
+            at = from.saturating_add(subsample.protected as usize).min(end);
+            from..at
+        });
+        audio.into_iter().chain(protected)
+    }
+}
+
+/// AES-CTR as `cenc` uses it.
+pub struct CencCipher(Aes128Enc);
 
 impl CencCipher {
     /// Expands a key.
     pub fn new(key: &[u8; 16]) -> Self {
-        let wide = UnboundCipherKey::new(&AES_128, key).and_then(EncryptingKey::ctr).ok();
-        Self { wide, block: Aes128::new(&Array::from(*key)) }
+        Self(Aes128Enc::new(&Array::from(*key)))
     }
 
-    /// Encrypts the protected bytes of a sample, or all of it if `subsamples` is empty. Doing it
-    /// twice gives the sample back.
+    /// Encrypts the protected bytes of samples, each with the IV that is given with it. Doing it
+    /// twice gives the samples back.
     ///
     /// The key stream counts protected bytes only and goes on from range to range, in the middle of
     /// a block if need be (9.5.2.4).
-    pub fn encrypt(&self, iv: [u8; 8], sample: &mut [u8], subsamples: &[Subsample]) {
-        if subsamples.is_empty() {
-            self.apply(iv, 0, sample);
-            return;
-        }
-        let mut position = 0;
-        for_each_protected(sample, subsamples, |range| {
-            self.apply(iv, position, range);
-            position += range.len();
-        });
+    pub fn encrypt<'a>(
+        &self,
+        buffer: &mut [u8],
+        samples: impl Iterator<Item = ([u8; 8], ProtectedSample<'a>)>,
+    ) {
+        let ranges = samples.map(|(iv, sample)| (iv, sample.ranges()));
+        key_stream::encrypt(&self.0, buffer, ranges);
     }
-
-    /// Adds the key stream from byte `position` on.
-    fn apply(&self, iv: [u8; 8], position: usize, range: &mut [u8]) {
-        let missing = position.next_multiple_of(BLOCK_BYTES) - position;
-        let (head, rest) = range.split_at_mut(missing.min(range.len()));
-        self.add_blockwise(iv, position, head);
-        if rest.is_empty() {
-            return;
-        }
-        let position = position + missing;
-        let counter = FixedLength::from(counter_block(iv, position));
-        let context = EncryptionContext::Iv128(counter);
-        let done =
-            self.wide.as_ref().is_some_and(|key| key.less_safe_encrypt(rest, context).is_ok());
-        if !done {
-            // The library's signature allows for failure; leaving media clear is no answer to it.
-            self.add_blockwise(iv, position, rest);
-        }
-    }
-
-    /// The same, block by block and from any position.
-    fn add_blockwise(&self, iv: [u8; 8], mut position: usize, mut range: &mut [u8]) {
-        while !range.is_empty() {
-            let mut key_stream = Array::from(counter_block(iv, position));
-            self.block.encrypt_block(&mut key_stream);
-            let used = position % BLOCK_BYTES;
-            let (now, later) = range.split_at_mut((BLOCK_BYTES - used).min(range.len()));
-            for (byte, key) in now.iter_mut().zip(key_stream.iter().skip(used)) {
-                *byte ^= key;
-            }
-            position += now.len();
-            range = later;
-        }
-    }
-}
-
-/// The counter of the block that holds byte `position` of the key stream.
-fn counter_block(iv: [u8; 8], position: usize) -> [u8; 16] {
-    let [mut high, low] = [u64::from_be_bytes(iv), (position / BLOCK_BYTES) as u64].map(u128::from);
-    high <<= 64;
-    (high | low).to_be_bytes()
 }
 
 /// AES-CBC as `cbcs` uses it.
 pub struct CbcsCipher {
-    block: Aes128,
+    cipher: Aes128Enc,
     iv: [u8; 16],
 }
 
 impl CbcsCipher {
     /// Expands a key; the IV is the constant one of the track.
     pub fn new(key: &[u8; 16], iv: [u8; 16]) -> Self {
-        Self { block: Aes128::new(&Array::from(*key)), iv }
+        Self { cipher: Aes128Enc::new(&Array::from(*key)), iv }
     }
 
-    /// Encrypts the protected ranges of a sample of video in the pattern 1:9, or, if `subsamples` is
-    /// empty, all whole blocks of a sample of audio.
+    /// Encrypts the protected ranges of samples of video in the pattern 1:9, and all whole blocks of
+    /// samples of audio. Samples share no bytes.
     ///
     /// The IV stands before each range anew. The last block of a range is encrypted if it is whole
     /// and its turn has come; what is less than a block stays clear (9.6.1).
-    pub fn encrypt(&self, sample: &mut [u8], subsamples: &[Subsample]) {
-        if subsamples.is_empty() {
-            self.encrypt_pattern(sample, BLOCK_BYTES);
-            return;
-        }
-        for_each_protected(sample, subsamples, |range| self.encrypt_pattern(range, PATTERN_BYTES));
-    }
-
-    /// Encrypts the first block of each `stride` bytes as one chain.
-    fn encrypt_pattern(&self, range: &mut [u8], stride: usize) {
-        let mut chain = self.iv;
-        for stretch in range.chunks_mut(stride) {
-            let Some(block) = stretch.first_chunk_mut::<BLOCK_BYTES>() else { break };
-            for (byte, before) in block.iter_mut().zip(chain) {
-                *byte ^= before;
-            }
-            self.block.encrypt_block(block.into());
-            chain = *block;
-        }
-    }
-}
-
-/// Visits the protected ranges of a sample, none of them empty.
-fn for_each_protected(
-    sample: &mut [u8],
-    subsamples: &[Subsample],
-    mut visit: impl FnMut(&mut [u8]),
-) {
-    let mut rest = sample;
-    for subsample in subsamples {
-        let clear = usize::from(subsample.clear).min(rest.len());
-        let (_, behind) = rest.split_at_mut(clear);
-        let protected = (subsample.protected as usize).min(behind.len());
-        let (range, behind) = behind.split_at_mut(protected);
-        if !range.is_empty() {
-            visit(range);
-        }
-        rest = behind;
+    pub fn encrypt<'a>(
+        &self,
+        buffer: &mut [u8],
+        samples: impl Iterator<Item = ProtectedSample<'a>>,
+    ) {
+        let chains = samples.flat_map(|sample| {
+            let is_audio = sample.subsamples.is_empty();
+            let stride = if is_audio { BLOCK_BYTES } else { PATTERN_BYTES };
+            sample.ranges().map(move |range| Chain { range, stride })
+        });
+        chains::encrypt(&self.cipher, &self.iv, buffer, chains);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aes::Aes128;
     use aes::cipher::BlockCipherDecrypt;
+    use aws_lc_rs::cipher::{AES_128, EncryptingKey, EncryptionContext, UnboundCipherKey};
+    use aws_lc_rs::iv::FixedLength;
     use proptest::prelude::*;
 
     const KEY: [u8; 16] = *b"\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff";
@@ -181,12 +134,16 @@ mod tests {
     }
 
     fn cenc(iv: [u8; 8], mut sample: Vec<u8>, entries: &[(u16, u32)]) -> Vec<u8> {
-        CencCipher::new(&KEY).encrypt(iv, &mut sample, &list(entries));
+        let subsamples = list(entries);
+        let whole = ProtectedSample { place: 0..sample.len(), subsamples: &subsamples };
+        CencCipher::new(&KEY).encrypt(&mut sample, [(iv, whole)].into_iter());
         sample
     }
 
     fn cbcs(mut sample: Vec<u8>, entries: &[(u16, u32)]) -> Vec<u8> {
-        CbcsCipher::new(&KEY, CONSTANT).encrypt(&mut sample, &list(entries));
+        let subsamples = list(entries);
+        let whole = ProtectedSample { place: 0..sample.len(), subsamples: &subsamples };
+        CbcsCipher::new(&KEY, CONSTANT).encrypt(&mut sample, [whole].into_iter());
         sample
     }
 
@@ -269,15 +226,6 @@ mod tests {
         assert!(cenc(COUNTED, Vec::new(), &[]).is_empty());
     }
 
-    #[test]
-    fn the_counter_block_is_the_iv_and_the_number_of_the_block() {
-        assert_eq!(hex::encode(counter_block(COUNTED, 0x1230)), "a1a2a3a4a5a6a7a80000000000000123");
-        assert_eq!(
-            counter_block([0xFF; 8], 15),
-            *b"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\0\0\0\0\0\0\0\0"
-        );
-    }
-
     /// The other way for `cbcs`, written from the standard and not from `encrypt`: by block numbers.
     fn decrypt_cbcs(sample: &mut [u8], entries: &[(u16, u32)]) {
         let cipher = Aes128::new(&Array::from(KEY));
@@ -342,18 +290,114 @@ mod tests {
         }
 
         #[test]
-        fn many_blocks_at_a_time_are_the_same_as_one_by_one(
-            sample in proptest::collection::vec(any::<u8>(), 0..900),
-            entries in proptest::collection::vec((0_u16..80, 0_u32..400), 0..6),
-            iv: [u8; 8],
+        fn another_library_encrypts_alike(
+            samples in proptest::collection::vec(sample(), 0..24),
+            gap in 0_usize..5,
+            base in prop_oneof![any::<u64>(), Just(u64::MAX - 3)],
+            iv: [u8; 16],
         ) {
-            let cipher = CencCipher::new(&KEY);
-            prop_assert!(cipher.wide.is_some());
-            let slow = CencCipher { wide: None, block: Aes128::new(&Array::from(KEY)) };
-            let (mut one, mut other) = (sample.clone(), sample);
-            cipher.encrypt(iv, &mut one, &list(&entries));
-            slow.encrypt(iv, &mut other, &list(&entries));
-            prop_assert_eq!(one, other);
+            let mut buffer = Vec::new();
+            let mut placed = Vec::new();
+            for (bytes, subsamples) in &samples {
+                buffer.resize(buffer.len() + gap, 0xEE);
+                let start = buffer.len();
+                buffer.extend_from_slice(bytes);
+                placed.push(ProtectedSample { place: start..buffer.len(), subsamples });
+            }
+            let ivs = (0..).map(|number| base.wrapping_add(number).to_be_bytes());
+
+            let mut ours = buffer.clone();
+            CencCipher::new(&KEY).encrypt(&mut ours, ivs.clone().zip(placed.iter().cloned()));
+            let mut theirs = buffer.clone();
+            for (iv, sample) in ivs.zip(&placed) {
+                cenc_by_aws_lc(iv, &mut theirs[sample.place.clone()], sample.subsamples);
+            }
+            prop_assert_eq!(ours, theirs);
+
+            let mut ours = buffer.clone();
+            CbcsCipher::new(&KEY, iv).encrypt(&mut ours, placed.iter().cloned());
+            let mut theirs = buffer;
+            for sample in &placed {
+                cbcs_by_aws_lc(&iv, &mut theirs[sample.place.clone()], sample.subsamples);
+            }
+            prop_assert_eq!(ours, theirs);
+        }
+    }
+
+    #[test]
+    fn a_count_is_carried_through_its_bytes() {
+        // 70,000 blocks: the count goes over 2^8 and 2^16.
+        let clear = plain(1_120_007);
+        let mut theirs = clear.clone();
+        cenc_by_aws_lc([0xFF; 8], &mut theirs, &[]);
+        assert!(cenc([0xFF; 8], clear, &[]) == theirs);
+    }
+
+    #[test]
+    fn samples_beyond_the_buffer_are_cut_off() {
+        let mut buffer = plain(100);
+        let beyond = [90..130, 100..200, 300..400, usize::MAX - 1..usize::MAX];
+        let subsamples = list(&[(2, u32::MAX)]);
+        for subsamples in [&[][..], &subsamples] {
+            let samples =
+                beyond.iter().map(|place| ProtectedSample { place: place.clone(), subsamples });
+            CbcsCipher::new(&KEY, CONSTANT).encrypt(&mut buffer, samples.clone());
+            assert_eq!(buffer, plain(100));
+            CencCipher::new(&KEY).encrypt(&mut buffer, std::iter::repeat(COUNTED).zip(samples));
+            assert_eq!(buffer[..90], plain(100)[..90]);
+            assert_ne!(buffer, plain(100));
+            buffer = plain(100);
+        }
+    }
+
+    /// Samples that are short, and some of several kilobytes; entries that add up to less or more.
+    fn sample() -> impl Strategy<Value = (Vec<u8>, Vec<Subsample>)> {
+        let length = prop_oneof![0_usize..700, 0_usize..5_000];
+        let entry = (0_u16..80, prop_oneof![0_u32..400, 0_u32..3_000])
+            .prop_map(|(clear, protected)| Subsample { clear, protected });
+        let bytes = length.prop_flat_map(|length| proptest::collection::vec(any::<u8>(), length));
+        (bytes, proptest::collection::vec(entry, 0..6))
+    }
+
+    /// Takes the protected bytes out, encrypts them as one message, and puts them back.
+    fn cenc_by_aws_lc(iv: [u8; 8], sample: &mut [u8], subsamples: &[Subsample]) {
+        let entries: Vec<_> = subsamples.iter().map(|e| (e.clear, e.protected)).collect();
+        let mask = mask(sample.len(), &entries);
+        let protected = |sample: &[u8]| -> Vec<u8> {
+            sample.iter().zip(&mask).filter(|(_, is)| **is).map(|(byte, _)| *byte).collect()
+        };
+        let mut message = protected(sample);
+        let key = UnboundCipherKey::new(&AES_128, &KEY).and_then(EncryptingKey::ctr).unwrap();
+        let counter: [u8; 16] = [iv, [0; 8]].concat().try_into().unwrap();
+        let context = EncryptionContext::Iv128(FixedLength::from(counter));
+        key.less_safe_encrypt(&mut message, context).unwrap();
+        let places = sample.iter_mut().zip(&mask).filter(|(_, is)| **is);
+        places.zip(message).for_each(|((place, _), byte)| *place = byte);
+    }
+
+    /// Takes the blocks of each range out, encrypts them as one message, and puts them back.
+    fn cbcs_by_aws_lc(iv: &[u8; 16], sample: &mut [u8], subsamples: &[Subsample]) {
+        let length = sample.len();
+        let mut encrypt = |places: Vec<usize>| {
+            let blocks = places.iter().map(|&at| &sample[at..at + 16]);
+            let mut message = blocks.collect::<Vec<_>>().concat();
+            let key = UnboundCipherKey::new(&AES_128, &KEY).and_then(EncryptingKey::cbc).unwrap();
+            let context = EncryptionContext::Iv128(FixedLength::from(iv));
+            key.less_safe_encrypt(&mut message, context).unwrap();
+            for (at, block) in places.into_iter().zip(message.chunks(16)) {
+                sample[at..at + 16].copy_from_slice(block);
+            }
+        };
+        if subsamples.is_empty() {
+            encrypt((0..length / 16).map(|block| 16 * block).collect());
+        }
+        let mut at = 0;
+        for entry in subsamples {
+            at = (at + usize::from(entry.clear)).min(length);
+            let end = (at + entry.protected as usize).min(length);
+            let blocks = (0..(end - at) / 16).filter(|block| block % 10 == 0);
+            encrypt(blocks.map(|block| at + 16 * block).collect());
+            at = end;
         }
     }
 }

@@ -14,7 +14,9 @@
 //! it, in whatever order. No boxes are written here, and keys come from the caller.
 
 pub mod aes128;
+mod chains;
 pub mod cipher;
 pub mod iv;
+mod key_stream;
 pub mod sample_aes;
 pub mod subsample;

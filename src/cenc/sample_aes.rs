@@ -18,82 +18,64 @@
 //! if nothing follows it, and escapes once. HEVC has no such form.
 
 use std::fmt;
+use std::ops::Range;
 
-use aes::Aes128;
+use aes::Aes128Enc;
 use aes::cipher::KeyInit;
+use memchr::memmem;
 
-use super::aes128::chain;
+use super::chains::{self, Chain};
 use crate::codec::h264::nal_type;
+use crate::model::sample::Sample;
 
+/// AES has blocks of this size.
+const BLOCK_BYTES: usize = 16;
 /// NAL units up to this length stay clear.
 const CLEAR_NAL_BYTES: usize = 48;
 /// The start of a NAL unit that stays clear.
 const NAL_LEADER_BYTES: usize = 32;
 /// A block of a NAL unit that is encrypted, and the stretch behind it that is not.
-const NAL_PATTERN_BYTES: usize = 16 + 144;
+const NAL_PATTERN_BYTES: usize = BLOCK_BYTES + 144;
 /// The start of an audio frame that stays clear, behind the header of ADTS if it has one.
 const FRAME_LEADER_BYTES: usize = 16;
 const LENGTH_BYTES: usize = 4;
 
 /// Encrypts samples with one key and one IV.
 pub struct SampleAesCipher {
-    cipher: Aes128,
+    cipher: Aes128Enc,
     iv: [u8; 16],
 }
 
 impl SampleAesCipher {
     /// A cipher with this content key, whose chains begin with `iv`.
     pub fn new(key: &[u8; 16], iv: &[u8; 16]) -> Self {
-        Self { cipher: Aes128::new(&(*key).into()), iv: *iv }
+        Self { cipher: Aes128Enc::new(&(*key).into()), iv: *iv }
     }
 
-    /// Appends a sample of H.264 to `out`: NAL units with lengths of four bytes in both. Slices are
-    /// encrypted and escaped once more, all else is copied. From a length on that leads out of the
-    /// sample, everything is copied as it is.
-    pub fn encrypt_picture(&self, sample: &[u8], out: &mut Vec<u8>) {
-        let mut rest = sample;
-        while let Some((nal, behind)) = split_nal(rest) {
-            let at = out.len();
-            out.extend_from_slice(&(nal.len() as u32).to_be_bytes());
-            out.extend_from_slice(nal);
-            if is_encrypted(nal) {
-                self.encrypt_nal(out, at + LENGTH_BYTES);
-                let length = (out.len() - at - LENGTH_BYTES) as u32;
-                if let Some(field) = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
-                    *field = length.to_be_bytes();
-                }
-            }
-            rest = behind;
-        }
-        out.extend_from_slice(rest);
-    }
-
-    /// Encrypts a raw frame of AAC: what follows its ADTS header and CRC.
-    pub fn encrypt_aac_frame(&self, raw_frame: &mut [u8]) {
-        self.encrypt_frame(raw_frame);
-    }
-
-    /// Encrypts a syncframe of AC-3 or E-AC-3, its header included (ETSI TS 102 366 4.1 and E.1.2).
-    /// An access unit of E-AC-3 may hold several; each is a frame of its own.
-    pub fn encrypt_ac3_frame(&self, syncframe: &mut [u8]) {
-        self.encrypt_frame(syncframe);
-    }
-
-    fn encrypt_frame(&self, frame: &mut [u8]) {
-        let body = frame.get_mut(FRAME_LEADER_BYTES..).unwrap_or_default();
-        chain(&self.cipher, &self.iv, body.as_chunks_mut().0.iter_mut());
-    }
-
-    /// Encrypts and escapes the NAL unit that stands in `out` from `at` to the end.
-    fn encrypt_nal(&self, out: &mut Vec<u8>, at: usize) {
-        let body = out.get_mut(at + NAL_LEADER_BYTES..).unwrap_or_default();
-        let blocks = body.chunks_mut(NAL_PATTERN_BYTES).filter_map(|stretch| {
+    /// Encrypts samples of H.264 where they lie, in order, in `payload`: NAL units behind lengths of
+    /// four bytes. Slices are encrypted and escaped once more, and all that lies behind what grows
+    /// moves. From a length on that leads out of its sample, the sample stays as it is.
+    pub fn encrypt_pictures(&self, payload: &mut Vec<u8>, samples: &mut [Sample]) {
+        let slices: Vec<_> =
+            samples.iter().flat_map(|sample| encrypted_nals(payload, sample)).collect();
+        let chains = slices.iter().map(|slice| Chain {
             // At least one clear byte follows each block.
-            let (block, behind) = stretch.split_first_chunk_mut()?;
-            (!behind.is_empty()).then_some(block)
+            range: slice.start + NAL_LEADER_BYTES..slice.end.saturating_sub(1),
+            stride: NAL_PATTERN_BYTES,
         });
-        chain(&self.cipher, &self.iv, blocks);
-        escape(out, at);
+        chains::encrypt(&self.cipher, &self.iv, payload, chains);
+        escape(payload, &slices, samples);
+    }
+
+    /// Encrypts frames of sound where they lie in `payload`. A frame of AAC is what follows its ADTS
+    /// header and CRC. A frame of AC-3 or E-AC-3 is a syncframe, its header included (ETSI
+    /// TS 102 366 4.1 and E.1.2); an access unit of E-AC-3 may hold several.
+    pub fn encrypt_frames(&self, payload: &mut [u8], frames: impl Iterator<Item = Range<usize>>) {
+        let chains = frames.map(|frame| Chain {
+            range: frame.start.saturating_add(FRAME_LEADER_BYTES)..frame.end,
+            stride: BLOCK_BYTES,
+        });
+        chains::encrypt(&self.cipher, &self.iv, payload, chains);
     }
 }
 
@@ -102,6 +84,19 @@ impl fmt::Debug for SampleAesCipher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SampleAesCipher").finish_non_exhaustive()
     }
+}
+
+/// Where the NAL units of a sample lie that are to be encrypted.
+fn encrypted_nals(payload: &[u8], sample: &Sample) -> impl Iterator<Item = Range<usize>> {
+    let end = sample.offset + sample.size as usize;
+    let mut rest = payload.get(sample.offset..end).unwrap_or_default();
+    let nals = std::iter::from_fn(move || {
+        let (nal, behind) = split_nal(rest)?;
+        rest = behind;
+        let end = end - behind.len();
+        Some((nal, end - nal.len()..end))
+    });
+    nals.filter(|(nal, _)| is_encrypted(nal)).map(|(_, place)| place)
 }
 
 /// The first NAL unit and what lies behind it; `None` where its length leads out of `sample`.
@@ -116,47 +111,67 @@ fn is_encrypted(nal: &[u8]) -> bool {
     is_slice && nal.len() > CLEAR_NAL_BYTES
 }
 
-/// Puts emulation prevention into what stands in `out` from `from` to the end: `00 00 0x` becomes
-/// `00 00 03 0x` for x up to 3 (ISO/IEC 14496-10:2022 7.3.1), also where such a byte is there
-/// already.
-fn escape(out: &mut Vec<u8>, from: usize) {
-    let places = escape_places(out.get(from..).unwrap_or_default());
-    let mut end = out.len();
-    out.resize(end + places.len(), 0);
+/// Puts emulation prevention into NAL units: `00 00 0x` becomes `00 00 03 0x` for x up to 3
+/// (ISO/IEC 14496-10:2022 7.3.1), also where such a byte is there already. `nals` and `samples` are
+/// in the order of `payload`; the lengths of both grow with them.
+fn escape(payload: &mut Vec<u8>, nals: &[Range<usize>], samples: &mut [Sample]) {
+    let zeros = memmem::Finder::new(&[0, 0]);
+    let mut places = Vec::new();
+    for nal in nals {
+        let before = places.len();
+        find_escapes(&zeros, payload.get(nal.clone()).unwrap_or_default(), nal.start, &mut places);
+        let added = places.len() - before;
+        let length = nal.start.checked_sub(LENGTH_BYTES).and_then(|at| payload.get_mut(at..));
+        if let Some(length) = length.and_then(<[u8]>::first_chunk_mut).filter(|_| added > 0) {
+            *length = ((nal.len() + added) as u32).to_be_bytes();
+        }
+    }
+    if places.is_empty() {
+        return;
+    }
+    for sample in samples {
+        let before = |at: usize| places.partition_point(|place| *place < at);
+        let end = sample.offset + sample.size as usize;
+        let (before_start, before_end) = (before(sample.offset), before(end));
+        sample.size += (before_end - before_start) as u32;
+        sample.offset += before_start;
+    }
+    let mut end = payload.len();
+    payload.resize(end + places.len(), 0);
     // From the back, so that each byte moves once; `added` bytes go in before what moves.
-    for (added, place) in (1..=places.len()).rev().zip(places.iter().rev()) {
-        let place = from + place;
-        out.copy_within(place..end, place + added);
-        if let Some(byte) = out.get_mut(place + added - 1) {
+    for (added, &place) in (1..=places.len()).rev().zip(places.iter().rev()) {
+        payload.copy_within(place..end, place + added);
+        if let Some(byte) = payload.get_mut(place + added - 1) {
             *byte = 3;
         }
         end = place;
     }
 }
 
-/// Before which bytes a 03 must stand, in order.
-fn escape_places(nal: &[u8]) -> Vec<usize> {
-    let mut places = Vec::new();
+/// Appends before which bytes of a NAL unit, which begins at `start`, a 03 must stand, in order.
+/// `zeros` finds two zeros.
+fn find_escapes(zeros: &memmem::Finder<'_>, nal: &[u8], start: usize, places: &mut Vec<usize>) {
     let mut at = 0;
-    while let Some(found) = nal.get(at..).and_then(|rest| memchr::memchr(0, rest)) {
+    while let Some(found) = nal.get(at..).and_then(|rest| zeros.find(rest)) {
         at += found;
-        match nal.get(at + 1..) {
-            Some(&[0, 0..=3, ..]) => {
-                places.push(at + 2);
+        match nal.get(at + 2) {
+            Some(0..=3) => {
+                places.push(start + at + 2);
                 // What stands behind the 03 begins a new run of zeros.
                 at += 2;
             }
-            Some(&[0, _, ..]) => at += 3,
-            // The zero behind may begin a run only if it is one.
-            _ => at += 1,
+            Some(_) => at += 3,
+            None => break,
         }
     }
-    places
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::sample::Dependency;
+    use crate::time::Ticks;
+    use aes::Aes128;
     use aes::cipher::BlockCipherDecrypt;
     use proptest::prelude::*;
 
@@ -170,10 +185,29 @@ mod tests {
         [&(nal.len() as u32).to_be_bytes(), nal].concat()
     }
 
+    fn placed(offset: usize, size: usize) -> Sample {
+        Sample {
+            offset,
+            size: size as u32,
+            decode_time: Ticks::ZERO,
+            duration: 3_600,
+            composition_offset: 0,
+            transport_decode_time: Ticks::ZERO,
+            dependency: Dependency { sync: false, independent: false, disposable: false },
+        }
+    }
+
     fn encrypted(cipher: &SampleAesCipher, sample: &[u8]) -> Vec<u8> {
-        let mut out = Vec::new();
-        cipher.encrypt_picture(sample, &mut out);
+        let mut out = sample.to_vec();
+        let mut samples = [placed(0, sample.len())];
+        cipher.encrypt_pictures(&mut out, &mut samples);
+        assert_eq!((samples[0].offset, samples[0].size as usize), (0, out.len()));
         out
+    }
+
+    fn encrypt_frame(cipher: &SampleAesCipher, frame: &mut [u8]) {
+        let whole = 0..frame.len();
+        cipher.encrypt_frames(frame, std::iter::once(whole));
     }
 
     /// The bytes of a sample's NAL units.
@@ -249,15 +283,13 @@ mod tests {
     fn a_frame_of_50_bytes_keeps_its_ends_clear() {
         let cipher = cipher("101112131415161718191a1b1c1d1e1f");
         let clear: Vec<u8> = (0..50_u32).map(|i| (11 * i + 9) as u8).collect();
-        let (mut aac, mut ac3) = (clear.clone(), clear);
-        cipher.encrypt_aac_frame(&mut aac);
-        cipher.encrypt_ac3_frame(&mut ac3);
+        let mut frame = clear;
+        encrypt_frame(&cipher, &mut frame);
         assert_eq!(
-            hex::encode(&aac),
+            hex::encode(&frame),
             "09141f2a35404b56616c77828d98a3ae68bbcaeeaf79fd6e2a39b68c8b7cc20e\
              4bc301efa94cc36cdcef51cd1ecfe5951924"
         );
-        assert_eq!(aac, ac3);
     }
 
     #[test]
@@ -286,9 +318,10 @@ mod tests {
 
     #[test]
     fn emulation_prevention_that_is_there_is_prevented_too() {
-        let mut bytes = vec![9, 0, 0, 3, 1, 0, 0, 0, 0, 4, 0, 0, 4, 0, 0];
-        escape(&mut bytes, 0);
-        assert_eq!(bytes, [9, 0, 0, 3, 3, 1, 0, 0, 3, 0, 0, 4, 0, 0, 4, 0, 0]);
+        let nal = [9, 0, 0, 3, 1, 0, 0, 0, 0, 4, 0, 0, 4, 0, 0];
+        let mut bytes = with_length(&nal);
+        escape(&mut bytes, &[4..4 + nal.len()], &mut [placed(0, 4 + nal.len())]);
+        assert_eq!(bytes, with_length(&[9, 0, 0, 3, 3, 1, 0, 0, 3, 0, 0, 4, 0, 0, 4, 0, 0]));
     }
 
     #[test]
@@ -339,10 +372,54 @@ mod tests {
             prop_assert_eq!(sent.len(), units.len());
         }
 
+        /// Neither what lies in other samples nor between them makes a difference.
+        #[test]
+        fn many_samples_are_encrypted_as_each_alone(
+            pictures in proptest::collection::vec(proptest::collection::vec(nal(), 0..3), 0..20),
+            gap in 0_usize..5,
+        ) {
+            let cipher = cipher(&"5a".repeat(16));
+            let (mut payload, mut samples, mut alone) = (Vec::new(), Vec::new(), Vec::new());
+            for nals in &pictures {
+                payload.resize(payload.len() + gap, 0);
+                let picture: Vec<u8> = nals.iter().flat_map(|nal| with_length(nal)).collect();
+                samples.push(placed(payload.len(), picture.len()));
+                payload.extend_from_slice(&picture);
+                alone.push(encrypted(&cipher, &picture));
+            }
+            payload.extend_from_slice(b"behind");
+            cipher.encrypt_pictures(&mut payload, &mut samples);
+            let mut expected = Vec::new();
+            for (sample, alone) in samples.iter().zip(&alone) {
+                let place = sample.offset..sample.offset + sample.size as usize;
+                prop_assert_eq!(&payload[place], alone);
+                expected.resize(expected.len() + gap, 0);
+                expected.extend_from_slice(alone);
+            }
+            expected.extend_from_slice(b"behind");
+            prop_assert_eq!(payload, expected);
+        }
+
+        #[test]
+        fn many_frames_are_encrypted_as_each_alone(
+            frames in proptest::collection::vec(
+                proptest::collection::vec(any::<u8>(), 0..200), 0..20),
+        ) {
+            let cipher = cipher(&"5a".repeat(16));
+            let (mut payload, mut places, mut alone) = (Vec::new(), Vec::new(), frames.clone());
+            for frame in &frames {
+                places.push(payload.len()..payload.len() + frame.len());
+                payload.extend_from_slice(frame);
+            }
+            cipher.encrypt_frames(&mut payload, places.into_iter());
+            alone.iter_mut().for_each(|frame| encrypt_frame(&cipher, frame));
+            prop_assert_eq!(payload, alone.concat());
+        }
+
         #[test]
         fn a_player_gets_the_frames_back(clear in proptest::collection::vec(any::<u8>(), 0..200)) {
             let mut frame = clear.clone();
-            cipher(&"5a".repeat(16)).encrypt_aac_frame(&mut frame);
+            encrypt_frame(&cipher(&"5a".repeat(16)), &mut frame);
             let blocks = clear.len().saturating_sub(16) / 16;
             let places: Vec<usize> = (1..=blocks).map(|block| block * 16).collect();
             prop_assert!(places.iter().all(|&at| frame[at..at + 16] != clear[at..at + 16]));

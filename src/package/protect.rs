@@ -1,15 +1,16 @@
 //! Encrypts the samples of a fragment where they lie, and notes how.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
-use crate::cenc::cipher::{CbcsCipher, CencCipher};
+use crate::cenc::cipher::{CbcsCipher, CencCipher, ProtectedSample};
 use crate::cenc::subsample::{SliceSyntax, subsamples};
 use crate::codec::h264::SliceHeaders;
 use crate::codec::h265;
 use crate::error::{Error, Result};
 use crate::model::codec::CodecConfig;
 use crate::model::protection::ProtectionScheme;
-use crate::model::sample::{Sample, SampleProtections, Subsample};
+use crate::model::sample::{Sample, SampleProtections};
 use crate::plan::SegmentProtection;
 
 /// Encrypts all samples in `buffer`.
@@ -29,27 +30,37 @@ pub(super) fn samples(
         }
         _ => None,
     };
-    let mut protections = SampleProtections::default();
+    if samples.iter().any(|sample| place_of(sample).end > buffer.len()) {
+        return Err(Error::internal("a sample lies outside its buffer"));
+    }
+    let scheme = match protection {
+        SegmentProtection::Cenc { .. } => ProtectionScheme::Cenc,
+        SegmentProtection::Cbcs { .. } => ProtectionScheme::Cbcs,
+        SegmentProtection::SampleAes { .. } => ProtectionScheme::HlsSampleAes,
+        SegmentProtection::Aes128 { .. } => ProtectionScheme::HlsAes128,
+    };
+    let mut protections = match &slices {
+        Some(slices) => divide(scheme, buffer, samples, slices)?,
+        // Sound has no subsamples.
+        None => SampleProtections::default(),
+    };
+    let mut rest = protections.subsamples.as_slice();
+    let mut counts = protections.counts.iter();
+    let protected = samples.iter().map(|sample| {
+        let count = counts.next().map_or(0, |count| usize::from(*count));
+        let (subsamples, behind) = rest.split_at_checked(count).unwrap_or_default();
+        rest = behind;
+        ProtectedSample { place: place_of(sample), subsamples }
+    });
     match protection {
         SegmentProtection::Cenc { key, ivs, first_sample } => {
-            let cipher = CencCipher::new(key.expose());
-            let scheme = ProtectionScheme::Cenc;
-            for (sample, ordinal) in samples.iter().zip(*first_sample..) {
-                let bytes = bytes_of(sample, buffer)?;
-                let iv = ivs.iv(ordinal);
-                let own = divide(scheme, bytes, slices.as_ref(), &mut protections);
-                cipher.encrypt(iv, bytes, own);
-                protections.ivs.push(iv);
-            }
+            let ivs: Vec<_> =
+                (*first_sample..).map(|ordinal| ivs.iv(ordinal)).take(samples.len()).collect();
+            CencCipher::new(key.expose()).encrypt(buffer, ivs.iter().copied().zip(protected));
+            protections.ivs = ivs;
         }
         SegmentProtection::Cbcs { key, iv } => {
-            let cipher = CbcsCipher::new(key.expose(), *iv);
-            let scheme = ProtectionScheme::Cbcs;
-            for sample in samples {
-                let bytes = bytes_of(sample, buffer)?;
-                let own = divide(scheme, bytes, slices.as_ref(), &mut protections);
-                cipher.encrypt(bytes, own);
-            }
+            CbcsCipher::new(key.expose(), *iv).encrypt(buffer, protected);
         }
         SegmentProtection::SampleAes { .. } | SegmentProtection::Aes128 { .. } => {
             return Err(Error::internal("fragments are not encrypted like transport streams"));
@@ -58,25 +69,29 @@ pub(super) fn samples(
     Ok(protections)
 }
 
-fn bytes_of<'a>(sample: &Sample, buffer: &'a mut [u8]) -> Result<&'a mut [u8]> {
-    let end = sample.offset + sample.size as usize;
-    let bytes = buffer.get_mut(sample.offset..end);
-    bytes.ok_or_else(|| Error::internal("a sample lies outside its buffer"))
+fn place_of(sample: &Sample) -> Range<usize> {
+    sample.offset..sample.offset + sample.size as usize
 }
 
-/// Notes the subsamples of one sample of video and returns them; sound has none.
-fn divide<'a>(
+/// Notes the subsamples of all samples of video.
+fn divide(
     scheme: ProtectionScheme,
-    bytes: &[u8],
-    slices: Option<&SliceSyntax<'_>>,
-    protections: &'a mut SampleProtections,
-) -> &'a [Subsample] {
-    let Some(slices) = slices else { return &[] };
-    let before = protections.subsamples.len();
-    subsamples(scheme, bytes, slices, &mut protections.subsamples);
-    let own = protections.subsamples.get(before..).unwrap_or_default();
-    protections.counts.push(u16::try_from(own.len()).unwrap_or(u16::MAX));
-    own
+    buffer: &[u8],
+    samples: &[Sample],
+    slices: &SliceSyntax<'_>,
+) -> Result<SampleProtections> {
+    let mut protections = SampleProtections::default();
+    protections.counts.reserve(samples.len());
+    for sample in samples {
+        let before = protections.subsamples.len();
+        let bytes = buffer.get(place_of(sample)).unwrap_or_default();
+        subsamples(scheme, bytes, slices, &mut protections.subsamples);
+        let count = u16::try_from(protections.subsamples.len() - before);
+        let count = count
+            .map_err(|_| Error::internal("a picture has more subsamples than senc can tell"))?;
+        protections.counts.push(count);
+    }
+    Ok(protections)
 }
 
 #[cfg(test)]
@@ -85,7 +100,7 @@ mod tests {
     use crate::cenc::iv::IvBase;
     use crate::model::codec::{Ac3Config, HevcConfig, PictureFormat};
     use crate::model::protection::{ContentKey, KeyId};
-    use crate::model::sample::Dependency;
+    use crate::model::sample::{Dependency, Subsample};
     use crate::time::Ticks;
     use std::sync::Arc;
     use zeroize::Zeroizing;

@@ -54,7 +54,7 @@ pub(super) fn segment(
                     if mux::video_packets(config, &samples) != planned_packets(plan, part) {
                         return Err(source_changed(plan, "its size is not what ingest measured"));
                     }
-                    encrypt_pictures(cipher, &mut payload, &mut samples);
+                    cipher.encrypt_pictures(&mut payload, &mut samples);
                 }
                 codec => encrypt_frames(cipher, codec, &mut payload, &samples),
             }
@@ -110,36 +110,23 @@ fn planned_packets(plan: &SegmentPlan, part: &TrackPart) -> u64 {
     plan.groups(part).iter().map(|group| u64::from(group.ts_payload_packets)).sum()
 }
 
-/// Pictures grow where what was encrypted has to be escaped, so they move to another buffer.
-fn encrypt_pictures(cipher: &SampleAesCipher, payload: &mut Vec<u8>, samples: &mut [Sample]) {
-    let mut encrypted = Vec::with_capacity(payload.len() + payload.len() / 64);
-    for sample in samples {
-        let end = sample.offset + sample.size as usize;
-        let offset = encrypted.len();
-        let bytes = payload.get(sample.offset..end).unwrap_or_default();
-        cipher.encrypt_picture(bytes, &mut encrypted);
-        sample.offset = offset;
-        sample.size = (encrypted.len() - offset) as u32;
-    }
-    *payload = encrypted;
-}
-
 fn encrypt_frames(
     cipher: &SampleAesCipher,
     codec: &CodecConfig,
     payload: &mut [u8],
     samples: &[Sample],
 ) {
+    let mut frames = Vec::with_capacity(samples.len());
     for sample in samples {
         let end = sample.offset + sample.size as usize;
-        let Some(frame) = payload.get_mut(sample.offset..end) else { continue };
         match codec {
-            CodecConfig::Aac(_) => cipher.encrypt_aac_frame(frame),
+            CodecConfig::Aac(_) => frames.push(sample.offset..end),
             CodecConfig::Ac3(_) | CodecConfig::Eac3(_) => {
-                let mut rest = frame;
-                while let Some(bytes) = syncframe_bytes(rest).filter(|&bytes| bytes <= rest.len()) {
-                    let (syncframe, behind) = rest.split_at_mut(bytes);
-                    cipher.encrypt_ac3_frame(syncframe);
+                let mut rest = payload.get(sample.offset..end).unwrap_or_default();
+                while let Some(bytes) = syncframe_bytes(rest) {
+                    let Some(behind) = rest.get(bytes..) else { break };
+                    let start = end - rest.len();
+                    frames.push(start..start + bytes);
                     rest = behind;
                 }
             }
@@ -147,4 +134,5 @@ fn encrypt_frames(
             CodecConfig::MpegAudio(_) | CodecConfig::Avc(_) | CodecConfig::Hevc(_) => {}
         }
     }
+    cipher.encrypt_frames(payload, frames.into_iter());
 }

@@ -240,14 +240,9 @@ proptest! {
 /// The payload and the samples, encrypted.
 fn encrypt(samples: &[Sample], payload: &[u8]) -> (Vec<Sample>, Vec<u8>) {
     let cipher = SampleAesCipher::new(&[0x11; 16], &[0x22; 16]);
-    let mut out = Vec::new();
-    let encrypted = samples.iter().map(|sample| {
-        let offset = out.len();
-        let clear = &payload[sample.offset..sample.offset + sample.size as usize];
-        cipher.encrypt_picture(clear, &mut out);
-        Sample { offset, size: (out.len() - offset) as u32, ..*sample }
-    });
-    (encrypted.collect(), out)
+    let (mut samples, mut payload) = (samples.to_vec(), payload.to_vec());
+    cipher.encrypt_pictures(&mut payload, &mut samples);
+    (samples, payload)
 }
 
 /// Puts other bytes behind the first three of each NAL unit of [`pictures`].
