@@ -2,7 +2,7 @@
 //! the source they are.
 
 use crate::model::presentation::SourcePosition;
-use crate::ts::packet::{Continuity, PACKET_BYTES, Packet};
+use crate::ts::packet::{Continuity, PACKET_BYTES, Packet, SYNC_BYTE};
 use crate::ts::pes::{PesPart, PesReader};
 
 /// A packet's place as one number.
@@ -115,6 +115,28 @@ pub(super) struct TrackInput {
 impl TrackInput {
     pub fn new(pid: u16) -> Self {
         Self { pid, pes: PesReader::waiting(), continuity: Continuity::default(), packet_start: 0 }
+    }
+
+    /// The same as [`TrackInput::part`] for nearly all packets: of this PID, with nothing but payload,
+    /// in order, and in the middle of a PES packet. `None` for others, which change nothing here.
+    pub fn ordinary<'a>(
+        &mut self,
+        bytes: &'a [u8; PACKET_BYTES],
+        place: u64,
+    ) -> Option<(&'a [u8], u128)> {
+        let [sync, high, low, flags, payload @ ..] = bytes;
+        let [pid_high, pid_low] = self.pid.to_be_bytes();
+        // No transport error, no start, no scrambling, no adaptation field.
+        let is_plain = (*sync, *high, *low) == (SYNC_BYTE, pid_high, pid_low)
+            && flags & 0xF0 == 0x10
+            && self.pes.is_inside_payload()
+            && self.continuity.goes_on(flags & 0x0F);
+        if !is_plain {
+            return None;
+        }
+        let left = self.pes.left();
+        let payload = self.pes.go_on(payload)?;
+        Some((payload, Origin::inside(place, left).to_tag()))
     }
 
     /// The elementary stream bytes of a packet, and the tag under which they are found again.
