@@ -24,9 +24,9 @@ use crate::model::ingest::{FailureCode, IngestFailure};
 use crate::model::presentation::SourceObject;
 use crate::source::{LocalFiles, Root, SourceError, SourcePath};
 
-/// Object storage is asked for at most this much at a time; whole pieces, so that they do not
-/// depend on it.
-const PART_BYTES: u64 = 22 * PIECE_BYTES as u64;
+/// Object storage is asked for at most this much at a time, not quite 4 MiB: whole pieces, so that
+/// those do not depend on it.
+const PART_BYTES: u64 = 21 * PIECE_BYTES as u64;
 /// Parts that are fetched, or wait to be scanned, in all streams of an ingest together.
 const PARTS_AHEAD: usize = 16;
 /// Segments of one stream whose size is asked ahead.
@@ -347,5 +347,132 @@ fn undecrypted(failure: IngestFailure, object: &SourceObject) -> IngestFailure {
             )
         }
         _ => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::{Config, MissingVariants, Overrides};
+    use crate::source::Sources;
+    use crate::telemetry::Metrics;
+
+    const LIMITS: IngestLimits = IngestLimits {
+        max_segments: 100,
+        max_playlist_bytes: 1 << 20,
+        max_segment_bytes: 1 << 24,
+        missing_variants: MissingVariants::Warn,
+    };
+
+    #[derive(Default)]
+    struct Count {
+        bytes: AtomicU64,
+        segments: AtomicU64,
+    }
+
+    impl Watch for Count {
+        fn bytes(&self, count: u64) {
+            self.bytes.fetch_add(count, Ordering::Relaxed);
+        }
+
+        fn segment(&self) {
+            self.segments.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn root_of(folder: &Path) -> Arc<Root> {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let url = url::Url::from_directory_path(folder).unwrap();
+        let overrides = Overrides { sources: vec![format!("title={url}")], ..Overrides::default() };
+        let config = Config::load(None, std::iter::empty(), &overrides).unwrap();
+        let sources = Sources::open(&config.sources, &config.source, &config.egress, &metrics);
+        sources.unwrap().get("title").unwrap()
+    }
+
+    fn segment(name: &str, discontinuity: bool) -> SegmentSource {
+        SegmentSource {
+            path: SourcePath::parse(name).unwrap(),
+            byte_range: None,
+            discontinuity,
+            encryption: None,
+            date: None,
+            at: Duration::ZERO,
+            duration: None,
+        }
+    }
+
+    /// What both ways of reading make of the same segments; all that was noted, or why not.
+    async fn read_both_ways(segments: &[Vec<u8>], discontinuity: bool) -> [String; 2] {
+        let folder = tempfile::tempdir().unwrap();
+        for (number, bytes) in segments.iter().enumerate() {
+            std::fs::write(folder.path().join(format!("{number}.ts")), bytes).unwrap();
+        }
+        let root = root_of(folder.path());
+        let reader = SegmentReader::default();
+        let mut told = Vec::new();
+        for is_local in [true, false] {
+            let names = (0..segments.len()).map(|number| format!("{number}.ts"));
+            let sources = names.map(|name| segment(&name, discontinuity));
+            let of = root.clone();
+            let measured = sources.map(move |one| measure(of.clone(), one, LIMITS));
+            let measured = stream::iter(measured.collect::<Vec<_>>()).buffered(SIZES_AHEAD);
+            let watch = Arc::new(Count::default());
+            let reading = Reading {
+                scanner: StreamScanner::new(),
+                objects: Vec::new(),
+                watch: watch.clone(),
+            };
+            let read = match is_local {
+                true => read_files(&root, measured, reading).await,
+                false => reader.read_parts(&root, measured, reading).await,
+            };
+            let scanned = read.and_then(|read| Ok((read.objects, read.scanner.finish()?)));
+            if scanned.is_ok() {
+                let all: usize = segments.iter().map(Vec::len).sum();
+                assert_eq!(watch.bytes.load(Ordering::Relaxed), all as u64);
+                assert_eq!(watch.segments.load(Ordering::Relaxed), segments.len() as u64);
+            }
+            assert_eq!(reader.parts.available_permits(), PARTS_AHEAD, "all parts are given back");
+            told.push(format!("{scanned:?}"));
+        }
+        told.try_into().unwrap()
+    }
+
+    #[tokio::test]
+    async fn files_and_parts_that_are_fetched_are_read_alike() {
+        let read = |name: &str| {
+            std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(name))
+                .unwrap()
+        };
+        let ladder: Vec<_> =
+            (0..4).map(|number| read(&format!("ladder/360p/00{number}.ts"))).collect();
+        // Longer than a part, and no whole number of packets in its pieces.
+        let large = ladder.concat();
+        let large = large.repeat(2 * PART_BYTES as usize / large.len() + 1);
+        let mut damaged = large.clone();
+        damaged.drain(700_000..700_100);
+        damaged.truncate(2 * PART_BYTES as usize);
+        let packed = read("quirks/he-aac.aac");
+        let cases = [
+            (ladder.clone(), true),
+            (vec![large.clone()], true),
+            (vec![damaged, ladder[0].clone()], true),
+            // Enough for several turns, and for more parts than may be fetched at once.
+            (vec![large; 9], true),
+            (vec![ladder[0].clone(), Vec::new()], false),
+            (vec![packed], false),
+            (vec![b"<html>".repeat(100_000)], false),
+        ];
+        for (number, (segments, is_good)) in cases.into_iter().enumerate() {
+            for discontinuity in [false, true] {
+                let [local, fetched] = read_both_ways(&segments, discontinuity).await;
+                assert!(local == fetched, "case {number}: both ways differ");
+                assert_eq!(local.starts_with("Ok"), is_good, "case {number}: {local:.200}");
+            }
+        }
     }
 }

@@ -46,6 +46,20 @@ pub(in crate::codec) struct Evidence {
 /// Fewer frames than these tell nothing.
 const FEWEST_FRAMES: u64 = 8;
 const FEWEST_STEREO_FRAMES: u64 = 32;
+/// Counts of bytes from this one on are escaped.
+const FEWEST_ESCAPED: usize = 15;
+/// The largest count, 14 + 255; an element of none fills up seven bits.
+const MOST_BYTES: usize = 269;
+/// How escaped counts are written, the largest first.
+const ESCAPES: [u8; MOST_BYTES + 1 - FEWEST_ESCAPED] = {
+    let mut escapes = [0; MOST_BYTES + 1 - FEWEST_ESCAPED];
+    let mut place = 0;
+    while place < escapes.len() {
+        escapes[place] = (escapes.len() - place) as u8;
+        place += 1;
+    }
+    escapes
+};
 /// Elements that only fill up, behind the replication data.
 const MOST_FILLING: u32 = 2;
 /// `extension_type` of replication data, without and with CRC.
@@ -129,23 +143,21 @@ fn data_before(payload: &[u8], end: usize, filling: u32) -> Option<Range<usize>>
 /// The counts of bytes with which an element can end at a bit, as far as the byte in front of so many
 /// tells, in ascending order: frames are many, and most counts fail here.
 fn possible_counts(payload: &[u8], end: usize) -> impl Iterator<Item = usize> {
-    /// An element of none fills up seven bits; so many and more are escaped, up to 14 + 255.
-    const FEWEST_ESCAPED: usize = 15;
-    const MOST: usize = 269;
     let (last, shift) = (end / 8, end % 8);
-    // Of each escaped count that has room, the largest first, whether it is there: 0.
-    let mut differences = [0_u8; MOST + 1 - FEWEST_ESCAPED];
-    let (from, to) = (last.saturating_sub(MOST + 1), last.saturating_sub(FEWEST_ESCAPED));
+    // Of each escaped count that has room, the largest first: 0 where its byte is in front.
+    let mut differences = [0_u8; ESCAPES.len()];
+    let (from, to) = (last.saturating_sub(MOST_BYTES + 1), last.saturating_sub(FEWEST_ESCAPED));
     let high = payload.get(from..to).unwrap_or_default();
     let low = payload.get(from + 1..to + 1).unwrap_or_default();
-    let most = last.saturating_sub(from + 1);
-    let wanted = (0_u8..=u8::MAX).map(|place| (most as u8).wrapping_sub(14).wrapping_sub(place));
-    for (((difference, &high), &low), wanted) in
-        differences.iter_mut().zip(high).zip(low).zip(wanted)
+    let escapes = ESCAPES.get(ESCAPES.len() - high.len().min(ESCAPES.len())..).unwrap_or_default();
+    // Slices alone, so that many are compared at once.
+    for (((difference, &high), &low), escape) in
+        differences.iter_mut().zip(high).zip(low).zip(escapes)
     {
-        *difference = (u16::from_be_bytes([high, low]) << shift >> 8) as u8 ^ wanted;
+        *difference = (u16::from_be_bytes([high, low]) << shift >> 8) as u8 ^ escape;
     }
     let known = high.len().min(low.len());
+    let most = FEWEST_ESCAPED + known.saturating_sub(1);
     let places = std::iter::successors(
         memchr::memrchr(0, differences.get(..known).unwrap_or_default()),
         move |&before| memchr::memrchr(0, differences.get(..before)?),
