@@ -70,11 +70,19 @@ pub fn subsamples(
     divide(scheme, sample, syntax, |entry| out.push(entry));
 }
 
-/// How many entries [`subsamples`] appends.
-pub fn count(scheme: ProtectionScheme, sample: &[u8], syntax: &SliceSyntax<'_>) -> u32 {
-    let mut count = 0;
-    divide(scheme, sample, syntax, |_| count += 1);
-    count
+/// How many entries [`subsamples`] appends for `cenc` and for `cbcs`; slice headers are measured
+/// once for both.
+pub fn counts(sample: &[u8], syntax: &SliceSyntax<'_>) -> (u32, u32) {
+    let (mut cenc, mut cbcs) = (0, 0);
+    let (mut cenc_runs, mut cbcs_runs) = (Runs::default(), Runs::default());
+    for (end, nal) in nal_units(sample) {
+        let payload = payload_bytes(nal, syntax);
+        cenc_runs.end(end, protected_bytes(ProtectionScheme::Cenc, payload), |_| cenc += 1);
+        cbcs_runs.end(end, protected_bytes(ProtectionScheme::Cbcs, payload), |_| cbcs += 1);
+    }
+    cenc_runs.finish(sample, |_| cenc += 1);
+    cbcs_runs.finish(sample, |_| cbcs += 1);
+    (cenc, cbcs)
 }
 
 fn divide(
@@ -83,37 +91,59 @@ fn divide(
     syntax: &SliceSyntax<'_>,
     mut emit: impl FnMut(Subsample),
 ) {
-    // Where the clear run before the next protected range begins.
-    let mut clear_from = 0;
-    let mut at = 0;
-    while let Some((length, rest)) =
-        sample.get(at..).and_then(<[u8]>::split_first_chunk::<LENGTH_BYTES>)
-    {
-        let length = u32::from_be_bytes(*length);
-        let Some(nal) = rest.get(..length as usize) else { break };
-        let end = at + LENGTH_BYTES + nal.len();
-        let protected = protected_bytes(scheme, nal, syntax);
-        if protected > 0 {
-            emit_run(end - protected - clear_from, protected as u32, &mut emit);
-            clear_from = end;
-        }
-        at = end;
+    let mut runs = Runs::default();
+    for (end, nal) in nal_units(sample) {
+        runs.end(end, protected_bytes(scheme, payload_bytes(nal, syntax)), &mut emit);
     }
-    if clear_from < sample.len() {
-        emit_run(sample.len() - clear_from, 0, &mut emit);
+    runs.finish(sample, emit);
+}
+
+/// The NAL units of a sample, each behind where it ends in it.
+fn nal_units(sample: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let (length, rest) = sample.get(at..)?.split_first_chunk::<LENGTH_BYTES>()?;
+        let nal = rest.get(..u32::from_be_bytes(*length) as usize)?;
+        at += LENGTH_BYTES + nal.len();
+        Some((at, nal))
+    })
+}
+
+/// How many bytes at the end of a NAL unit are slice data.
+fn payload_bytes(nal: &[u8], syntax: &SliceSyntax<'_>) -> usize {
+    nal.len().saturating_sub(syntax.header_bytes(nal).unwrap_or(nal.len()))
+}
+
+/// How many of them are protected.
+const fn protected_bytes(scheme: ProtectionScheme, payload: usize) -> usize {
+    match scheme {
+        ProtectionScheme::Cenc => payload - payload % BLOCK_BYTES,
+        ProtectionScheme::Cbcs => payload,
+        ProtectionScheme::HlsAes128 | ProtectionScheme::HlsSampleAes => 0,
     }
 }
 
-/// How many bytes at the end of a NAL unit are protected.
-fn protected_bytes(scheme: ProtectionScheme, nal: &[u8], syntax: &SliceSyntax<'_>) -> usize {
-    let is_rounded = match scheme {
-        ProtectionScheme::Cenc => true,
-        ProtectionScheme::Cbcs => false,
-        ProtectionScheme::HlsAes128 | ProtectionScheme::HlsSampleAes => return 0,
-    };
-    let header = syntax.header_bytes(nal).unwrap_or(nal.len());
-    let payload = nal.len().saturating_sub(header);
-    if is_rounded { payload - payload % BLOCK_BYTES } else { payload }
+/// Puts clear runs together that no protected range parts.
+#[derive(Default)]
+struct Runs {
+    /// Where the clear run before the next protected range begins.
+    clear_from: usize,
+}
+
+impl Runs {
+    /// A NAL unit ends at `end`, and with it so many protected bytes.
+    fn end(&mut self, end: usize, protected: usize, mut emit: impl FnMut(Subsample)) {
+        if protected > 0 {
+            emit_run(end - protected - self.clear_from, protected as u32, &mut emit);
+            self.clear_from = end;
+        }
+    }
+
+    fn finish(self, sample: &[u8], mut emit: impl FnMut(Subsample)) {
+        if self.clear_from < sample.len() {
+            emit_run(sample.len() - self.clear_from, 0, &mut emit);
+        }
+    }
 }
 
 /// A clear run and the protected range behind it.
@@ -178,7 +208,9 @@ mod tests {
     ) -> Vec<(u16, u32)> {
         let mut out = Vec::new();
         subsamples(scheme, sample, syntax, &mut out);
-        assert_eq!(count(scheme, sample, syntax) as usize, out.len());
+        let (cenc, cbcs) = counts(sample, syntax);
+        let counted = if scheme == Cenc { cenc } else { cbcs };
+        assert_eq!(counted as usize, out.len());
         let sum: u64 = out.iter().map(|e| u64::from(e.clear) + u64::from(e.protected)).sum();
         assert_eq!(sum, sample.len() as u64);
         out.iter().map(|entry| (entry.clear, entry.protected)).collect()

@@ -63,7 +63,11 @@ impl<'a> BitReader<'a> {
 
     /// One bit.
     pub fn flag(&mut self, field: &'static str) -> Result<bool, ConfigError> {
-        Ok(self.bits(1, field)? == 1)
+        if self.left == 0 {
+            self.begin_byte(field)?;
+        }
+        self.left -= 1;
+        Ok(self.current >> self.left & 1 == 1)
     }
 
     /// `count` bits, at most 32.

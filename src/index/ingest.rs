@@ -1,22 +1,17 @@
-//! From the address of a master playlist to a presentation: fetches, in order, and lets `scan` and
-//! `build` do the work.
-//!
-//! Streams are read in parallel up to a bound, and within a stream the next segments are fetched
-//! while one is scanned, so the slower of network and processor decides. Memory is bounded by
-//! [`CHUNK_BYTES`] times the reads under way, whatever the size of segments.
+//! From the address of a master playlist to a presentation: has streams read in parallel, and lets
+//! `scan` and `build` do the work.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
 use super::build::{self, ReadStream};
 use super::choice;
-use super::listing::{self, Claim, SegmentSource, StreamSource, playlist_failure};
+use super::listing::{self, Claim, StreamSource, playlist_failure};
 use super::notes::add_notes;
 use super::report;
-use super::scan::StreamScanner;
+use super::segments::{AbortOnDrop, SegmentReader, Watch};
 use super::session;
 use super::text;
 use crate::config::MissingVariants;
@@ -24,8 +19,8 @@ use crate::hls::read::{self, StreamEntry, Variables};
 use crate::model::ingest::{
     FailureCode, FindingCode, Findings, IngestFailure, Place, Progress, Report,
 };
-use crate::model::presentation::{Presentation, SourceObject, StreamRole};
-use crate::source::{Root, SourceError, SourcePath};
+use crate::model::presentation::{Presentation, StreamRole};
+use crate::source::{Root, SourcePath};
 
 /// What a source may be, at most.
 #[derive(Clone, Copy, Debug)]
@@ -48,13 +43,6 @@ pub struct Ingested {
     /// What to tell.
     pub report: Report,
 }
-
-/// Segments are read in pieces of this size.
-const CHUNK_BYTES: u64 = 4 << 20;
-/// Segments of one stream that are fetched ahead.
-const SEGMENTS_AHEAD: usize = 3;
-/// Streams that are read at the same time.
-const PARALLEL_STREAMS: usize = 2;
 
 /// Reads the master playlist at `path` and everything it leads to. `progress` is called often and
 /// must be cheap.
@@ -105,7 +93,9 @@ pub async fn ingest(
     }
     counter.tell();
     let variables = master.variables.clone();
-    let job = Arc::new(Job { root, path, variables, limits, counter });
+    let segments = SegmentReader::default();
+    let parallel = segments.parallel_streams(&root);
+    let job = Arc::new(Job { root, path, variables, limits, counter, segments });
     let tasks = sources.into_iter().zip(attempts).map(|(source, attempt)| {
         let job = job.clone();
         async move {
@@ -115,7 +105,7 @@ pub async fn ingest(
             (line, uri, role, task.join().await)
         }
     });
-    let mut tasks = stream::iter(tasks).buffered(PARALLEL_STREAMS);
+    let mut tasks = stream::iter(tasks).buffered(parallel);
     let (mut streams, mut claims) = (Vec::new(), Vec::new());
     while let Some((line, uri, role, result)) = tasks.next().await {
         match result {
@@ -166,6 +156,7 @@ struct Job {
     variables: Variables,
     limits: IngestLimits,
     counter: Arc<Counter>,
+    segments: SegmentReader,
 }
 
 /// The copies of a stream that are still to be tried.
@@ -321,34 +312,6 @@ impl Counter {
     }
 }
 
-/// A task that ends when nobody waits for it any more.
-struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
-
-impl<T> AbortOnDrop<Result<T, IngestFailure>> {
-    async fn join(mut self) -> Result<T, IngestFailure> {
-        (&mut self.0).await.unwrap_or_else(|error| {
-            Err(IngestFailure::new(
-                FailureCode::SourceUnavailable,
-                format!("reading was interrupted ({error}); it is tried again"),
-            ))
-        })
-    }
-}
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// A segment whose first bytes are fetched.
-pub(super) struct OpenSegment {
-    pub object: SourceObject,
-    pub first: Bytes,
-    discontinuity: bool,
-    pub path: SourcePath,
-}
-
 /// Reads a stream, or the first copy of it that can be read.
 async fn read_copies(
     job: Arc<Job>,
@@ -371,106 +334,43 @@ async fn read_copies(
 
 /// Reads a stream; `segments_done` counts its segments.
 async fn read_stream(
-    job: &Job,
+    job: &Arc<Job>,
     source: StreamSource,
     segments_done: &mut u64,
 ) -> Result<(ReadStream, Findings, Claim), IngestFailure> {
-    let Job { root, limits, counter, .. } = job;
-    let mut scanner = StreamScanner::new();
-    let mut objects = Vec::with_capacity(source.segments.len());
     let dates = source.segments.iter().map(|segment| segment.date).collect();
-    let opened =
-        source.segments.into_iter().map(|segment| open_segment(root.clone(), segment, *limits));
-    let mut opened = stream::iter(opened).buffered(SEGMENTS_AHEAD);
-    while let Some(segment) = opened.next().await {
-        let OpenSegment { object, first, discontinuity, path } = segment?;
-        let explain = |failure| undecrypted(failure, &object);
-        scanner.begin_object(objects.len() as u32, path.as_str(), discontinuity)?;
-        scanner.push(&first).map_err(explain)?;
-        let mut done = first.len() as u64;
-        counter.bytes_read.fetch_add(done, Ordering::Relaxed);
-        while done < object.size {
-            let length = CHUNK_BYTES.min(object.size - done);
-            let bytes = root
-                .read_object(&object, done..done + length)
-                .await
-                .map_err(|error| error.to_ingest_failure())?;
-            scanner.push(&bytes).map_err(explain)?;
-            done += length;
-            counter.bytes_read.fetch_add(length, Ordering::Relaxed);
-            counter.tell();
-        }
-        let packet_bytes = scanner.end_object().map_err(explain)?;
-        objects.push(SourceObject { packet_bytes, ..object });
-        *segments_done += 1;
-        counter.segments_done.fetch_add(1, Ordering::Relaxed);
-        counter.tell();
-        // Scanning is work for the processor; let others have their turn.
-        tokio::task::yield_now().await;
-    }
-    drop(opened);
-    let scan = scanner.finish()?;
+    let progress = StreamProgress { counter: job.counter.clone(), done: AtomicU64::new(0) };
+    let progress = Arc::new(progress);
+    let read = job.segments.read(&job.root, source.segments, job.limits, progress.clone()).await;
+    *segments_done = progress.done.load(Ordering::Relaxed);
+    let (scanner, objects) = read?;
     let read = ReadStream {
         declared: source.entry,
         role: StreamRole::default(),
         objects,
         dates,
         marks: source.markers,
-        scan,
+        scan: scanner.finish()?,
     };
     Ok((read, source.findings, source.claim))
 }
 
-/// What a wrong key makes of a transport stream is no transport stream.
-fn undecrypted(failure: IngestFailure, object: &SourceObject) -> IngestFailure {
-    match &object.encryption {
-        Some(encryption) if failure.code == FailureCode::UnsupportedContainer => {
-            IngestFailure::new(
-                FailureCode::CorruptSegment,
-                format!(
-                    "{}; it was decrypted with the key {}: check that EXT-X-KEY names the key and \
-                     the IV that the segment was encrypted with, then ingest again",
-                    failure.detail, encryption.key
-                ),
-            )
-        }
-        _ => failure,
-    }
+/// What is told of one stream while it is read.
+struct StreamProgress {
+    counter: Arc<Counter>,
+    /// Segments that were read.
+    done: AtomicU64,
 }
 
-pub(super) async fn open_segment(
-    root: Arc<Root>,
-    segment: SegmentSource,
-    limits: IngestLimits,
-) -> Result<OpenSegment, IngestFailure> {
-    let path = segment.path;
-    let failed = |error: SourceError| error.to_ingest_failure();
-    let (start, stored) = match segment.byte_range {
-        Some(range) => range,
-        None => (0, root.stat(&path).await.map_err(failed)?.size),
-    };
-    if stored > limits.max_segment_bytes {
-        return Err(IngestFailure::new(
-            FailureCode::LimitExceeded,
-            format!(
-                "{path} has {stored} bytes; ingest.max_segment_bytes allows {}",
-                limits.max_segment_bytes
-            ),
-        ));
+impl Watch for StreamProgress {
+    fn bytes(&self, count: u64) {
+        self.counter.bytes_read.fetch_add(count, Ordering::Relaxed);
+        self.counter.tell();
     }
-    let size = match &segment.encryption {
-        Some(encryption) => {
-            root.clear_size(&path, start, stored, encryption).await.map_err(failed)?
-        }
-        None => stored,
-    };
-    let object = SourceObject {
-        path: path.to_stored(),
-        start,
-        size,
-        packet_bytes: 188,
-        encryption: segment.encryption,
-    };
-    let first = root.read_object(&object, 0..size.min(CHUNK_BYTES)).await.map_err(failed)?;
-    Ok(OpenSegment { object, first, discontinuity: segment.discontinuity, path })
+
+    fn segment(&self) {
+        self.done.fetch_add(1, Ordering::Relaxed);
+        self.counter.segments_done.fetch_add(1, Ordering::Relaxed);
+        self.counter.tell();
+    }
 }

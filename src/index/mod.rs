@@ -5,6 +5,7 @@
 //! ingest   playlists and segments, in order and in parallel
 //! ├ choice   which playlists there are, and what each is there for
 //! ├ listing  where their segments and keys lie
+//! ├ segments their bytes, fetched ahead, into the scanners
 //! └ scan     one stream: packets → access units → sections of raw groups, on the source's clock
 //!   └ periods  all streams: sections beside each other
 //!     └ build  one timeline, runs of audio cut at the pictures' groups
@@ -30,6 +31,7 @@ mod notes;
 mod periods;
 mod report;
 mod scan;
+mod segments;
 mod session;
 mod tags;
 mod text;

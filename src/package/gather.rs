@@ -237,7 +237,7 @@ impl Parts {
             rest = rest.get(other_packets(rest, self.pid)..).unwrap_or_default();
             let Some(counter) = self.continuity.expected() else { break };
             let plain = plain_packets(rest, self.pid, counter);
-            let plain = self.pes.go_on(plain, PLAIN_PAYLOAD_BYTES);
+            let plain = self.pes.go_on_whole(plain, PLAIN_PAYLOAD_BYTES);
             if plain == 0 {
                 break;
             }

@@ -73,7 +73,7 @@ pub fn source_reader(
         let (root, survey) = (root.clone(), survey.clone());
         async move {
             let name = root.name().clone();
-            root.with_files(bytes, move |files| {
+            root.with_files_at_hand(bytes, move |files| {
                 job(&SurveyedFiles { files, name: name.clone(), survey: survey.clone() })
             })
             .await?

@@ -49,34 +49,31 @@ impl Root {
         self.folder().is_some()
     }
 
-    /// Runs work that reads about so many bytes of files: here if they are in memory, or else where
-    /// it may wait, which begins it anew. Work that is not waited for any more, because its time was
-    /// up or the caller is gone, still runs to its end.
-    pub async fn with_files<T: Send + 'static>(
+    /// Runs work that reads about so many bytes of files: here if they are in memory, or else as
+    /// [`Root::with_files`] does, which begins it anew.
+    pub async fn with_files_at_hand<T: Send + 'static>(
         &self,
         most_bytes: u64,
         work: impl Fn(&LocalFiles) -> T + Send + 'static,
     ) -> Result<T, SourceError> {
-        let unavailable = |detail: &str| SourceError::Unavailable {
-            path: String::new(),
-            detail: detail.to_owned(),
-        };
-        let folder = self.folder().ok_or_else(|| unavailable("the source is no folder"))?;
-        let mut files = LocalFiles {
-            folder: folder.clone(),
-            source: self.name().to_string(),
-            metrics: self.metrics().clone(),
-            pieces: self.pieces().clone(),
-            may_wait: false,
-            gave_up: AtomicBool::new(false),
-        };
         if most_bytes <= MOST_BYTES_NOW {
+            let files = self.local_files(false)?;
             let done = work(&files);
             if !files.gave_up.load(Ordering::Relaxed) {
                 return Ok(done);
             }
         }
-        files.may_wait = true;
+        self.with_files(most_bytes, work).await
+    }
+
+    /// Runs work that reads about so many bytes of files, where it may block. Work that is not
+    /// waited for any more, because its time was up or the caller is gone, still runs to its end.
+    pub async fn with_files<T: Send + 'static>(
+        &self,
+        most_bytes: u64,
+        work: impl FnOnce(&LocalFiles) -> T + Send + 'static,
+    ) -> Result<T, SourceError> {
+        let files = self.local_files(true)?;
         let closed = |_| unavailable("the source is closed");
         let permit = self.permits().acquire_owned().await.map_err(closed)?;
         let running = tokio::task::spawn_blocking(move || {
@@ -94,6 +91,22 @@ impl Root {
             Err(_) => Err(SourceError::Timeout { path: String::new(), after }),
         }
     }
+
+    fn local_files(&self, may_wait: bool) -> Result<LocalFiles, SourceError> {
+        let folder = self.folder().ok_or_else(|| unavailable("the source is no folder"))?;
+        Ok(LocalFiles {
+            folder: folder.clone(),
+            source: self.name().to_string(),
+            metrics: self.metrics().clone(),
+            pieces: self.pieces().clone(),
+            may_wait,
+            gave_up: AtomicBool::new(false),
+        })
+    }
+}
+
+fn unavailable(detail: &str) -> SourceError {
+    SourceError::Unavailable { path: String::new(), detail: detail.to_owned() }
 }
 
 impl LocalFiles {

@@ -356,6 +356,16 @@ impl Continuity {
         self.last = self.last.map(|last| last.wrapping_add(packets as u8) & 0x0F);
     }
 
+    /// Whether a packet with payload and this counter is the next in order, and so is to be read;
+    /// where it is not, nothing is noted, and [`Continuity::admits`] knows why.
+    pub fn goes_on(&mut self, counter: u8) -> bool {
+        let is_next = self.last.is_some_and(|last| (last + 1) & 0x0F == counter);
+        if is_next {
+            self.last = Some(counter);
+        }
+        is_next
+    }
+
     /// Another object begins: counters may start anywhere.
     pub fn reset(&mut self) {
         self.last = None;

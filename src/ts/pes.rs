@@ -144,7 +144,7 @@ impl PesReader {
 
     /// How many of so many pieces of payload, of `bytes` each, go on with the PES packet that is
     /// being read; they count as read.
-    pub fn go_on(&mut self, pieces: usize, bytes: usize) -> usize {
+    pub fn go_on_whole(&mut self, pieces: usize, bytes: usize) -> usize {
         match &mut self.state {
             State::Waiting | State::Header => 0,
             State::Payload { left: None } => pieces,
@@ -154,6 +154,25 @@ impl PesReader {
                 whole
             }
         }
+    }
+
+    /// Whether [`PesReader::go_on`] takes the payload of a packet that begins no PES packet.
+    pub const fn is_inside_payload(&self) -> bool {
+        match self.state {
+            State::Payload { left: Some(left) } => left > 0,
+            State::Payload { left: None } => true,
+            State::Waiting | State::Header => false,
+        }
+    }
+
+    /// What the payload of a packet adds that begins no PES packet. The short way of
+    /// [`PesReader::push`] for nearly all packets.
+    pub fn go_on<'a>(&mut self, payload: &'a [u8]) -> Option<&'a [u8]> {
+        let State::Payload { left } = &mut self.state else { return None };
+        let Some(left) = left else { return Some(payload) };
+        let payload = payload.get(..*left).unwrap_or(payload);
+        *left -= payload.len();
+        (!payload.is_empty()).then_some(payload)
     }
 
     /// What the packet adds, if anything.
@@ -166,11 +185,9 @@ impl PesReader {
         match self.state {
             State::Waiting => None,
             State::Header => self.push_header(payload),
-            State::Payload { left: None } => Some(PesPart { begins: None, payload }),
-            State::Payload { left: Some(left) } => {
-                let payload = payload.get(..left).unwrap_or(payload);
-                self.state = State::Payload { left: Some(left - payload.len()) };
-                (!payload.is_empty()).then_some(PesPart { begins: None, payload })
+            State::Payload { .. } => {
+                let payload = self.go_on(payload)?;
+                Some(PesPart { begins: None, payload })
             }
         }
     }

@@ -46,6 +46,20 @@ pub(in crate::codec) struct Evidence {
 /// Fewer frames than these tell nothing.
 const FEWEST_FRAMES: u64 = 8;
 const FEWEST_STEREO_FRAMES: u64 = 32;
+/// Counts of bytes from this one on are escaped.
+const FEWEST_ESCAPED: usize = 15;
+/// The largest count, 14 + 255; an element of none fills up seven bits.
+const MOST_BYTES: usize = 269;
+/// How escaped counts are written, the largest first.
+const ESCAPES: [u8; MOST_BYTES + 1 - FEWEST_ESCAPED] = {
+    let mut escapes = [0; MOST_BYTES + 1 - FEWEST_ESCAPED];
+    let mut place = 0;
+    while place < escapes.len() {
+        escapes[place] = (escapes.len() - place) as u8;
+        place += 1;
+    }
+    escapes
+};
 /// Elements that only fill up, behind the replication data.
 const MOST_FILLING: u32 = 2;
 /// `extension_type` of replication data, without and with CRC.
@@ -107,8 +121,7 @@ fn replication_data(payload: &[u8]) -> Option<Range<usize>> {
 
 /// Replication data that end at a bit, or before so many elements that fill up to it.
 fn data_before(payload: &[u8], end: usize, filling: u32) -> Option<Range<usize>> {
-    // 15 and more are escaped, up to 14 + 255; an element of none fills up seven bits.
-    (0..=269_usize).find_map(|count| {
+    possible_counts(payload, end).find_map(|count| {
         let start = end.checked_sub(8 * count)?;
         let (header_bits, header) = match count {
             ..15 => (7, 0b110 << 4 | count as u32),
@@ -127,20 +140,48 @@ fn data_before(payload: &[u8], end: usize, filling: u32) -> Option<Range<usize>>
     })
 }
 
+/// The counts of bytes with which an element can end at a bit, as far as the byte in front of so many
+/// tells, in ascending order: frames are many, and most counts fail here.
+fn possible_counts(payload: &[u8], end: usize) -> impl Iterator<Item = usize> {
+    let (last, shift) = (end / 8, end % 8);
+    // Of each escaped count that has room, the largest first: 0 where its byte is in front.
+    let mut differences = [0_u8; ESCAPES.len()];
+    let (from, to) = (last.saturating_sub(MOST_BYTES + 1), last.saturating_sub(FEWEST_ESCAPED));
+    let high = payload.get(from..to).unwrap_or_default();
+    let low = payload.get(from + 1..to + 1).unwrap_or_default();
+    let escapes = ESCAPES.get(ESCAPES.len() - high.len().min(ESCAPES.len())..).unwrap_or_default();
+    // Slices alone, so that many are compared at once.
+    for (((difference, &high), &low), escape) in
+        differences.iter_mut().zip(high).zip(low).zip(escapes)
+    {
+        *difference = (u16::from_be_bytes([high, low]) << shift >> 8) as u8 ^ escape;
+    }
+    let known = high.len().min(low.len());
+    let most = FEWEST_ESCAPED + known.saturating_sub(1);
+    let places = std::iter::successors(
+        memchr::memrchr(0, differences.get(..known).unwrap_or_default()),
+        move |&before| memchr::memrchr(0, differences.get(..before)?),
+    );
+    (0..FEWEST_ESCAPED).chain(places.map(move |place| most - place))
+}
+
 /// Whether replication data can end with an extension that holds parametric stereo: flag, size in
 /// bytes, `bs_extension_id` first in them, and up to seven bits to the end of the byte.
 fn ends_with_stereo(payload: &[u8], data: &Range<usize>) -> bool {
-    // 15 and more are escaped, up to 15 + 255.
-    (1..=270_usize).any(|size| {
-        let (header_bits, header) = match size {
-            ..15 => (5, 1 << 4 | size as u32),
-            _ => (13, 0b1_1111 << 8 | (size - 15) as u32),
-        };
-        (0..8_usize).any(|padding| {
-            let Some(first) = data.end.checked_sub(padding + 8 * size) else { return false };
+    let ends_with = |padding: usize| {
+        let end = data.end.checked_sub(padding)?;
+        (field(payload, end, padding as u32)? == 0).then_some(end)
+    };
+    (0..8).filter_map(ends_with).any(|end| {
+        // 15 and more are escaped, up to 15 + 255.
+        (1..=270_usize).any(|size| {
+            let (header_bits, header) = match size {
+                ..15 => (5, 1 << 4 | size as u32),
+                _ => (13, 0b1_1111 << 8 | (size - 15) as u32),
+            };
+            let Some(first) = end.checked_sub(8 * size) else { return false };
             let Some(start) = first.checked_sub(header_bits) else { return false };
             start >= data.start
-                && field(payload, data.end - padding, padding as u32) == Some(0)
                 && field(payload, start, header_bits as u32) == Some(header)
                 && field(payload, first, 2) == Some(PS_ID)
         })
@@ -225,6 +266,46 @@ mod tests {
         assert_eq!(judge((0..200).map(|seed| frame(seed, 0, 0))), Presence::Absent);
         assert_eq!(judge((0..200).map(|seed| frame(seed, 0, 5))), Presence::Absent);
         assert_eq!(judge((0..4).map(|seed| frame(seed, 0, 0))), Presence::Unsure);
+    }
+
+    /// The obvious way.
+    fn naive_data_before(payload: &[u8], end: usize, filling: u32) -> Option<Range<usize>> {
+        (0..=269_usize).find_map(|count| {
+            let start = end.checked_sub(8 * count)?;
+            let (header_bits, header) = match count {
+                ..15 => (7, 0b110 << 4 | count as u32),
+                _ => (15, 0b110_1111 << 8 | (count - 14) as u32),
+            };
+            let header_start = start.checked_sub(header_bits)?;
+            if field(payload, header_start, header_bits as u32)? != header {
+                return None;
+            }
+            match field(payload, start, 4) {
+                Some(kind) if count > 0 && SBR_TYPES.contains(&kind) => Some(start + 4..end),
+                kind if (count == 0 || matches!(kind, Some(0 | 1))) && filling > 0 => {
+                    naive_data_before(payload, header_start, filling - 1)
+                }
+                _ => None,
+            }
+        })
+    }
+
+    #[test]
+    fn no_count_is_passed_over() {
+        let mut found = 0;
+        for seed in 0..6_000_u32 {
+            let count = [0, 1, 14, 15, 16, 40, 200, 268, 269][seed as usize % 9];
+            let mut payload = frame(seed, count, seed % 3);
+            // Short ones, too, and elements that are cut off in front.
+            payload.drain(..(seed as usize * 7) % payload.len());
+            for padding in 3..11 {
+                let Some(end) = (payload.len() * 8).checked_sub(padding) else { continue };
+                let data = data_before(&payload, end, MOST_FILLING);
+                assert_eq!(data, naive_data_before(&payload, end, MOST_FILLING), "{seed} {end}");
+                found += usize::from(data.is_some());
+            }
+        }
+        assert!(found > 1_000, "{found}");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 use super::cues::{Paragraph, Run};
 use super::styles::{Look, Styles};
@@ -90,7 +90,7 @@ pub fn read(bytes: &[u8], ids: Ids) -> Result<Document, TtmlError> {
     if ids == Ids::Joined {
         // The same head has the same names in every document.
         let plain = reader.head(head)?;
-        let hash = xxh3_64(format!("{plain:?}").as_bytes());
+        let hash = XxHash3_64::oneshot(format!("{plain:?}").as_bytes());
         reader.names.suffix = format!(".{:08x}", hash & 0xFFFF_FFFF);
         reader.broken = 0;
     }

@@ -23,7 +23,7 @@ mod tags;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use xxhash_rust::xxh3::Xxh3Default;
+use twox_hash::XxHash3_128;
 
 pub(super) use self::damage::Damage;
 #[cfg(test)]
@@ -82,6 +82,9 @@ pub(super) struct StretchScan {
 
 /// What stands for a PID where there are no packets.
 const PACKED_PID: u16 = 0;
+/// Bytes are hashed and read in pieces of this size, so that they are in the processor's cache the
+/// second time.
+pub(super) const PIECE_BYTES: usize = 1024 * PACKET_BYTES;
 /// Packets that came before a program map told what they are.
 const MAX_HELD_PACKETS: usize = 32 * 1024;
 /// A clock reference this far from decoding is wrong: five seconds, where the standard allows one.
@@ -115,7 +118,7 @@ pub(super) struct StreamScanner {
     tag_bytes: usize,
     splices: SpliceTracks,
     failure: Option<IngestFailure>,
-    identity: Xxh3Default,
+    identity: XxHash3_128,
 }
 
 /// The source segment that is being read.
@@ -171,8 +174,14 @@ impl StreamScanner {
             tag_bytes: 0,
             splices: SpliceTracks::default(),
             failure: None,
-            identity: Xxh3Default::new(),
+            identity: XxHash3_128::new(),
         }
+    }
+
+    /// Whether a segment that begins with these bytes is read as a transport stream. A piece
+    /// tells; what is none is told by more.
+    pub fn is_transport_stream(start: &[u8]) -> bool {
+        packet_distance(start).is_some()
     }
 
     /// A source segment begins.
@@ -222,10 +231,12 @@ impl StreamScanner {
                 self.damage.add(code, 1, Some(self.here(0)));
             }
         }
-        self.object.bytes += bytes.len() as u64;
-        self.identity.update(bytes);
         let mut reader = std::mem::take(&mut self.reader);
-        reader.push(bytes, |offset, packet| self.push_packet(offset, packet));
+        for piece in bytes.chunks(PIECE_BYTES) {
+            self.object.bytes += piece.len() as u64;
+            self.identity.write(piece);
+            reader.push(piece, |offset, packet| self.push_packet(offset, packet));
+        }
         self.reader = reader;
         self.failure.take().map_or(Ok(()), Err)
     }
@@ -249,7 +260,7 @@ impl StreamScanner {
     }
 
     fn push_packed(&mut self, bytes: &[u8], timestamp: Option<u64>) {
-        self.identity.update(bytes);
+        self.identity.write(bytes);
         let mut begins = timestamp.map(|at| Timestamps { presentation: at, decode: at });
         let Some(audio) = &mut self.audio else { return };
         // In pieces no larger than packets, so that places within them are as small.
@@ -331,7 +342,7 @@ impl StreamScanner {
         self.damage.add(FindingCode::DataUnannounced, self.unannounced.len() as u64, None);
         Ok(StreamScan {
             stretches: self.stretches,
-            identity: self.identity.digest128().to_be_bytes(),
+            identity: self.identity.finish_128().to_be_bytes(),
             damage: self.damage,
             pictures: self.pictures,
             sound: self.sound,
@@ -390,6 +401,9 @@ impl StreamScanner {
 
     fn push_packet(&mut self, offset: u64, bytes: &[u8; PACKET_BYTES]) {
         let place = place(self.object.number, offset);
+        if self.push_ordinary(bytes, place) {
+            return;
+        }
         let Ok(packet) = Packet::parse(bytes) else {
             self.damage.note(FindingCode::PacketsUnreadable, place);
             return;
@@ -440,6 +454,26 @@ impl StreamScanner {
             );
             self.fail(FailureCode::UnsupportedContainer, &detail);
         }
+    }
+
+    /// Gives a packet to its track where there is nothing else to see in it; false for others.
+    fn push_ordinary(&mut self, bytes: &[u8; PACKET_BYTES], place: u64) -> bool {
+        if let Some(video) = &mut self.video
+            && video.push_ordinary(bytes, place)
+        {
+            self.object.has_video = true;
+        } else if let Some(audio) = &mut self.audio
+            && let Some((payload, tag)) = audio.input.ordinary(bytes, place)
+        {
+            self.object.has_audio = true;
+            let other = self.video.as_ref().and_then(PictureTrack::clock);
+            audio.push_payload(payload, tag, other);
+        } else {
+            return false;
+        }
+        self.object.packets += 1;
+        self.object.is_headless |= !self.object.has_tables;
+        true
     }
 
     /// Gives a packet to the track that it belongs to, if there is one.

@@ -24,11 +24,10 @@ use crate::codec::{AccessUnit, Damage, Timestamps};
 use crate::model::caption::CaptionService;
 use crate::model::codec::{CodecConfig, StreamSyntax};
 use crate::model::presentation::{SourcePosition, StillPicture, SubsampleCounts};
-use crate::model::protection::ProtectionScheme;
 use crate::model::sample::RandomAccess;
 use crate::time::{Ticks, Timescale};
 use crate::ts::mux;
-use crate::ts::packet::Packet;
+use crate::ts::packet::{PACKET_BYTES, Packet};
 
 /// The pictures between two breaks, on the source's clock: 90 kHz without wrap.
 #[derive(Debug)]
@@ -166,8 +165,7 @@ fn count_subsamples(picture: &[u8], headers: SliceHeaders<'_>) -> (u32, u32) {
         SliceHeaders::H264(headers) => SliceSyntax::Avc(Cow::Borrowed(headers)),
         SliceHeaders::H265(headers) => SliceSyntax::Hevc(Cow::Borrowed(headers)),
     };
-    let count = |scheme| subsample::count(scheme, picture, &slices);
-    (count(ProtectionScheme::Cenc), count(ProtectionScheme::Cbcs))
+    subsample::counts(picture, &slices)
 }
 
 /// Follows one track of pictures between two announced discontinuities.
@@ -249,6 +247,13 @@ impl PictureTrack {
         }
         self.framer.push(part.payload, tag);
         Ok(())
+    }
+
+    /// Takes a packet in which nothing but pictures goes on; false for others.
+    pub fn push_ordinary(&mut self, bytes: &[u8; PACKET_BYTES], place: u64) -> bool {
+        let Some((payload, tag)) = self.input.ordinary(bytes, place) else { return false };
+        self.framer.push(payload, tag);
+        true
     }
 
     fn take_units(&mut self, other: Option<(usize, Ticks)>) -> Result<(), String> {

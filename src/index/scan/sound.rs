@@ -7,7 +7,7 @@
 //! jumped and another section begins.
 
 use sha2::{Digest, Sha256};
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 use super::input::{Origin, TrackInput};
 use super::pictures::{Begin, LONGEST_GAP, LONGEST_OVERLAP};
@@ -177,8 +177,15 @@ impl SoundTrack {
         if let Some(timestamps) = part.begins {
             self.framer.begin_packet(timestamps);
         }
-        self.framer.push(part.payload, tag);
-        self.take_frames(other);
+        self.push_payload(part.payload, tag, other);
+    }
+
+    /// Takes more payload of the current PES packet, which [`SoundTrack::input`] has read.
+    pub fn push_payload(&mut self, payload: &[u8], tag: u128, other: Option<(usize, Ticks)>) {
+        self.framer.push(payload, tag);
+        if !self.framer.units().is_empty() {
+            self.take_frames(other);
+        }
     }
 
     /// Takes bytes of packed audio, no more than a packet has. `begins` with the time of a segment's
@@ -191,7 +198,7 @@ impl SoundTrack {
 
     fn take_frames(&mut self, other: Option<(usize, Ticks)>) {
         let mut units = Vec::new();
-        self.framer.drain(|unit, bytes| units.push((*unit, xxh3_64(bytes))));
+        self.framer.drain(|unit, bytes| units.push((*unit, XxHash3_64::oneshot(bytes))));
         for (unit, hash) in units {
             let Some((format, timescale)) = self.format(unit.config) else { continue };
             let origin = Origin::from_tag(unit.tag);

@@ -21,8 +21,9 @@ use std::time::Duration;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 pub(super) use self::place::place;
-use super::ingest::{IngestLimits, open_segment};
+use super::ingest::IngestLimits;
 use super::listing::{self, SegmentSource};
+use super::segments::read_start;
 use crate::codec::ttml::{self, Ids};
 use crate::codec::webvtt::{self, TextFile};
 use crate::hls::read::{MasterPlaylist, RenditionEntry, RenditionType, StreamEntry};
@@ -32,6 +33,8 @@ use crate::source::{Root, SourcePath};
 
 /// Files of one rendition that are fetched side by side.
 const AT_ONCE: usize = 8;
+/// Bytes of one file.
+const MOST_FILE_BYTES: u64 = 4 << 20;
 /// Bytes of text of one title: some hundred languages of a long film.
 const MOST_BYTES: u64 = 64 << 20;
 
@@ -244,29 +247,29 @@ async fn read_file(
     limits: IngestLimits,
 ) -> Result<(u64, PlacedFile), IngestFailure> {
     let (at, duration) = (segment.at, segment.duration);
-    let open = open_segment(root, segment, limits).await?;
+    let open = read_start(root, segment, limits, MOST_FILE_BYTES).await?;
     let path = open.path.to_string();
-    if (open.first.len() as u64) < open.object.size {
+    if (open.bytes.len() as u64) < open.size {
         let detail = format!(
             "{path} has {} bytes, which is too much text; split it into segments",
-            open.object.size
+            open.size
         );
         return Err(IngestFailure::new(FailureCode::LimitExceeded, detail));
     }
-    let is_blank = open.first.iter().all(u8::is_ascii_whitespace);
+    let is_blank = open.bytes.iter().all(u8::is_ascii_whitespace);
     let unread = |error: &dyn std::fmt::Display| {
         IngestFailure::new(FailureCode::UnsupportedContainer, format!("{path}: {error}"))
     };
     let (mut file, mut document) = (TextFile::default(), None);
-    if ttml::is_markup(&open.first) {
-        let read = ttml::read(&open.first, ids).map_err(|error| unread(&error))?;
+    if ttml::is_markup(&open.bytes) {
+        let read = ttml::read(&open.bytes, ids).map_err(|error| unread(&error))?;
         file.cues.clone_from(&read.cues);
         document = Some(read);
     } else if !is_blank {
         // Some segmenters leave segments without cues empty.
-        file = webvtt::read(&open.first).map_err(|error| {
+        file = webvtt::read(&open.bytes).map_err(|error| {
             unread(&format!("{error}, so it is no WebVTT, nor is it TTML; other text is not read"))
         })?;
     }
-    Ok((open.object.size, PlacedFile { path, at, duration, file, document }))
+    Ok((open.size, PlacedFile { path, at, duration, file, document }))
 }
