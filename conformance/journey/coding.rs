@@ -66,12 +66,9 @@ fn manifests_are_compressed_for_who_accepts_it() {
             for name in ["etag", "content-length", "content-encoding", "vary"] {
                 assert_eq!(head.headers()[name], packed.headers[name], "{path}");
             }
-            for (etag, headers, status) in [
-                (own, &[GZIP][..], 304),
-                (other, &[GZIP], 200),
-                (other, &[], 304),
-                (own, &[], 200),
-            ] {
+            for (etag, headers, status) in
+                [(own, &[GZIP][..], 304), (other, &[GZIP], 200), (other, &[], 304), (own, &[], 200)]
+            {
                 let mut headers = headers.to_vec();
                 headers.push(("if-none-match", etag));
                 let answer = origin.get_with(&path, &headers);

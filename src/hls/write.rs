@@ -155,7 +155,7 @@ fn write_segments(
             out.push_str("#EXT-X-GAP\n");
         }
         let seconds = segment.duration.seconds(rendition.timescale, 6);
-        let _ = write!(out, "#EXTINF:{seconds},\n");
+        let _ = writeln!(out, "#EXTINF:{seconds},");
         out.push_str(&rendition.directory);
         if is_silent {
             out.push('/');

@@ -27,7 +27,7 @@ const UNKNOWN_SYSTEM: u8 = 255;
 pub(super) struct Text {
     /// As it is.
     pub plain: Rendered,
-    /// Compressed; `None` where it is too short for that.
+    /// Compressed; `None` where it is too short for that, or nobody asked.
     pub gzip: Option<Rendered>,
 }
 

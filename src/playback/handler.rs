@@ -131,8 +131,9 @@ impl Playback {
             Route::Entry { asset, configuration, manifest, extension } => {
                 let selection = Selection::parse(query)?;
                 let view = self.view(&asset).await?;
-                let text =
-                    self.entry(&view, &configuration, &manifest, extension, selection).await?;
+                let file = (&manifest, extension);
+                let gzip = coding::accepts_gzip(headers);
+                let text = self.entry(&view, &configuration, file, selection, gzip).await?;
                 Ok(self.give_text(method, headers, &text, Freshness::Entry))
             }
             Route::Fixed { asset, fingerprint, target, container } => {
@@ -167,9 +168,9 @@ impl Playback {
         self: &Arc<Self>,
         view: &Arc<AssetView>,
         name: &Name,
-        manifest: &Name,
-        extension: &str,
+        (manifest, extension): (&Name, &str),
         selection: Selection,
+        gzip: bool,
     ) -> Result<Arc<Text>> {
         let configuration = view
             .current_configurations()
@@ -213,16 +214,17 @@ impl Playback {
             let selected = selection.applied(packaging, manifest)?;
             entry_manifest_of(packaging.package_type(), selected.as_ref().unwrap_or(manifest))
         };
-        self.text(key, build).await
+        self.text(key, gzip, build).await
     }
 
-    /// A manifest out of the cache of segments, built once, and so its compressed form.
-    async fn text<F>(&self, key: String, build: impl FnOnce() -> F) -> Result<Arc<Text>>
+    /// A manifest out of the cache of segments, built once, and so its compressed form where that
+    /// is wanted.
+    async fn text<F>(&self, key: String, gzip: bool, build: impl FnOnce() -> F) -> Result<Arc<Text>>
     where
         F: Future<Output = Result<Rendered>> + Send + 'static,
     {
         let plain = self.segments.get_or_build(key.clone(), build).await?;
-        if !coding::is_worth_it(&plain) {
+        if !gzip || !coding::is_worth_it(&plain) {
             return Ok(Arc::new(Text { plain, gzip: None }));
         }
         let text = plain.clone();
@@ -261,10 +263,10 @@ impl Playback {
             length: rendered.bytes.len() as u64,
             freshness,
             ranges: false,
-            coding: match (gzip, &text.gzip) {
-                (Some(_), _) => Coding::Gzip,
-                (None, Some(_)) => Coding::GzipElsewhere,
-                (None, None) => Coding::Only,
+            coding: match gzip {
+                Some(_) => Coding::Gzip,
+                None if coding::is_worth_it(&text.plain) => Coding::GzipElsewhere,
+                None => Coding::Only,
             },
         };
         let verdict = judge(method, headers, &head);
@@ -339,7 +341,8 @@ impl Playback {
                     };
                     media_playlist_of(clip.as_ref().unwrap_or(whole), rendition).ok_or_else(gone)
                 };
-                let text = self.text(key, build).await?;
+                let gzip = coding::accepts_gzip(headers);
+                let text = self.text(key, gzip, build).await?;
                 return Ok(self.give_text(method, headers, &text, freshness));
             }
             Resource::SessionData(rendered) => {
