@@ -79,6 +79,7 @@ impl Parts {
             blocks: Cache::new("source", config.cache.source_bytes, metrics.clone()),
             segments: Cache::new("segment", config.cache.segment_bytes, metrics.clone()),
             metrics: metrics.clone(),
+            traces: config.telemetry.otlp_endpoint.is_some(),
             next_request: AtomicU64::new(request_number_seed()),
         });
         Ok(Self { catalog, playback, vault, database, indexes })

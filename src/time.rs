@@ -53,6 +53,11 @@ impl Ticks {
         if from == to {
             return self;
         }
+        // All times that occur; 64 bits are divided many times faster.
+        let doubled = self.0.checked_mul(2 * i64::from(to.hertz()));
+        if let Some(doubled) = doubled.and_then(|d| d.checked_add(i64::from(from.hertz()))) {
+            return Self(doubled.div_euclid(2 * i64::from(from.hertz())));
+        }
         let from = i128::from(from.hertz());
         let scaled = i128::from(self.0) * i128::from(to.hertz());
         let rounded = (2 * scaled + from).div_euclid(2 * from);
@@ -72,10 +77,17 @@ impl Ticks {
     /// The time as decimal seconds with `digits` (at most 9) places, rounded half up.
     /// Negative times are written with a sign.
     pub fn seconds(self, timescale: Timescale, digits: u32) -> Seconds {
-        let unit = 10_i128.pow(digits.min(9));
-        let hertz = i128::from(timescale.hertz());
-        let scaled = (2 * i128::from(self.0) * unit + hertz).div_euclid(2 * hertz);
-        Seconds { scaled, digits: digits.min(9) }
+        let digits = digits.min(9);
+        let (unit, hertz) = (10_i64.pow(digits), i64::from(timescale.hertz()));
+        let doubled = self.0.checked_mul(2 * unit).and_then(|doubled| doubled.checked_add(hertz));
+        let scaled = match doubled {
+            Some(doubled) => i128::from(doubled.div_euclid(2 * hertz)),
+            None => {
+                let (unit, hertz) = (i128::from(unit), i128::from(hertz));
+                (2 * i128::from(self.0) * unit + hertz).div_euclid(2 * hertz)
+            }
+        };
+        Seconds { scaled, digits }
     }
 }
 
@@ -93,11 +105,20 @@ impl fmt::Display for Seconds {
         if self.scaled < 0 {
             f.write_str("-")?;
         }
-        write!(f, "{}", magnitude / unit)?;
-        if self.digits > 0 {
-            write!(f, ".{:0width$}", magnitude % unit, width = self.digits as usize)?;
+        let (whole, mut fraction) = (magnitude / unit, (magnitude % unit) as u32);
+        match u64::try_from(whole) {
+            Ok(whole) => write!(f, "{whole}")?,
+            Err(_) => write!(f, "{whole}")?,
         }
-        Ok(())
+        // By hand: playlists have thousands, and padding by the formatter takes longer.
+        let mut places = *b".000000000";
+        let used = self.digits as usize + 1;
+        for place in places[1..used].iter_mut().rev() {
+            *place = b'0' + (fraction % 10) as u8;
+            fraction /= 10;
+        }
+        let text = if self.digits > 0 { &places[..used] } else { &[] };
+        f.write_str(str::from_utf8(text).unwrap_or_default())
     }
 }
 
@@ -167,6 +188,17 @@ mod tests {
         assert_eq!(Ticks(60_000).seconds(Timescale::MPEG, 0).to_string(), "1");
     }
 
+    /// What does not fit into 64 bits on the way.
+    #[test]
+    fn the_far_future_is_exact_too() {
+        let far = Ticks(i64::MAX);
+        assert_eq!(far.seconds(scale(1), 9).to_string(), format!("{}.000000000", i64::MAX));
+        assert_eq!(far.seconds(scale(3), 1).to_string(), "3074457345618258602.3");
+        assert_eq!(far.rescale(scale(2), scale(1)), Ticks(1 << 62));
+        assert_eq!(far.rescale(scale(1), scale(2)), far);
+        assert_eq!(Ticks(i64::MIN).rescale(scale(1), scale(2)), Ticks(i64::MIN));
+    }
+
     #[test]
     fn unwraps_forward_over_the_wrap_and_back() {
         let mut clock = Unwrapper::default();
@@ -177,6 +209,26 @@ mod tests {
     }
 
     proptest! {
+        /// Near the border of 64 bits both ways of counting are taken.
+        #[test]
+        fn wide_and_narrow_arithmetic_agree(
+            ticks in proptest::num::i64::ANY,
+            shift in 0_u32..63,
+            from in 1_u32..200_000,
+            to in 1_u32..200_000,
+        ) {
+            let ticks = Ticks(ticks >> shift);
+            let (wide_from, wide_to) = (i128::from(from), i128::from(to));
+            let wide = (2 * i128::from(ticks.0) * wide_to + wide_from).div_euclid(2 * wide_from);
+            let wide = wide.clamp(i128::from(i64::MIN), i128::from(i64::MAX));
+            prop_assert_eq!(i128::from(ticks.rescale(scale(from), scale(to)).0), wide);
+            let millionths = (2_000_000 * i128::from(ticks.0) + wide_from).div_euclid(2 * wide_from);
+            let (whole, rest) = (millionths.abs() / 1_000_000, millionths.abs() % 1_000_000);
+            let sign = if millionths < 0 { "-" } else { "" };
+            let wanted = format!("{sign}{whole}.{rest:06}");
+            prop_assert_eq!(ticks.seconds(scale(from), 6).to_string(), wanted);
+        }
+
         #[test]
         fn durations_of_rescaled_times_sum(
             steps in proptest::collection::vec(1_i64..10_000, 1..200),

@@ -9,6 +9,7 @@
 mod addressing;
 mod captions;
 mod clock;
+mod coding;
 mod commands;
 mod decryption;
 mod demo;

@@ -15,6 +15,7 @@
 
 mod shard;
 
+use std::borrow::Borrow;
 use std::future::Future;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,7 +24,7 @@ use tokio::sync::watch;
 
 use self::shard::{Found, Shard};
 use crate::error::{Error, Kind, Result};
-use crate::telemetry::{CacheOutcome, Metrics};
+use crate::telemetry::{CacheLookups, CacheOutcome, Metrics};
 
 /// How much of a cache's room a value takes.
 pub trait Weight {
@@ -36,6 +37,7 @@ pub struct Cache<K, V> {
     name: &'static str,
     shards: Box<[Mutex<Shard<K, V>>]>,
     hasher: RandomState,
+    lookups: CacheLookups,
     metrics: Arc<Metrics>,
 }
 
@@ -53,14 +55,19 @@ where
     pub fn new(name: &'static str, capacity: u64, metrics: Arc<Metrics>) -> Arc<Self> {
         let count = (capacity / MIN_SHARD_BYTES).clamp(1, MAX_SHARDS);
         let shards = (0..count).map(|_| Mutex::new(Shard::new(capacity / count))).collect();
-        Arc::new(Self { name, shards, hasher: RandomState::new(), metrics })
+        let lookups = metrics.cache_lookups(name);
+        Arc::new(Self { name, shards, hasher: RandomState::new(), lookups, metrics })
     }
 
     /// The stored value.
-    pub fn get(&self, key: &K) -> Option<V> {
+    pub fn get<Q>(&self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
         let found = self.shard(key).get(key);
         if found.is_some() {
-            self.metrics.cache_lookup(self.name, CacheOutcome::Hit);
+            self.lookups.count(CacheOutcome::Hit);
         }
         found
     }
@@ -73,15 +80,15 @@ where
         let found = self.shard(&key).find_or_begin(&key);
         let mut result = match found {
             Found::Stored(value) => {
-                self.metrics.cache_lookup(self.name, CacheOutcome::Hit);
+                self.lookups.count(CacheOutcome::Hit);
                 return Ok(value);
             }
             Found::Building(result) => {
-                self.metrics.cache_lookup(self.name, CacheOutcome::Joined);
+                self.lookups.count(CacheOutcome::Joined);
                 result
             }
             Found::Begun(sender, result) => {
-                self.metrics.cache_lookup(self.name, CacheOutcome::Miss);
+                self.lookups.count(CacheOutcome::Miss);
                 let permit = BuildPermit { cache: self.clone(), key, sender, is_done: false };
                 let future = build();
                 tokio::spawn(async move {
@@ -108,7 +115,11 @@ where
         })
     }
 
-    fn shard(&self, key: &K) -> MutexGuard<'_, Shard<K, V>> {
+    fn shard<Q>(&self, key: &Q) -> MutexGuard<'_, Shard<K, V>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + ?Sized,
+    {
         let hash = self.hasher.hash_one(key);
         let index = (hash % self.shards.len() as u64) as usize;
         lock(&self.shards[index])

@@ -1,5 +1,6 @@
 //! One lock's worth of a cache: what is stored, and what is being built.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 
@@ -34,7 +35,11 @@ impl<K: Hash + Eq + Clone, V: Weight + Clone> Shard<K, V> {
         Self { stored: LruCache::unbounded(), building: HashMap::new(), bytes: 0, capacity }
     }
 
-    pub fn get(&mut self, key: &K) -> Option<V> {
+    pub fn get<Q>(&mut self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
         self.stored.get(key).cloned()
     }
 

@@ -276,9 +276,9 @@ impl Catalog {
         Ok(Some(view))
     }
 
-    /// A view in memory that nothing has outdated.
-    fn kept_view(&self, name: &Name) -> Option<Arc<AssetView>> {
-        self.views.view(name, self.changes.settled()?, self.clock.now())
+    /// What [`Catalog::asset_view`] answers, where that is in memory and nothing has outdated it.
+    pub fn kept_view(&self, name: &Name) -> Option<Arc<AssetView>> {
+        self.views.view(name, self.changes.settled()?, || self.clock.now())
     }
 
     /// Resolves when jobs are queued after this call. Ask before claiming, then wait for it.

@@ -140,11 +140,11 @@ impl ViewCache {
         &self,
         name: &Name,
         change: u64,
-        now: OffsetDateTime,
+        now: impl FnOnce() -> OffsetDateTime,
     ) -> Option<Arc<AssetView>> {
         let mut views = self.stripe(name).views.lock().unwrap_or_else(PoisonError::into_inner);
         let cached = views.get(name)?;
-        let fresh = cached.change == change && cached.valid_until.is_none_or(|end| now < end);
+        let fresh = cached.change == change && cached.valid_until.is_none_or(|end| now() < end);
         fresh.then(|| Arc::clone(&cached.view))
     }
 

@@ -60,7 +60,7 @@ pub(super) async fn drm(command: DrmCommand) -> Result<ExitCode> {
     let library = &parts.playback.library;
     let keys = library.key_set(&view, &chosen, encryption).await?;
     let clear = Configuration { encryption: None, ..(*chosen).clone() };
-    let clear = library.current(&view, &clear).await?;
+    let clear = library.current(&view, &clear).await?.packaging().clone();
     let clear_lead = u64::from(encryption.clear_lead_segments);
     let playback = &parts.playback;
     let visitor = Visitor { config: &config, playback, view: &view, clear, clear_lead };

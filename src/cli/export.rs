@@ -33,7 +33,8 @@ pub(super) async fn export(
     let (telemetry, metrics) = super::telemetry(&config)?;
     let parts = Parts::open(&config, &metrics).await?;
     let (view, chosen) = choose(&parts, asset, configuration).await?;
-    let packaging = parts.playback.library.current(&view, &chosen).await?;
+    let plan = parts.playback.library.current(&view, &chosen).await?;
+    let packaging = plan.packaging();
 
     let file = format!(
         "{}/{}.{}",
@@ -41,11 +42,13 @@ pub(super) async fn export(
         chosen.manifest_name,
         chosen.package_type.manifest_extension()
     );
-    write(folder.join(file), &entry_manifest(&packaging)?.bytes).await?;
+    write(folder.join(file), &entry_manifest(packaging)?.bytes).await?;
     if packaging.package_type() != PackageType::Dash {
         for rendition in packaging.manifest().renditions() {
             let file = format!("{}/{rendition}.m3u8", packaging.playlists());
-            let playlist = media_playlist(&packaging, rendition)?;
+            let playlist = media_playlist(packaging, rendition);
+            let playlist =
+                playlist.ok_or_else(|| Error::internal("a rendition has no playlist"))?;
             write(folder.join(file), &playlist.bytes).await?;
         }
     }
@@ -59,7 +62,7 @@ pub(super) async fn export(
     let targets = packaging.targets();
     let bar = progress::bar(targets.len() as u64, "export");
     for target in targets {
-        export_target(&parts.playback, &view, &packaging, target, folder).await?;
+        export_target(&parts.playback, &view, packaging, target, folder).await?;
         bar.inc(1);
     }
     bar.finish_and_clear();

@@ -101,6 +101,8 @@ pub fn media_playlist(manifest: &Manifest, id: RenditionId) -> Option<String> {
     Some(out)
 }
 
+/// `#EXTINF` and a file name behind its directory, as long as they are in long titles.
+const LINES_OF_SEGMENT: usize = 40;
 const INDEPENDENT: &str = "#EXT-X-INDEPENDENT-SEGMENTS\n";
 
 /// Whether all segments, of one rendition or of all, can be decoded without those before.
@@ -143,25 +145,23 @@ fn write_segments(
     dates: &mut DateLines<'_>,
 ) {
     let protection = rendition.protection.as_deref();
+    out.reserve(rendition.segments.len() * (rendition.directory.len() + LINES_OF_SEGMENT));
     for (index, segment) in rendition.segments.iter().enumerate() {
-        let folder = match segment.healing {
-            Healing::Silence => format!("/{SILENCE_DIRECTORY}"),
-            Healing::None | Healing::Gap => String::new(),
-        };
+        let is_silent = segment.healing == Healing::Silence;
         // Silence is clear, whatever the rendition is.
-        keys.before(out, protection.filter(|_| folder.is_empty()), index);
+        keys.before(out, protection.filter(|_| !is_silent), index);
         dates.before(out, segment.time.rescale(rendition.timescale, Timescale::MPEG));
         if segment.healing == Healing::Gap {
             out.push_str("#EXT-X-GAP\n");
         }
-        let _ = writeln!(
-            out,
-            "#EXTINF:{},\n{}{folder}/{}.{}",
-            segment.duration.seconds(rendition.timescale, 6),
-            rendition.directory,
-            segment.time.0,
-            rendition.extension
-        );
+        let seconds = segment.duration.seconds(rendition.timescale, 6);
+        let _ = writeln!(out, "#EXTINF:{seconds},");
+        out.push_str(&rendition.directory);
+        if is_silent {
+            out.push('/');
+            out.push_str(SILENCE_DIRECTORY);
+        }
+        let _ = writeln!(out, "/{}.{}", segment.time.0, rendition.extension);
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response};
 use http_body::Body as _;
 use sha2::{Digest, Sha256};
@@ -11,8 +12,10 @@ use tracing::Instrument;
 
 use super::access::Access;
 use super::blocks::{BlockCache, source_reader};
+use super::coding::{self, Text};
 use super::library::Library;
-use super::respond::{Body, Freshness, Head, ResponsePolicy, Verdict, judge};
+use super::printed::{Plan, entry_manifest_of, media_playlist_of};
+use super::respond::{Body, Coding, Freshness, Head, ResponsePolicy, Verdict, judge};
 use super::route::Route;
 use super::selection::Selection;
 use super::survey::Survey;
@@ -28,7 +31,6 @@ use crate::plan::{
 };
 use crate::source::{Root, Sources};
 use crate::telemetry::{HttpRequest, Listener, Metrics};
-use crate::{dash, hls};
 
 /// The playback listener's parts; cheap to share.
 pub struct Playback {
@@ -52,34 +54,27 @@ pub struct Playback {
     pub segments: Arc<Cache<String, Rendered>>,
     /// Counters.
     pub metrics: Arc<Metrics>,
-    /// Numbers requests; starts anywhere.
+    /// Whether spans go anywhere but into log lines.
+    pub traces: bool,
+    /// Numbers requests that are not answered out of memory; starts anywhere.
     pub next_request: AtomicU64,
 }
-
-const PLAYLIST_TYPE: &str = "application/vnd.apple.mpegurl";
-const MPD_TYPE: &str = "application/dash+xml";
 
 impl Playback {
     /// Answers a request. Never fails: errors become problems.
     pub async fn answer<B>(self: &Arc<Self>, request: Request<B>) -> Response<Body> {
         let started = Instant::now();
-        let number = self.next_request.fetch_add(1, Ordering::Relaxed);
-        let request_id = format!("{number:016x}");
         let (parts, _) = request.into_parts();
         let route = Route::parse(parts.uri.path());
         let label = route.as_ref().map_or("unknown", Route::label);
-        let span = tracing::info_span!("request", route = label, request_id);
+        // Somebody looks at spans, so the short way has one too.
+        let span = self.traces.then(|| tracing::info_span!("request", route = label).entered());
+        let at_hand = route.as_ref().and_then(|route| self.at_hand(&parts, route, started));
+        drop(span);
         let is_head = parts.method == Method::HEAD;
-        let query = parts.uri.query();
-        let answer =
-            self.judge_and_answer(&parts.method, &parts.headers, route, query, &request_id);
-        let mut response = match answer.instrument(span.clone()).await {
-            Ok(response) => response,
-            Err(error) => {
-                span.in_scope(|| log(&error));
-                self.metrics.error(error.kind(), error.blame());
-                self.policy.problem(&error, &request_id)
-            }
+        let mut response = match at_hand {
+            Some(response) => response,
+            None => self.look_up(&parts, route, label).await,
         };
         self.policy.finish(&parts.headers, is_head, &mut response);
         self.metrics.http_request(HttpRequest {
@@ -90,6 +85,29 @@ impl Playback {
             bytes: response.body().size_hint().exact().unwrap_or(0),
         });
         response
+    }
+
+    /// The long way, in a span of its own. Errors are logged and counted here.
+    async fn look_up(
+        self: &Arc<Self>,
+        request: &Parts,
+        route: Option<Route>,
+        label: &'static str,
+    ) -> Response<Body> {
+        let number = self.next_request.fetch_add(1, Ordering::Relaxed);
+        let request_id = format!("{number:016x}");
+        let span = tracing::info_span!("request", route = label, request_id);
+        let query = request.uri.query();
+        let answer =
+            self.judge_and_answer(&request.method, &request.headers, route, query, &request_id);
+        match answer.instrument(span.clone()).await {
+            Ok(response) => response,
+            Err(error) => {
+                span.in_scope(|| log(&error));
+                self.metrics.error(error.kind(), error.blame());
+                self.policy.problem(&error, &request_id)
+            }
+        }
     }
 
     async fn judge_and_answer(
@@ -113,22 +131,25 @@ impl Playback {
             Route::Entry { asset, configuration, manifest, extension } => {
                 let selection = Selection::parse(query)?;
                 let view = self.view(&asset).await?;
-                let rendered =
-                    self.entry(&view, &configuration, &manifest, extension, selection).await?;
-                Ok(self.give(method, headers, &rendered, Freshness::Entry))
+                let file = (&manifest, extension);
+                let gzip = coding::accepts_gzip(headers);
+                let text = self.entry(&view, &configuration, file, selection, gzip).await?;
+                Ok(self.give_text(method, headers, &text, Freshness::Entry))
             }
             Route::Fixed { asset, fingerprint, target, container } => {
                 Selection::refuse(query)?;
                 let view = self.view(&asset).await?;
                 let mut plans = self.library.named(&view, &fingerprint).await?;
+                self.library.keep_named(&view, &fingerprint, &plans);
                 // Configurations that differ in what they filter share playlists, not cuts.
                 if let Target::Clip { cut, .. } = &target
                     && plans.len() > 1
                 {
-                    plans.sort_by_cached_key(|plan| !plan.has_cut(cut));
+                    plans.sort_by_cached_key(|plan| !plan.packaging().has_cut(cut));
                 }
                 let found = plans.into_iter().find_map(|plan| {
-                    let fits = container.is_none_or(|c| c == plan.package_type().container());
+                    let fits =
+                        container.is_none_or(|c| c == plan.packaging().package_type().container());
                     Resource::find(plan, target).filter(|_| fits)
                 });
                 let resource = found.ok_or_else(|| gone(&fingerprint))?;
@@ -147,10 +168,10 @@ impl Playback {
         self: &Arc<Self>,
         view: &Arc<AssetView>,
         name: &Name,
-        manifest: &Name,
-        extension: &str,
+        (manifest, extension): (&Name, &str),
         selection: Selection,
-    ) -> Result<Rendered> {
+        gzip: bool,
+    ) -> Result<Arc<Text>> {
         let configuration = view
             .current_configurations()
             .find(|configuration| configuration.name == *name)
@@ -165,8 +186,12 @@ impl Playback {
                 configuration.manifest_name
             )));
         }
-        let packaging = self.library.current(view, configuration).await?;
-        let shown = self.shown(view, packaging).await?;
+        let plan = self.library.current(view, configuration).await?;
+        self.library.keep_current(view, name, &plan);
+        let shown = self.shown(view, plan).await?;
+        if shown.missing.is_empty() && selection == Selection::default() {
+            return shown.plan.entry();
+        }
         // What the configuration selects shows in the manifest but not in its fingerprints.
         let streams = configuration.stream_selection;
         let filter = configuration.filter.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -183,17 +208,34 @@ impl Playback {
         );
         let metrics = self.metrics.clone();
         let build = || async move {
-            let packaging = &shown.packaging;
+            let packaging = shown.plan.packaging();
             let healed = shown.healed(&metrics)?;
             let manifest = healed.as_ref().unwrap_or_else(|| packaging.manifest());
             let selected = selection.applied(packaging, manifest)?;
             entry_manifest_of(packaging.package_type(), selected.as_ref().unwrap_or(manifest))
         };
-        self.segments.get_or_build(key, build).await
+        self.text(key, gzip, build).await
+    }
+
+    /// A manifest out of the cache of segments, built once, and so its compressed form where that
+    /// is wanted.
+    async fn text<F>(&self, key: String, gzip: bool, build: impl FnOnce() -> F) -> Result<Arc<Text>>
+    where
+        F: Future<Output = Result<Rendered>> + Send + 'static,
+    {
+        let plain = self.segments.get_or_build(key.clone(), build).await?;
+        if !gzip || !coding::is_worth_it(&plain) {
+            return Ok(Arc::new(Text { plain, gzip: None }));
+        }
+        let text = plain.clone();
+        let compress = || async move { coding::compressed(&text) };
+        let gzip = self.segments.get_or_build(format!("{key}/gzip"), compress).await?;
+        Ok(Arc::new(Text { plain, gzip: Some(gzip) }))
     }
 
     /// A packaging with what of its source is missing now, if its configuration heals.
-    async fn shown(&self, view: &AssetView, packaging: Arc<Packaging>) -> Result<Shown> {
+    async fn shown(&self, view: &AssetView, plan: Arc<Plan>) -> Result<Shown> {
+        let packaging = plan.packaging();
         let missing = match packaging.on_source_error() {
             OnSourceError::Fail => MissingObjects::default(),
             OnSourceError::Heal => {
@@ -202,23 +244,30 @@ impl Playback {
                 self.survey.missing(&view.name, &root, presentation, &streams).await
             }
         };
-        Ok(Shown { asset: view.name.clone(), packaging, missing })
+        Ok(Shown { asset: view.name.clone(), plan, missing })
     }
 
-    /// A resource that is at hand.
-    fn give(
+    /// A manifest that is at hand, in the coding that suits the client.
+    pub(super) fn give_text(
         &self,
         method: &Method,
         headers: &HeaderMap,
-        rendered: &Rendered,
+        text: &Text,
         freshness: Freshness,
     ) -> Response<Body> {
+        let gzip = text.gzip.as_ref().filter(|_| coding::accepts_gzip(headers));
+        let rendered = gzip.unwrap_or(&text.plain);
         let head = Head {
             content_type: rendered.content_type,
             etag: rendered.etag.clone(),
             length: rendered.bytes.len() as u64,
             freshness,
             ranges: false,
+            coding: match gzip {
+                Some(_) => Coding::Gzip,
+                None if coding::is_worth_it(&text.plain) => Coding::GzipElsewhere,
+                None => Coding::Only,
+            },
         };
         let verdict = judge(method, headers, &head);
         self.policy.resource(&head, &verdict, Some(rendered.bytes.clone()))
@@ -232,16 +281,24 @@ impl Playback {
         rendered: Rendered,
         request_id: &str,
     ) -> Response<Body> {
-        let head = Head {
-            content_type: rendered.content_type,
-            etag: rendered.etag,
-            length: rendered.bytes.len() as u64,
-            freshness: Freshness::Immutable,
-            ranges: true,
-        };
+        let head = parts_head(&rendered);
         match judge(method, headers, &head) {
             Verdict::Unsatisfiable => self.policy.unsatisfiable(&head, request_id),
             verdict => self.policy.resource(&head, &verdict, Some(rendered.bytes)),
+        }
+    }
+
+    /// The same; `None` where the answer is an error.
+    pub(super) fn give_good_parts(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        rendered: Rendered,
+    ) -> Option<Response<Body>> {
+        let head = parts_head(&rendered);
+        match judge(method, headers, &head) {
+            Verdict::Unsatisfiable => None,
+            verdict => Some(self.policy.resource(&head, &verdict, Some(rendered.bytes))),
         }
     }
 
@@ -256,18 +313,23 @@ impl Playback {
         request_id: &str,
     ) -> Result<Response<Body>> {
         let plan = match resource {
-            Resource::Playlist(packaging, rendition, cut) => {
-                let shown = self.shown(view, packaging).await?;
+            Resource::Playlist(plan, rendition, cut) => {
+                let shown = self.shown(view, plan).await?;
                 // What heals changes with the source.
-                let freshness = match shown.packaging.on_source_error() {
+                let freshness = match shown.plan.packaging().on_source_error() {
                     OnSourceError::Fail => Freshness::Immutable,
                     OnSourceError::Heal => Freshness::Entry,
                 };
+                if shown.missing.is_empty() && cut.is_none() {
+                    let text = shown.plan.playlist(rendition)?;
+                    let text = text.ok_or_else(|| gone(shown.plan.packaging().playlists()))?;
+                    return Ok(self.give_text(method, headers, &text, freshness));
+                }
                 let folder = cut.map(|cut| format!("/{}", cut.folder())).unwrap_or_default();
                 let key = format!("{}{folder}/{rendition}", shown.key());
                 let metrics = self.metrics.clone();
                 let build = || async move {
-                    let packaging = &shown.packaging;
+                    let packaging = shown.plan.packaging();
                     let gone = || gone(packaging.playlists());
                     let healed = shown.healed(&metrics)?;
                     let whole = healed.as_ref().unwrap_or_else(|| packaging.manifest());
@@ -279,8 +341,9 @@ impl Playback {
                     };
                     media_playlist_of(clip.as_ref().unwrap_or(whole), rendition).ok_or_else(gone)
                 };
-                let rendered = self.segments.get_or_build(key, build).await?;
-                return Ok(self.give(method, headers, &rendered, freshness));
+                let gzip = coding::accepts_gzip(headers);
+                let text = self.text(key, gzip, build).await?;
+                return Ok(self.give_text(method, headers, &text, freshness));
             }
             Resource::SessionData(rendered) => {
                 return Ok(self.give_parts(method, headers, rendered, request_id));
@@ -330,6 +393,7 @@ impl Playback {
             length: plan.bytes,
             freshness: Freshness::Immutable,
             ranges: true,
+            coding: Coding::Only,
         };
         if plan.known_bytes().is_none()
             && !matches!(judge(method, headers, &head), Verdict::NotModified)
@@ -397,7 +461,7 @@ impl Playback {
 /// What a fingerprint and a target lead to.
 enum Resource {
     /// Of all, or of a part.
-    Playlist(Arc<Packaging>, RenditionId, Option<Cut>),
+    Playlist(Arc<Plan>, RenditionId, Option<Cut>),
     SessionData(Rendered),
     Init(Arc<Packaging>, RenditionId, usize),
     Segment(Box<SegmentPlan>),
@@ -407,16 +471,18 @@ enum Resource {
 }
 
 impl Resource {
-    fn find(packaging: Arc<Packaging>, target: Target) -> Option<Self> {
-        let playlist = |packaging: Arc<Packaging>, rendition, cut| {
+    fn find(plan: Arc<Plan>, target: Target) -> Option<Self> {
+        let packaging = plan.packaging().clone();
+        let playlist = |rendition, cut| {
+            let packaging = plan.packaging();
             let has_playlists = packaging.package_type() != PackageType::Dash;
             packaging.manifest().first_rendition(rendition).filter(|_| has_playlists)?;
-            Some(Self::Playlist(packaging, rendition, cut))
+            Some(Self::Playlist(plan.clone(), rendition, cut))
         };
         match target {
             Target::Entry => None,
-            Target::Media(rendition) => playlist(packaging, rendition, None),
-            Target::Clip { rendition, cut } => playlist(packaging, rendition, Some(cut)),
+            Target::Media(rendition) => playlist(rendition, None),
+            Target::Clip { rendition, cut } => playlist(rendition, Some(cut)),
             Target::SessionData { number, format } => {
                 if packaging.package_type() == PackageType::Dash {
                     return None;
@@ -454,14 +520,14 @@ impl Resource {
 /// A packaging as players see it now.
 struct Shown {
     asset: Name,
-    packaging: Arc<Packaging>,
+    plan: Arc<Plan>,
     missing: MissingObjects,
 }
 
 impl Shown {
     /// Names its playlists in caches: other objects missing, other text.
     fn key(&self) -> String {
-        let mut key = self.packaging.playlists().to_string();
+        let mut key = self.plan.packaging().playlists().to_string();
         if !self.missing.is_empty() {
             let mut hash = Sha256::new();
             for (stream, object, available) in self.missing.iter() {
@@ -479,7 +545,7 @@ impl Shown {
         if self.missing.is_empty() {
             return Ok(None);
         }
-        let healed = self.packaging.healed(&self.missing);
+        let healed = self.plan.packaging().healed(&self.missing);
         if !healed.is_playable {
             let message = format!(
                 "asset {}: all of its source is missing or unreadable; bring it back, or delete \
@@ -491,36 +557,6 @@ impl Shown {
         metrics.healed(healed.gaps, healed.silent);
         Ok(Some(healed.manifest))
     }
-}
-
-/// Prints the entry manifest.
-pub(crate) fn entry_manifest(packaging: &Packaging) -> Result<Rendered> {
-    entry_manifest_of(packaging.package_type(), packaging.manifest())
-}
-
-fn entry_manifest_of(package_type: PackageType, resolved: &Manifest) -> Result<Rendered> {
-    let (text, content_type) = match package_type {
-        PackageType::Hls | PackageType::HlsCmaf => {
-            (hls::write::master_playlist(resolved), PLAYLIST_TYPE)
-        }
-        PackageType::Dash => {
-            let mpd = dash::mpd(resolved);
-            let cannot = |error| Error::internal("the MPD cannot be written").caused_by(error);
-            (mpd.map_err(cannot)?, MPD_TYPE)
-        }
-    };
-    Ok(manifest(text, content_type))
-}
-
-/// Prints a media playlist.
-pub(crate) fn media_playlist(packaging: &Packaging, rendition: RenditionId) -> Result<Rendered> {
-    let rendered = media_playlist_of(packaging.manifest(), rendition);
-    rendered.ok_or_else(|| gone(packaging.playlists()))
-}
-
-fn media_playlist_of(resolved: &Manifest, rendition: RenditionId) -> Option<Rendered> {
-    let text = hls::write::media_playlist(resolved, rendition)?;
-    Some(manifest(text, PLAYLIST_TYPE))
 }
 
 /// A file of session data.
@@ -540,11 +576,16 @@ fn gone(fingerprint: &Fingerprint) -> Error {
     ))
 }
 
-/// A manifest; its identity is its text, of which 128 bits of SHA-256 are the validator.
-fn manifest(text: String, content_type: &'static str) -> Rendered {
-    let mut etag = hex::encode(Sha256::digest(&text));
-    etag.truncate(32);
-    Rendered { bytes: text.into(), content_type, etag: etag.into() }
+/// What is to be said of a resource of which parts may be asked for.
+fn parts_head(rendered: &Rendered) -> Head {
+    Head {
+        content_type: rendered.content_type,
+        etag: rendered.etag.clone(),
+        length: rendered.bytes.len() as u64,
+        freshness: Freshness::Immutable,
+        ranges: true,
+        coding: Coding::Only,
+    }
 }
 
 /// Logs an error once, at the level that its blame deserves.

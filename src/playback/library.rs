@@ -5,9 +5,12 @@
 //! time. Plans are pure, so every node finds the same.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::{FutureExt, StreamExt, stream};
 
+use super::printed::Plan;
+use super::recent::Recent;
 use crate::cache::{Cache, Weight};
 use crate::catalog::{AssetVersion, AssetView};
 use crate::error::{Error, Kind, Result};
@@ -16,9 +19,10 @@ use crate::keys::Keys;
 use crate::model::encryption::Encryption;
 use crate::model::filter::ManifestFilter;
 use crate::model::ingest::LeftOut;
+use crate::model::manifest::ManifestRendition;
 use crate::model::mpd::MpdOptions;
 use crate::model::policy::{
-    AudioLayout, Configuration, DashSubtitles, OnSourceError, PackageType, ProgramDateTime,
+    AudioLayout, Configuration, DashSubtitles, Name, OnSourceError, PackageType, ProgramDateTime,
     SegmentDuration, StreamOrder, TrickPlay,
 };
 use crate::model::presentation::{Group, Presentation};
@@ -50,13 +54,17 @@ impl Weight for LoadedIndex {
 
 /// A plan in the cache.
 #[derive(Clone)]
-struct Planned(Arc<Packaging>);
+struct Planned(Arc<Plan>);
 
 impl Weight for Planned {
     fn bytes(&self) -> u64 {
-        let renditions = self.0.manifest().periods.iter().flat_map(|p| &p.sets);
+        let renditions = self.0.packaging().manifest().periods.iter().flat_map(|p| &p.sets);
         let renditions = renditions.flat_map(|set| &set.renditions);
-        renditions.map(|rendition| 1024 + 48 * rendition.segments.len() as u64).sum::<u64>() + 1024
+        // With the manifests that are printed later.
+        let segment = |rendition: &ManifestRendition| 96 + rendition.directory.len() as u64;
+        let bytes =
+            renditions.map(|rendition| 1024 + segment(rendition) * rendition.segments.len() as u64);
+        bytes.sum::<u64>() + 1024
     }
 }
 
@@ -119,6 +127,7 @@ pub struct Library {
     indexes: Arc<Cache<IndexId, LoadedIndex>>,
     plans: Arc<Cache<PlanKey, Planned>>,
     keys: Arc<Keys>,
+    recent: Recent,
 }
 
 impl Library {
@@ -130,6 +139,7 @@ impl Library {
             indexes: Cache::new("index", half, metrics.clone()),
             plans: Cache::new("plan", half, metrics.clone()),
             keys,
+            recent: Recent::default(),
         })
     }
 
@@ -138,13 +148,53 @@ impl Library {
         self: &Arc<Self>,
         view: &AssetView,
         configuration: &Configuration,
-    ) -> Result<Arc<Packaging>> {
+    ) -> Result<Arc<Plan>> {
         let version = view.current_version().ok_or_else(|| not_playable(view))?;
         let keys = match &configuration.encryption {
             Some(encryption) => Some(self.key_set(view, configuration, encryption).await?),
             None => None,
         };
-        self.packaging(version, configuration, keys).await
+        self.plan(version, configuration, keys).await
+    }
+
+    /// What [`Library::current`] answered for a configuration a moment ago.
+    pub(super) fn recently_current(
+        &self,
+        view: &Arc<AssetView>,
+        configuration: &Name,
+        now: Instant,
+    ) -> Option<Arc<Plan>> {
+        self.recent.current(view, configuration, now)
+    }
+
+    /// What [`Library::named`] answered a moment ago.
+    pub(super) fn recently_named(
+        &self,
+        view: &Arc<AssetView>,
+        fingerprint: &Fingerprint,
+        now: Instant,
+    ) -> Option<Vec<Arc<Plan>>> {
+        self.recent.named(view, fingerprint, now)
+    }
+
+    /// Keeps an answer of [`Library::current`] at hand.
+    pub(super) fn keep_current(
+        &self,
+        view: &Arc<AssetView>,
+        configuration: &Name,
+        plan: &Arc<Plan>,
+    ) {
+        self.recent.keep_current(view, configuration, plan);
+    }
+
+    /// Keeps an answer of [`Library::named`] at hand.
+    pub(super) fn keep_named(
+        &self,
+        view: &Arc<AssetView>,
+        fingerprint: &Fingerprint,
+        plans: &[Arc<Plan>],
+    ) {
+        self.recent.keep_named(view, fingerprint, plans);
     }
 
     /// What a configuration leaves out of an asset, or why it leaves nothing to play. Asks no key
@@ -156,7 +206,7 @@ impl Library {
     ) -> Result<Vec<LeftOut>> {
         let version = view.current_version().ok_or_else(|| not_playable(view))?;
         let clear = Configuration { encryption: None, ..configuration.clone() };
-        self.packaging(version, &clear, None).await?;
+        self.plan(version, &clear, None).await?;
         plan::left_out(&self.presentation(version).await?, configuration)
     }
 
@@ -177,7 +227,7 @@ impl Library {
         self: &Arc<Self>,
         view: &AssetView,
         fingerprint: &Fingerprint,
-    ) -> Result<Vec<Arc<Packaging>>> {
+    ) -> Result<Vec<Arc<Plan>>> {
         let mut found = Vec::new();
         let mut failure = None;
         // Keys at hand first: what was handed out before goes on though a key server be away, and
@@ -242,12 +292,12 @@ impl Library {
         configuration: &Configuration,
         keys: Option<Arc<KeySet>>,
         fingerprint: &Fingerprint,
-        found: &mut Vec<Arc<Packaging>>,
+        found: &mut Vec<Arc<Plan>>,
         failure: &mut Option<Error>,
     ) {
         for version in &view.versions {
-            match self.packaging(version, configuration, keys.clone()).await {
-                Ok(packaging) if packaging.is_named(fingerprint) => found.push(packaging),
+            match self.plan(version, configuration, keys.clone()).await {
+                Ok(plan) if plan.packaging().is_named(fingerprint) => found.push(plan),
                 Ok(_) => {}
                 // A configuration that offers nothing has no URLs.
                 Err(error) if matches!(error.kind(), Kind::NotFound | Kind::UnsupportedCodec) => {}
@@ -256,25 +306,25 @@ impl Library {
         }
     }
 
-    async fn packaging(
+    async fn plan(
         self: &Arc<Self>,
         version: &AssetVersion,
         configuration: &Configuration,
         keys: Option<Arc<KeySet>>,
-    ) -> Result<Arc<Packaging>> {
+    ) -> Result<Arc<Plan>> {
         let key = PlanKey::new(version, configuration, keys.as_ref());
-        if let Some(Planned(packaging)) = self.plans.get(&key) {
-            return Ok(packaging);
+        if let Some(Planned(plan)) = self.plans.get(&key) {
+            return Ok(plan);
         }
         let library = self.clone();
         let (version, configuration) = (version.clone(), configuration.clone());
         let build = || async move {
             let presentation = library.presentation(&version).await?;
             let packaging = Packaging::new(presentation, &version.version, &configuration, keys)?;
-            Ok(Planned(Arc::new(packaging)))
+            Ok(Planned(Arc::new(Plan::new(packaging))))
         };
-        let Planned(packaging) = self.plans.get_or_build(key, build).await?;
-        Ok(packaging)
+        let Planned(plan) = self.plans.get_or_build(key, build).await?;
+        Ok(plan)
     }
 
     async fn presentation(self: &Arc<Self>, version: &AssetVersion) -> Result<Arc<Presentation>> {

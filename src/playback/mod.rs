@@ -4,18 +4,26 @@
 //! server   accepts connections, drains at the end
 //! └ handler  one request, top to bottom:
 //!     route    path → Route
+//!     at_hand  out of memory where possible; else the long way:
 //!     selection  query → which renditions, from when to when
 //!     access   may this client ask
 //!     library  names → Packaging, through the caches of indexes and plans
+//!     recent   the same names a moment later
+//!     printed  a Packaging with its manifests, each printed and compressed once
 //!     survey   what of the source is missing, for configurations that heal
 //!     cache    hit, or package::segment once
+//!     coding   gzip for who accepts it
 //!     respond  headers, ranges, conditions, CORS, problems
 //! ```
 
 mod access;
+mod at_hand;
 mod blocks;
+mod coding;
 mod handler;
 mod library;
+mod printed;
+mod recent;
 mod respond;
 mod route;
 mod selection;
@@ -25,8 +33,9 @@ mod survey;
 pub use access::Access;
 pub use blocks::{BlockCache, source_reader};
 pub use handler::Playback;
-pub(crate) use handler::{entry_manifest, media_playlist};
 pub use library::Library;
+pub use printed::Plan;
+pub(crate) use printed::{entry_manifest, media_playlist};
 pub use respond::ResponsePolicy;
 pub(crate) use route::Route;
 pub use server::serve;

@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{
-    ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCEPT_ENCODING, ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
-    ACCESS_CONTROL_REQUEST_HEADERS, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, ORIGIN, RANGE, RETRY_AFTER, VARY,
+    ACCESS_CONTROL_REQUEST_HEADERS, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH,
+    CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, ORIGIN, RANGE, RETRY_AFTER, VARY,
     X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
@@ -53,6 +53,19 @@ pub struct Head {
     pub freshness: Freshness,
     /// Whether parts of it may be asked for.
     pub ranges: bool,
+    /// What it is sent in.
+    pub coding: Coding,
+}
+
+/// The content coding of a resource (RFC 9110 8.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coding {
+    /// As it is; it has no other.
+    Only,
+    /// As it is; who accepts gzip gets that.
+    GzipElsewhere,
+    /// gzip; who does not accept that gets it as it is.
+    Gzip,
 }
 
 /// What a request wants of a resource, judged from its head alone.
@@ -73,6 +86,8 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "Content-Length, Content-Range, Content-Type, Date, ETag, X-Request-Id",
 );
+/// Of a good answer: room for all of them at once.
+const MOST_HEADERS: usize = 12;
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -99,8 +114,12 @@ impl ResponsePolicy {
     pub fn resource(&self, head: &Head, verdict: &Verdict, body: Option<Bytes>) -> Response<Body> {
         let mut response = Response::new(Body::default());
         let headers = response.headers_mut();
-        if let Ok(etag) = HeaderValue::try_from(format!("\"{}\"", head.etag)) {
+        headers.reserve(MOST_HEADERS);
+        if let Ok(etag) = HeaderValue::from_maybe_shared(quoted(&head.etag)) {
             headers.insert(ETAG, etag);
+        }
+        if head.coding != Coding::Only {
+            headers.insert(VARY, HeaderValue::from_name(ACCEPT_ENCODING));
         }
         headers.insert(
             CACHE_CONTROL,
@@ -117,6 +136,9 @@ impl ResponsePolicy {
             return response;
         }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(head.content_type));
+        if head.coding == Coding::Gzip {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
         let body_length = match verdict {
             Verdict::Part(range) => range.end - range.start,
             _ => head.length,
@@ -223,7 +245,7 @@ impl ResponsePolicy {
                 headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
             }
             Some(allowed) => {
-                headers.insert(VARY, HeaderValue::from_static("Origin"));
+                headers.append(VARY, HeaderValue::from_static("Origin"));
                 let origin = request.get(ORIGIN).filter(|origin| {
                     origin.to_str().is_ok_and(|origin| allowed.iter().any(|known| known == origin))
                 });
@@ -249,11 +271,23 @@ pub fn judge(method: &Method, request: &HeaderMap, head: &Head) -> Verdict {
     if !head.ranges || *method != Method::GET {
         return Verdict::Whole;
     }
-    let range_holds = request
-        .get(IF_RANGE)
-        .is_none_or(|value| value.to_str().is_ok_and(|tag| tag == format!("\"{}\"", head.etag)));
-    let range = request.get(RANGE).filter(|_| range_holds).and_then(|value| value.to_str().ok());
-    range.map_or(Verdict::Whole, |range| judge_range(range, head.length))
+    let Some(range) = request.get(RANGE).and_then(|value| value.to_str().ok()) else {
+        return Verdict::Whole;
+    };
+    let condition = request.get(IF_RANGE);
+    if condition.is_some_and(|tag| tag.as_bytes() != quoted(&head.etag)) {
+        return Verdict::Whole;
+    }
+    judge_range(range, head.length)
+}
+
+/// An entity tag as headers have it.
+fn quoted(etag: &str) -> Bytes {
+    let mut quoted = BytesMut::with_capacity(etag.len() + 2);
+    quoted.put_u8(b'"');
+    quoted.put_slice(etag.as_bytes());
+    quoted.put_u8(b'"');
+    quoted.freeze()
 }
 
 /// Weak comparison, as `If-None-Match` wants it (RFC 9110 13.1.2).
@@ -309,6 +343,7 @@ mod tests {
             length: 100,
             freshness: Freshness::Immutable,
             ranges: true,
+            coding: Coding::Only,
         }
     }
 

@@ -6,14 +6,15 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter, MeterProvider};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
-use prometheus::{Encoder, TextEncoder};
+use prometheus::{Encoder, IntCounterVec, TextEncoder};
 
+use super::meter::{self, CacheLookups, HttpMeter};
 use super::names;
 use crate::error::{Blame, Error, Kind, Result};
 use crate::model::policy::Container;
 
 /// Upper bounds of the duration histograms, in seconds: from a cache hit to a stuck source.
-const DURATION_BOUNDS: [f64; 14] =
+pub(super) const DURATION_BOUNDS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
 /// All instruments. Made once and shared.
@@ -21,10 +22,8 @@ pub struct Metrics {
     registry: prometheus::Registry,
     // The instruments work only as long as it lives.
     _provider: SdkMeterProvider,
-    http_requests: Counter<u64>,
-    http_duration: Histogram<f64>,
-    http_bytes: Counter<u64>,
-    cache_lookups: Counter<u64>,
+    http: HttpMeter,
+    cache_lookups: IntCounterVec,
     cache_evictions: Counter<u64>,
     cache_bytes: Gauge<u64>,
     build_duration: Histogram<f64>,
@@ -157,10 +156,8 @@ impl Metrics {
         let bytes =
             |name, what| meter.u64_counter(name).with_unit("By").with_description(what).build();
         Ok(Self {
-            http_requests: count(names::HTTP_REQUESTS, "Requests answered"),
-            http_duration: seconds(&meter, names::HTTP_DURATION, "Request to last byte"),
-            http_bytes: bytes(names::HTTP_BYTES, "Bytes of bodies sent"),
-            cache_lookups: count(names::CACHE_LOOKUPS, "Look-ups in a cache"),
+            http: HttpMeter::new(&registry)?,
+            cache_lookups: meter::cache_lookups(&registry)?,
             cache_evictions: count(names::CACHE_EVICTIONS, "Entries dropped to make room"),
             cache_bytes: meter
                 .u64_gauge(names::CACHE_BYTES)
@@ -205,19 +202,12 @@ impl Metrics {
 
     /// Counts an answered request.
     pub fn http_request(&self, request: HttpRequest) {
-        let listener = KeyValue::new(names::LABEL_LISTENER, request.listener.label());
-        let route = KeyValue::new(names::LABEL_ROUTE, request.route);
-        let status = KeyValue::new(names::LABEL_STATUS, status_class(request.status));
-        let labels = [listener, route, status];
-        self.http_requests.add(1, &labels);
-        self.http_duration.record(request.duration.as_secs_f64(), &labels[..2]);
-        self.http_bytes.add(request.bytes, &labels[..2]);
+        self.http.count(request);
     }
 
-    /// Counts a look-up.
-    pub fn cache_lookup(&self, cache: &'static str, outcome: CacheOutcome) {
-        let outcome = KeyValue::new(names::LABEL_OUTCOME, outcome.label());
-        self.cache_lookups.add(1, &[KeyValue::new(names::LABEL_CACHE, cache), outcome]);
+    /// What counts the look-ups of a cache.
+    pub fn cache_lookups(&self, cache: &'static str) -> CacheLookups {
+        CacheLookups::new(&self.cache_lookups, cache)
     }
 
     /// Counts dropped entries.
@@ -322,7 +312,7 @@ impl Metrics {
 }
 
 impl Listener {
-    const fn label(self) -> &'static str {
+    pub(super) const fn label(self) -> &'static str {
         match self {
             Self::Playback => "playback",
             Self::Control => "control",
@@ -331,7 +321,7 @@ impl Listener {
 }
 
 impl CacheOutcome {
-    const fn label(self) -> &'static str {
+    pub(super) const fn label(self) -> &'static str {
         match self {
             Self::Hit => "hit",
             Self::Miss => "miss",
@@ -347,16 +337,6 @@ fn seconds(meter: &Meter, name: &'static str, what: &'static str) -> Histogram<f
         .with_description(what)
         .with_boundaries(DURATION_BOUNDS.to_vec())
         .build()
-}
-
-const fn status_class(status: u16) -> &'static str {
-    match status {
-        100..=199 => "1xx",
-        200..=299 => "2xx",
-        300..=399 => "3xx",
-        400..=499 => "4xx",
-        _ => "5xx",
-    }
 }
 
 #[cfg(test)]
@@ -375,7 +355,7 @@ mod tests {
                 bytes: 10,
             });
         }
-        metrics.cache_lookup("segment", CacheOutcome::Hit);
+        metrics.cache_lookups("segment").count(CacheOutcome::Hit);
         metrics.cache_holds("segment", 77);
         metrics.cache_evicted("segment", 2);
         metrics.segment_built(Container::Cmaf, Duration::from_millis(20), 1000);

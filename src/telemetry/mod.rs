@@ -8,6 +8,7 @@
 //! but the configured filter, and nothing in it may see a key, a token or a query string.
 
 mod export;
+mod meter;
 mod metrics;
 pub mod names;
 
@@ -20,6 +21,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
+pub use self::meter::CacheLookups;
 pub use self::metrics::{CacheOutcome, HttpRequest, IngestOutcome, KeyLookup, Listener, Metrics};
 pub use self::metrics::{SourceOperation, SourceRequest};
 use crate::config;
