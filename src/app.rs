@@ -30,7 +30,7 @@ use crate::keys::{Keys, Vault};
 use crate::model::ingest::{FailureCode, IngestFailure, Progress, Report};
 use crate::model::policy::Configuration;
 use crate::package::BufferPool;
-use crate::playback::{self, Access, Library, Playback, ResponsePolicy, Survey};
+use crate::playback::{self, Access, Library, Playback, ReadAhead, ResponsePolicy, Survey};
 use crate::source::{Root, Sources};
 use crate::telemetry::{IngestOutcome, Metrics};
 
@@ -76,7 +76,12 @@ impl Parts {
             sources: Arc::new(sources),
             survey: Survey::new(config.playback.heal_survey, metrics.clone()),
             buffers: BufferPool::default(),
-            blocks: Cache::new("source", config.cache.source_bytes, metrics.clone()),
+            ahead: ReadAhead::new(
+                Cache::new("source", config.cache.source_bytes, metrics.clone()),
+                config.source.read_ahead_bytes,
+                config.source.concurrency,
+                metrics.clone(),
+            ),
             segments: Cache::new("segment", config.cache.segment_bytes, metrics.clone()),
             metrics: metrics.clone(),
             next_request: AtomicU64::new(request_number_seed()),

@@ -233,6 +233,8 @@ impl Checker<'_> {
             retries: self.count("source.retries", raw.retries, 0..=20)?,
             concurrency: self.count("source.concurrency", raw.concurrency, 1..=10_000)?,
             max_read_bytes: self.size("source.max_read_bytes", &raw.max_read_bytes, 1)?,
+            // 0 turns it off.
+            read_ahead_bytes: self.size("source.read_ahead_bytes", &raw.read_ahead_bytes, 0)?,
         })
     }
 

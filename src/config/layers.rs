@@ -60,6 +60,7 @@ pub(super) const SETTINGS: &[(&str, Shape)] = &[
     ("source.retries", Shape::Integer),
     ("source.concurrency", Shape::Integer),
     ("source.max_read_bytes", Shape::Text),
+    ("source.read_ahead_bytes", Shape::Text),
     ("egress.allow_hosts", Shape::Text),
     ("secrets.key", Shape::Text),
     ("secrets.directory", Shape::Text),

@@ -179,6 +179,8 @@ pub struct SourceLimits {
     pub concurrency: usize,
     /// The longest byte range that is asked for at once.
     pub max_read_bytes: u64,
+    /// What may be read ahead of players and be held for them, in bytes; 0 for nothing.
+    pub read_ahead_bytes: u64,
 }
 
 /// Exceptions from the rule that outgoing requests reach public addresses only.

@@ -199,11 +199,19 @@ pub(super) struct RawSourceLimits {
     pub concurrency: u64,
     /// Default 128 MiB: 30 s of 35 Mbit/s.
     pub max_read_bytes: Size,
+    /// Default 64 MiB: a dozen segments of 1080p.
+    pub read_ahead_bytes: Size,
 }
 
 impl Default for RawSourceLimits {
     fn default() -> Self {
-        Self { timeout_seconds: 10, retries: 3, concurrency: 32, max_read_bytes: Size::mib(128) }
+        Self {
+            timeout_seconds: 10,
+            retries: 3,
+            concurrency: 32,
+            max_read_bytes: Size::mib(128),
+            read_ahead_bytes: Size::mib(64),
+        }
     }
 }
 

@@ -331,6 +331,22 @@ impl Packaging {
         SegmentPlan::new(self, rendition, period, time)
     }
 
+    /// The plan of the segment that is played behind one, be it in the next period; `None` behind
+    /// the last, and of trick play, which jumps.
+    pub fn segment_after(&self, plan: &SegmentPlan) -> Option<SegmentPlan> {
+        if !is_numbered(plan.rendition.kind) && plan.rendition.kind != RenditionKind::Muxed {
+            return None;
+        }
+        let listed = |period| Some(&self.manifest.rendition(plan.rendition, period)?.segments);
+        let here = listed(plan.period)?;
+        let behind = here.partition_point(|segment| segment.time <= plan.time);
+        let (period, next) = match here.get(behind) {
+            Some(next) => (plan.period, next),
+            None => (plan.period + 1, listed(plan.period + 1)?.first()?),
+        };
+        self.segment(plan.rendition, period, next.time)
+    }
+
     /// The time that names a segment of pictures or sound by its number in the period, from 1; `None`
     /// where there is none.
     pub fn numbered(&self, rendition: RenditionId, period: usize, number: usize) -> Option<Ticks> {

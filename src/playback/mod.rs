@@ -8,11 +8,13 @@
 //!     access   may this client ask
 //!     library  names → Packaging, through the caches of indexes and plans
 //!     survey   what of the source is missing, for configurations that heal
+//!     ahead    the source of the next segment, where that is far away
 //!     cache    hit, or package::segment once
 //!     respond  headers, ranges, conditions, CORS, problems
 //! ```
 
 mod access;
+mod ahead;
 mod blocks;
 mod handler;
 mod library;
@@ -23,6 +25,7 @@ mod server;
 mod survey;
 
 pub use access::Access;
+pub use ahead::ReadAhead;
 pub use blocks::{BlockCache, source_reader};
 pub use handler::Playback;
 pub(crate) use handler::{entry_manifest, media_playlist};

@@ -21,7 +21,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 pub use self::metrics::{CacheOutcome, HttpRequest, IngestOutcome, KeyLookup, Listener, Metrics};
-pub use self::metrics::{SourceOperation, SourceRequest};
+pub use self::metrics::{ReadAheadOutcome, SourceOperation, SourceRequest};
 use crate::config;
 use crate::error::{Blame, Error, Result};
 
