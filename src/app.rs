@@ -30,7 +30,7 @@ use crate::keys::{Keys, Vault};
 use crate::model::ingest::{FailureCode, IngestFailure, Progress, Report};
 use crate::model::policy::Configuration;
 use crate::package::BufferPool;
-use crate::playback::{self, Access, Library, Playback, ReadAhead, ResponsePolicy, Survey};
+use crate::playback::{self, Access, Library, Playback, ReadAhead, ResponsePolicy, Room, Survey};
 use crate::source::{Root, Sources};
 use crate::telemetry::{IngestOutcome, Metrics};
 
@@ -75,6 +75,7 @@ impl Parts {
             library,
             sources: Arc::new(sources),
             survey: Survey::new(config.playback.heal_survey, metrics.clone()),
+            room: Arc::new(Room::new(config.cache.segment_bytes, config.playback.build_bytes)),
             buffers: BufferPool::default(),
             ahead: ReadAhead::new(
                 Cache::new("source", config.cache.source_bytes, metrics.clone()),

@@ -96,6 +96,7 @@ impl Checker<'_> {
                 0..=86_400,
             )?,
             drain: self.seconds("playback.drain_seconds", raw.drain_seconds, 0..=3600)?,
+            build_bytes: self.size("playback.build_bytes", &raw.build_bytes, 1)?,
         })
     }
 

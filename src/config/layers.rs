@@ -42,6 +42,7 @@ pub(super) const SETTINGS: &[(&str, Shape)] = &[
     ("playback.grace_hours", Shape::Integer),
     ("playback.heal_survey_seconds", Shape::Integer),
     ("playback.drain_seconds", Shape::Integer),
+    ("playback.build_bytes", Shape::Text),
     ("control.listen", Shape::Text),
     ("control.access_token", Shape::Text),
     ("data_dir", Shape::Text),

@@ -98,6 +98,8 @@ pub struct Playback {
     pub heal_survey: Duration,
     /// How long open requests may take after a stop was asked for.
     pub drain: Duration,
+    /// Bytes of segments that are being made or sent and are not in the cache.
+    pub build_bytes: u64,
 }
 
 impl Playback {

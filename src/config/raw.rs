@@ -65,6 +65,8 @@ pub(super) struct RawPlayback {
     pub heal_survey_seconds: u64,
     /// Default 10.
     pub drain_seconds: u64,
+    /// Default 128 MiB: some thirty segments of 1080p.
+    pub build_bytes: Size,
 }
 
 impl Default for RawPlayback {
@@ -80,6 +82,7 @@ impl Default for RawPlayback {
             grace_hours: 6,
             heal_survey_seconds: 300,
             drain_seconds: 10,
+            build_bytes: Size::mib(128),
         }
     }
 }

@@ -14,6 +14,7 @@ use super::ahead::{ReadAhead, Step};
 use super::blocks::source_reader;
 use super::library::Library;
 use super::respond::{Body, Freshness, Head, ResponsePolicy, Verdict, judge};
+use super::room::Room;
 use super::route::Route;
 use super::selection::Selection;
 use super::survey::Survey;
@@ -47,6 +48,8 @@ pub struct Playback {
     pub survey: Arc<Survey>,
     /// Source bytes read lately, and ahead.
     pub ahead: Arc<ReadAhead>,
+    /// How much of them there may be.
+    pub room: Arc<Room>,
     /// What segments are made in.
     pub buffers: BufferPool,
     /// Finished segments and manifests.
@@ -392,19 +395,24 @@ impl Playback {
     /// A media segment, from the cache or built once.
     async fn segment(self: &Arc<Self>, view: &AssetView, plan: SegmentPlan) -> Result<Rendered> {
         let reader = self.source_reader(view)?;
-        let metrics = self.metrics.clone();
+        let (metrics, room) = (self.metrics.clone(), self.room.clone());
         let context = format!("asset {}", view.name);
+        let read = if self.root(view)?.is_local() { 0 } else { source_bytes(&plan)? };
         let key = plan.key();
         let build = || {
             let span = tracing::info_span!("build_segment", key = plan.key());
             async move {
+                let place = room.take(plan.bytes + read).await;
                 let started = Instant::now();
                 let container = plan.container;
-                let rendered = package::segment(&reader, plan)
+                let mut rendered = package::segment(&reader, plan)
                     .await
                     .map_err(|error| error.context(context))?;
                 let bytes = rendered.bytes.len() as u64;
                 metrics.segment_built(container, started.elapsed(), bytes);
+                if let Some(place) = place {
+                    rendered.bytes = place.hold(rendered.bytes);
+                }
                 Ok(rendered)
             }
             .instrument(span)
@@ -470,6 +478,12 @@ impl Resource {
             }
         }
     }
+}
+
+/// What is read of a source that is not here for a segment. Files are read in small pieces.
+fn source_bytes(plan: &SegmentPlan) -> Result<u64> {
+    let blocks = package::source_blocks(plan)?;
+    Ok(blocks.iter().map(|block| block.bytes.end.saturating_sub(block.bytes.start)).sum())
 }
 
 /// A packaging as players see it now.

@@ -54,9 +54,10 @@ struct Planned(Arc<Packaging>);
 
 impl Weight for Planned {
     fn bytes(&self) -> u64 {
-        let renditions = self.0.manifest().periods.iter().flat_map(|p| &p.sets);
-        let renditions = renditions.flat_map(|set| &set.renditions);
-        renditions.map(|rendition| 1024 + 48 * rendition.segments.len() as u64).sum::<u64>() + 1024
+        // The manifest is counted before it is made.
+        let presentation = self.0.presentation();
+        let renditions = 3 * presentation.streams.len() * presentation.periods.len();
+        1024 + 1024 * renditions as u64 + 48 * self.0.segments_about()
     }
 }
 

@@ -10,6 +10,7 @@
 //!     survey   what of the source is missing, for configurations that heal
 //!     ahead    the source of the next segment, where that is far away
 //!     cache    hit, or package::segment once
+//!     room     for what is being made and sent
 //!     respond  headers, ranges, conditions, CORS, problems
 //! ```
 
@@ -19,6 +20,7 @@ mod blocks;
 mod handler;
 mod library;
 mod respond;
+mod room;
 mod route;
 mod selection;
 mod server;
@@ -31,6 +33,7 @@ pub use handler::Playback;
 pub(crate) use handler::{entry_manifest, media_playlist};
 pub use library::Library;
 pub use respond::ResponsePolicy;
+pub use room::Room;
 pub(crate) use route::Route;
 pub use server::serve;
 pub use survey::Survey;
