@@ -26,7 +26,7 @@ use packorigin::model::policy::PackageType;
 use packorigin::model::protection::ProtectionScheme;
 use packorigin::package::{self, BufferPool, SourceReader};
 use packorigin::plan::{Packaging, Target};
-use packorigin::playback::{BlockCache, Survey, source_reader};
+use packorigin::playback::{BlockCache, ReadAhead, Survey, source_reader};
 
 const BLOCK_CACHE_BYTES: u64 = 128 << 20;
 
@@ -57,7 +57,8 @@ fn segment(criterion: &mut Criterion) {
             let full = empty();
             let survey = Survey::new(Duration::ZERO, metrics.clone());
             let reader = |blocks: Arc<BlockCache>| {
-                source_reader(reel.root.clone(), blocks, survey.clone(), pool.clone())
+                let ahead = ReadAhead::new(blocks, 0, 1, metrics.clone());
+                source_reader(reel.root.clone(), ahead, survey.clone(), pool.clone())
             };
             build(reader(full.clone()));
             group.throughput(Throughput::Bytes(source_bytes));

@@ -30,7 +30,7 @@ use crate::keys::{Keys, Vault};
 use crate::model::ingest::{FailureCode, IngestFailure, Progress, Report};
 use crate::model::policy::Configuration;
 use crate::package::BufferPool;
-use crate::playback::{self, Access, Library, Playback, ResponsePolicy, Survey};
+use crate::playback::{self, Access, Library, Playback, ReadAhead, ResponsePolicy, Room, Survey};
 use crate::source::{Root, Sources};
 use crate::telemetry::{IngestOutcome, Metrics};
 
@@ -75,8 +75,14 @@ impl Parts {
             library,
             sources: Arc::new(sources),
             survey: Survey::new(config.playback.heal_survey, metrics.clone()),
+            room: Arc::new(Room::new(config.cache.segment_bytes, config.playback.build_bytes)),
             buffers: BufferPool::default(),
-            blocks: Cache::new("source", config.cache.source_bytes, metrics.clone()),
+            ahead: ReadAhead::new(
+                Cache::new("source", config.cache.source_bytes, metrics.clone()),
+                config.source.read_ahead_bytes,
+                config.source.concurrency,
+                metrics.clone(),
+            ),
             segments: Cache::new("segment", config.cache.segment_bytes, metrics.clone()),
             metrics: metrics.clone(),
             traces: config.telemetry.otlp_endpoint.is_some(),

@@ -133,6 +133,7 @@ impl Reel {
             retries: 0,
             concurrency: 32,
             max_read_bytes: 128 << 20,
+            read_ahead_bytes: 0,
         };
         let sources = BTreeMap::from([(Name::new("reel").expect("a name"), source)]);
         let sources = Sources::open(&sources, &limits, &config::Egress::default(), &metrics());

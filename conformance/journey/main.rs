@@ -21,6 +21,7 @@ mod metadata;
 mod origin;
 mod playing;
 mod protecting;
+mod reading_ahead;
 mod selecting;
 mod slow_source;
 mod untidy;

@@ -1,8 +1,10 @@
-//! A web server with the samples, which holds back one file until it is told to let go.
+//! A web server with the samples, which notes what it is asked for, and holds back some files until
+//! it is told to let go.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
 
 use crate::origin::testdata;
 
@@ -11,29 +13,31 @@ pub struct SlowSource {
     gate: Arc<Gate>,
 }
 
+/// Nothing that is waited for takes longer, even on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 struct Gate {
-    /// Paths that end so wait.
-    held: String,
     state: Mutex<State>,
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    open: bool,
+    /// Requests with paths that contain this wait.
+    held: Option<String>,
     waiting: usize,
+    /// Methods and paths of all requests, in order.
+    asked: Vec<String>,
+    /// Paths of requests that waited when their client hung up.
+    left: Vec<String>,
 }
 
 impl SlowSource {
-    /// Serves the samples; requests for paths that end with `held` wait.
+    /// Serves the samples; requests for paths that contain `held` wait.
     pub fn holding(held: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let gate = Arc::new(Gate {
-            held: held.to_owned(),
-            state: Mutex::default(),
-            changed: Condvar::new(),
-        });
+        let gate = Arc::new(Gate { state: Mutex::default(), changed: Condvar::new() });
         let of_server = gate.clone();
         std::thread::spawn(move || {
             for socket in listener.incoming().map_while(Result::ok) {
@@ -41,35 +45,91 @@ impl SlowSource {
                 std::thread::spawn(move || serve(socket, &gate));
             }
         });
-        Self { address, gate }
+        let source = Self { address, gate };
+        source.hold(held);
+        source
     }
 
-    /// Waits until somebody asks for the file that is held back.
+    /// Serves the samples at once.
+    pub fn open() -> Self {
+        let source = Self::holding("");
+        source.let_go();
+        source
+    }
+
+    /// From now on requests for paths that contain `held` wait.
+    pub fn hold(&self, held: &str) {
+        self.gate.state.lock().unwrap().held = Some(held.to_owned());
+    }
+
+    /// Waits until somebody asks for a file that is held back.
     pub fn wait_until_asked(&self) {
-        let state = self.gate.state.lock().unwrap();
-        drop(self.gate.changed.wait_while(state, |state| state.waiting == 0).unwrap());
+        self.wait_until_waiting(1);
+    }
+
+    /// Waits until so many requests wait at the same time.
+    pub fn wait_until_waiting(&self, requests: usize) {
+        drop(self.gate.wait_until(|state| state.waiting >= requests));
+    }
+
+    /// Waits until a file was asked for, by a part of its path.
+    pub fn wait_until_asked_for(&self, file: &str) {
+        drop(self.gate.wait_until(|state| state.asked.iter().any(|asked| asked.contains(file))));
+    }
+
+    /// Waits until a client hung up that waited; says for what.
+    pub fn wait_until_left(&self) -> Vec<String> {
+        self.gate.wait_until(|state| !state.left.is_empty()).left.clone()
+    }
+
+    /// What was asked for since the last call: methods and paths.
+    pub fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.gate.state.lock().unwrap().asked)
     }
 
     pub fn let_go(&self) {
-        self.gate.state.lock().unwrap().open = true;
+        self.gate.state.lock().unwrap().held = None;
         self.gate.changed.notify_all();
     }
 }
 
 impl Gate {
-    fn pass(&self, path: &str) {
-        if !path.ends_with(&self.held) {
+    fn pass(self: &Arc<Self>, method: &str, path: &str, socket: &TcpStream) {
+        let mut state = self.state.lock().unwrap();
+        state.asked.push(format!("{method} {path}"));
+        self.changed.notify_all();
+        let is_held = |state: &State| state.held.as_ref().is_some_and(|held| path.contains(held));
+        if !is_held(&state) {
             return;
         }
-        let mut state = self.state.lock().unwrap();
         state.waiting += 1;
         self.changed.notify_all();
-        drop(self.changed.wait_while(state, |state| !state.open).unwrap());
+        let (gate, left, socket) = (self.clone(), path.to_owned(), socket.try_clone().unwrap());
+        // A client that waits sends nothing, so what comes is the end, or the next request.
+        std::thread::spawn(move || {
+            if matches!(socket.peek(&mut [0]), Ok(0) | Err(_)) {
+                let mut state = gate.state.lock().unwrap();
+                if state.held.is_some() {
+                    state.left.push(left);
+                    gate.changed.notify_all();
+                }
+            }
+        });
+        drop(self.changed.wait_while(state, |state| is_held(state)).unwrap());
+        self.state.lock().unwrap().waiting -= 1;
+    }
+
+    fn wait_until(&self, wanted: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        let state = self.state.lock().unwrap();
+        let waited = self.changed.wait_timeout_while(state, PATIENCE, |state| !wanted(state));
+        let (state, outcome) = waited.unwrap();
+        assert!(!outcome.timed_out(), "{:?}", state.asked);
+        state
     }
 }
 
 /// Answers requests on one connection: GET and HEAD, with single ranges.
-fn serve(socket: TcpStream, gate: &Gate) {
+fn serve(socket: TcpStream, gate: &Arc<Gate>) {
     let mut reader = BufReader::new(socket.try_clone().unwrap());
     let mut socket = socket;
     loop {
@@ -86,7 +146,7 @@ fn serve(socket: TcpStream, gate: &Gate) {
         }
         let mut words = head[0].split(' ');
         let (method, path) = (words.next().unwrap(), words.next().unwrap());
-        gate.pass(path);
+        gate.pass(method, path, &socket);
         let range = head.iter().find_map(|line| {
             let (name, value) = line.split_once(": ")?;
             let (first, last) = value.strip_prefix("bytes=")?.split_once('-')?;

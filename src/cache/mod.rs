@@ -72,6 +72,11 @@ where
         found
     }
 
+    /// Whether a value is stored or being built. Counts as no use of it.
+    pub fn has(&self, key: &K) -> bool {
+        self.shard(key).has(key)
+    }
+
     /// The stored value, or the one that `build` makes; of concurrent callers one builds.
     pub async fn get_or_build<F>(self: &Arc<Self>, key: K, build: impl FnOnce() -> F) -> Result<V>
     where

@@ -43,6 +43,10 @@ impl<K: Hash + Eq + Clone, V: Weight + Clone> Shard<K, V> {
         self.stored.get(key).cloned()
     }
 
+    pub fn has(&self, key: &K) -> bool {
+        self.stored.contains(key) || self.building.contains_key(key)
+    }
+
     pub fn find_or_begin(&mut self, key: &K) -> Found<V> {
         if let Some(value) = self.stored.get(key) {
             return Found::Stored(value.clone());

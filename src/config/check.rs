@@ -96,6 +96,7 @@ impl Checker<'_> {
                 0..=86_400,
             )?,
             drain: self.seconds("playback.drain_seconds", raw.drain_seconds, 0..=3600)?,
+            build_bytes: self.size("playback.build_bytes", &raw.build_bytes, 1)?,
         })
     }
 
@@ -233,6 +234,8 @@ impl Checker<'_> {
             retries: self.count("source.retries", raw.retries, 0..=20)?,
             concurrency: self.count("source.concurrency", raw.concurrency, 1..=10_000)?,
             max_read_bytes: self.size("source.max_read_bytes", &raw.max_read_bytes, 1)?,
+            // 0 turns it off.
+            read_ahead_bytes: self.size("source.read_ahead_bytes", &raw.read_ahead_bytes, 0)?,
         })
     }
 

@@ -98,6 +98,8 @@ pub struct Playback {
     pub heal_survey: Duration,
     /// How long open requests may take after a stop was asked for.
     pub drain: Duration,
+    /// Bytes of segments that are being made or sent and are not in the cache.
+    pub build_bytes: u64,
 }
 
 impl Playback {
@@ -179,6 +181,8 @@ pub struct SourceLimits {
     pub concurrency: usize,
     /// The longest byte range that is asked for at once.
     pub max_read_bytes: u64,
+    /// What may be read ahead of players and be held for them, in bytes; 0 for nothing.
+    pub read_ahead_bytes: u64,
 }
 
 /// Exceptions from the rule that outgoing requests reach public addresses only.

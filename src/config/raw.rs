@@ -65,6 +65,8 @@ pub(super) struct RawPlayback {
     pub heal_survey_seconds: u64,
     /// Default 10.
     pub drain_seconds: u64,
+    /// Default 128 MiB: some thirty segments of 1080p.
+    pub build_bytes: Size,
 }
 
 impl Default for RawPlayback {
@@ -80,6 +82,7 @@ impl Default for RawPlayback {
             grace_hours: 6,
             heal_survey_seconds: 300,
             drain_seconds: 10,
+            build_bytes: Size::mib(128),
         }
     }
 }
@@ -199,11 +202,19 @@ pub(super) struct RawSourceLimits {
     pub concurrency: u64,
     /// Default 128 MiB: 30 s of 35 Mbit/s.
     pub max_read_bytes: Size,
+    /// Default 64 MiB: a dozen segments of 1080p.
+    pub read_ahead_bytes: Size,
 }
 
 impl Default for RawSourceLimits {
     fn default() -> Self {
-        Self { timeout_seconds: 10, retries: 3, concurrency: 32, max_read_bytes: Size::mib(128) }
+        Self {
+            timeout_seconds: 10,
+            retries: 3,
+            concurrency: 32,
+            max_read_bytes: Size::mib(128),
+            read_ahead_bytes: Size::mib(64),
+        }
     }
 }
 

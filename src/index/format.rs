@@ -457,26 +457,37 @@ impl<'a> Reader<'a> {
 
     fn groups(&mut self) -> Read<Vec<Group>> {
         let count = self.count("groups")?;
-        let mut columns: [Vec<i64>; GROUP_COLUMNS] = Default::default();
+        // Read side by side: to keep them would take more memory than the groups themselves.
+        let mut columns = [(); GROUP_COLUMNS].map(|()| Reader { rest: &[] });
         for column in &mut columns {
-            column.reserve_exact(count);
-            for _ in 0..count {
-                column.push(self.signed("group")?);
-            }
+            column.rest = self.column(count)?;
         }
         let mut groups = Vec::with_capacity(count);
         let mut before = Group::default();
         let mut step = 0;
-        for index in 0..count {
-            let row = std::array::from_fn(|column| {
-                columns.get(column).and_then(|column| column.get(index)).copied().unwrap_or(0)
-            });
+        for _ in 0..count {
+            let mut row = [0; GROUP_COLUMNS];
+            for (value, column) in row.iter_mut().zip(&mut columns) {
+                *value = column.signed("group")?;
+            }
             let group = group_from(row, &before, step)?;
             step = group.time.minus(before.time).0;
             before = group;
             groups.push(group);
         }
         Ok(groups)
+    }
+
+    /// The bytes of so many numbers.
+    fn column(&mut self, count: usize) -> Read<&'a [u8]> {
+        let mut ends = self.rest.iter().enumerate().filter(|(_, byte)| **byte < 0x80);
+        let length = match count.checked_sub(1) {
+            None => 0,
+            Some(last) => ends.nth(last).ok_or(FormatError::Field { field: "group" })?.0 + 1,
+        };
+        let (column, rest) = self.rest.split_at(length);
+        self.rest = rest;
+        Ok(column)
     }
 
     fn packed<T: Deserialize<'a>>(&mut self, field: &'static str) -> Read<T> {

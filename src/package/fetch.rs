@@ -111,6 +111,14 @@ impl SourceReader {
     }
 }
 
+/// The blocks that a segment is made from where its source is not here, in order.
+pub fn source_blocks(plan: &SegmentPlan) -> Result<Vec<BlockRequest>> {
+    let needs = Need::of(plan)?;
+    let blocks = needs.iter().flat_map(Need::blocks);
+    let request = |(need, bytes): (&Need, _)| BlockRequest { object: need.source.clone(), bytes };
+    Ok(blocks.map(request).collect())
+}
+
 /// Bytes of one source segment.
 #[derive(Clone, Debug)]
 pub(super) struct Block {

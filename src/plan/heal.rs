@@ -88,7 +88,7 @@ impl SilencePlan {
 impl Packaging {
     /// The manifest with what is missing left out or replaced.
     pub fn healed(&self, missing: &MissingObjects) -> Healed {
-        let mut manifest = self.manifest.clone();
+        let mut manifest = self.manifest().clone();
         let (mut gaps, mut silent, mut is_playable) = (0, 0, false);
         let has_video = manifest.periods.iter().flat_map(|period| &period.sets);
         let is_picture = |kind| matches!(kind, RenditionKind::Video | RenditionKind::Muxed);
@@ -214,7 +214,7 @@ impl Packaging {
         period: usize,
         time: Ticks,
     ) -> Option<SilencePlan> {
-        let entry = self.manifest.rendition(rendition, period)?;
+        let entry = self.manifest().rendition(rendition, period)?;
         let frame = self.silent_frame_of(entry, period)?;
         let mut segment = self.segment(rendition, period, time)?;
         segment.protection = None;

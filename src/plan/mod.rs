@@ -41,7 +41,7 @@ mod sound;
 mod text;
 mod trick;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use clip::{ClipError, ClipRequest, Cut, cut};
 pub use fingerprint::Fingerprint;
@@ -60,8 +60,10 @@ use crate::model::ingest::LeftOut;
 use crate::model::manifest::{
     Healing, Manifest, ManifestSegment, RenditionId, RenditionKind, RenditionProtection,
 };
+use crate::model::mpd::MpdOptions;
 use crate::model::policy::{
-    AudioLayout, Configuration, Container, OnSourceError, PackageType, StreamOrder, StreamSelection,
+    AudioLayout, Configuration, Container, OnSourceError, PackageType, ProgramDateTime,
+    SegmentDuration, StreamOrder, StreamSelection, TrickPlay,
 };
 use crate::model::presentation::{Medium, Presentation, Stream, Track};
 use crate::model::protection::KeySet;
@@ -161,11 +163,23 @@ pub struct Packaging {
     protection: Option<Protection>,
     segments: Fingerprint,
     playlists: Fingerprint,
-    manifest: Manifest,
+    how: Presenting,
+    /// Made when first wanted: who looks for the plan behind a URL asks several for their names.
+    manifest: OnceLock<Manifest>,
+}
+
+/// What decides how a manifest shows what there is.
+#[derive(Clone, Debug)]
+struct Presenting {
+    offering: Offering,
+    trick_play: TrickPlay,
+    mpd: MpdOptions,
+    segment_duration: SegmentDuration,
+    program_date_time: ProgramDateTime,
 }
 
 impl Packaging {
-    /// Plans everything. `version` identifies the presentation's index; `keys` are those of a
+    /// Plans everything, the manifest when it is first wanted. `version` identifies the presentation's index; `keys` are those of a
     /// configuration that encrypts.
     ///
     /// Fails with [`Kind::UnsupportedCodec`] where the package type can carry nothing of it, and with
@@ -212,21 +226,13 @@ impl Packaging {
         let separate = package_type.container() == Container::Cmaf
             || configuration.audio_layout == AudioLayout::Separate;
         let text_form = TextForm::of(package_type, configuration.dash_subtitles, &presentation);
-        let manifest = Resolver {
-            presentation: &presentation,
-            segmentation: &segmentation,
-            offering: &Offering::new(&whole, &presentation, &streams, separate),
-            container: package_type.container(),
-            text_form,
-            protection: protection.as_ref(),
-            segments: &segments,
-            playlists: &playlists,
-            trick_play: &configuration.trick_play,
+        let how = Presenting {
+            offering: Offering::new(&whole, &presentation, &streams, separate),
+            trick_play: configuration.trick_play.clone(),
             mpd: configuration.mpd,
             segment_duration: configuration.segment_duration,
             program_date_time: configuration.program_date_time,
-        }
-        .manifest();
+        };
         let mut packaging = Self {
             presentation,
             left_out,
@@ -237,11 +243,12 @@ impl Packaging {
             protection,
             segments,
             playlists,
-            manifest,
+            how,
+            manifest: OnceLock::new(),
         };
         if let Some(filter) = &configuration.filter {
-            let left = packaging.filtered(&packaging.manifest, filter);
-            packaging.manifest = left.ok_or_else(|| {
+            let left = packaging.filtered(&packaging.resolved(), filter);
+            let left = left.ok_or_else(|| {
                 let message = format!(
                     "the filter of configuration {} leaves nothing of it: {}",
                     configuration.name,
@@ -249,8 +256,43 @@ impl Packaging {
                 );
                 Error::new(Kind::NotFound, message)
             })?;
+            packaging.manifest = left.into();
         }
         Ok(packaging)
+    }
+
+    /// The manifest without regard to a filter.
+    fn resolved(&self) -> Manifest {
+        Resolver {
+            presentation: &self.presentation,
+            segmentation: &self.segmentation,
+            offering: &self.how.offering,
+            container: self.package_type.container(),
+            text_form: self.text_form,
+            protection: self.protection.as_ref(),
+            segments: &self.segments,
+            playlists: &self.playlists,
+            trick_play: &self.how.trick_play,
+            mpd: self.how.mpd,
+            segment_duration: self.how.segment_duration,
+            program_date_time: self.how.program_date_time,
+        }
+        .manifest()
+    }
+
+    /// How many segments a manifest of this has, about, without making it: what it takes in memory
+    /// hangs on that.
+    pub fn segments_about(&self) -> u64 {
+        let periods = 0..self.presentation.periods.len();
+        let streams = self.presentation.streams.iter().enumerate();
+        let of_stream = |(stream, of_stream): (usize, &Stream)| -> u64 {
+            let pictures = of_stream.periods.iter().filter_map(|period| period.video.as_ref());
+            let stills: usize = pictures.map(|track| track.groups.len()).sum();
+            let listed = periods.clone().map(|p| self.segmentation.segment_count(p, stream));
+            // Of pictures and of sound, and those of trick play.
+            (2 * listed.sum::<usize>() + stills) as u64
+        };
+        streams.map(of_stream).sum()
     }
 
     /// What was planned for.
@@ -275,7 +317,7 @@ impl Packaging {
 
     /// The streams of the presentation that are offered, in order.
     pub fn streams(&self) -> Vec<usize> {
-        let ids = self.manifest.renditions().into_iter();
+        let ids = self.manifest().renditions().into_iter();
         let media = ids.filter(|id| id.kind != RenditionKind::Text);
         let mut streams: Vec<usize> = media.map(|id| id.stream).collect();
         streams.sort_unstable();
@@ -301,7 +343,7 @@ impl Packaging {
 
     /// What to show.
     pub fn manifest(&self) -> &Manifest {
-        &self.manifest
+        self.manifest.get_or_init(|| self.resolved())
     }
 
     /// The track behind an initialization segment and how it is encrypted; `None` where there is no
@@ -316,7 +358,7 @@ impl Packaging {
             (Container::Cmaf, RenditionKind::Audio) => Medium::Audio,
             _ => return None,
         };
-        let entry = self.manifest.rendition(rendition, period)?;
+        let entry = self.manifest().rendition(rendition, period)?;
         let track = self.presentation.track(rendition.stream, period, medium)?;
         Some((track, entry.protection.as_deref()))
     }
@@ -331,20 +373,36 @@ impl Packaging {
         SegmentPlan::new(self, rendition, period, time)
     }
 
+    /// The plan of the segment that is played behind one, be it in the next period; `None` behind
+    /// the last, and of trick play, which jumps.
+    pub fn segment_after(&self, plan: &SegmentPlan) -> Option<SegmentPlan> {
+        if !is_numbered(plan.rendition.kind) && plan.rendition.kind != RenditionKind::Muxed {
+            return None;
+        }
+        let listed = |period| Some(&self.manifest().rendition(plan.rendition, period)?.segments);
+        let here = listed(plan.period)?;
+        let behind = here.partition_point(|segment| segment.time <= plan.time);
+        let (period, next) = match here.get(behind) {
+            Some(next) => (plan.period, next),
+            None => (plan.period + 1, listed(plan.period + 1)?.first()?),
+        };
+        self.segment(plan.rendition, period, next.time)
+    }
+
     /// The time that names a segment of pictures or sound by its number in the period, from 1; `None`
     /// where there is none.
     pub fn numbered(&self, rendition: RenditionId, period: usize, number: usize) -> Option<Ticks> {
         if !is_numbered(rendition.kind) {
             return None;
         }
-        let segments = &self.manifest.rendition(rendition, period)?.segments;
+        let segments = &self.manifest().rendition(rendition, period)?.segments;
         Some(segments.get(number.checked_sub(1)?)?.time)
     }
 
     /// Everything that has a URL below the fingerprints, in playing order: init segments first.
     pub fn targets(&self) -> Vec<Target> {
         let mut targets = Vec::new();
-        for (period, entry) in self.manifest.periods.iter().enumerate() {
+        for (period, entry) in self.manifest().periods.iter().enumerate() {
             for rendition in entry.sets.iter().flat_map(|set| &set.renditions) {
                 let id = rendition.id;
                 if rendition.init.is_some() {
@@ -353,7 +411,7 @@ impl Packaging {
                 let segments = rendition.segments.iter();
                 let segments = segments.filter(|segment| segment.healing != Healing::Gap);
                 let is_text = id.kind == RenditionKind::Text;
-                if is_numbered(id.kind) && self.manifest.mpd.addressing.is_by_number() {
+                if is_numbered(id.kind) && self.manifest().mpd.addressing.is_by_number() {
                     let numbers = 1..=rendition.segments.len();
                     targets.extend(numbers.map(|number| Target::Numbered {
                         rendition: id,

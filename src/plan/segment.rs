@@ -81,7 +81,7 @@ impl SegmentPlan {
         }
         let presentation = packaging.presentation.clone();
         let container = packaging.package_type.container();
-        let entry = packaging.manifest.rendition(rendition, period)?;
+        let entry = packaging.manifest().rendition(rendition, period)?;
         let listed = entry.segments.binary_search_by_key(&time, |segment| segment.time).ok()?;
         let stream = rendition.stream;
         let mut tracks = media_of(rendition.kind)
@@ -117,7 +117,7 @@ impl SegmentPlan {
             &segmentation.group_range(lead, period, stream, segment),
         );
         let segments_before: usize = (0..period)
-            .filter_map(|period| packaging.manifest.rendition(rendition, period))
+            .filter_map(|period| packaging.manifest().rendition(rendition, period))
             .map(|rendition| rendition.segments.len())
             .sum();
         let protection = match &entry.protection {

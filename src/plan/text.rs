@@ -148,12 +148,12 @@ impl Packaging {
         if rendition.kind != RenditionKind::Text {
             return None;
         }
-        let entry = self.manifest.rendition(rendition, period)?;
+        let entry = self.manifest().rendition(rendition, period)?;
         let format = entry.text.filter(|_| self.text_form == form)?;
         let listed = entry.segments.binary_search_by_key(&time, |segment| segment.time).ok()?;
         let segment = entry.segments.get(listed)?;
         let before: usize = (0..period)
-            .filter_map(|period| self.manifest.rendition(rendition, period))
+            .filter_map(|period| self.manifest().rendition(rendition, period))
             .map(|rendition| rendition.segments.len())
             .sum();
         Some(TextPlan {
@@ -185,7 +185,7 @@ impl Packaging {
 
     /// The text behind an initialization segment; `None` where there is no such segment.
     pub fn text_init(&self, rendition: RenditionId, period: usize) -> Option<&TextStream> {
-        self.manifest.rendition(rendition, period)?.init?;
+        self.manifest().rendition(rendition, period)?.init?;
         let is_text = rendition.kind == RenditionKind::Text;
         self.presentation.texts.get(rendition.stream).filter(|_| is_text)
     }

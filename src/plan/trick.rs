@@ -59,6 +59,18 @@ impl Still {
 
     /// A track that has this picture and nothing else.
     fn alone(&self, track: &Track) -> Option<Track> {
+        Some(Track {
+            // Nothing is decoded before it.
+            transport_delay: 0,
+            codec: track.codec.clone(),
+            groups: vec![self.group_alone(track)?],
+            end: self.end,
+            ..*track
+        })
+    }
+
+    /// The one group of that track.
+    fn group_alone(&self, track: &Track) -> Option<Group> {
         let group = track.groups.get(self.group)?;
         let packets = match &track.codec {
             CodecConfig::Avc(config) => {
@@ -68,7 +80,7 @@ impl Still {
             // Nothing else is put into our transport streams.
             _ => 0,
         };
-        let group = Group {
+        Some(Group {
             end: self.picture.end,
             time: self.time,
             samples: 1,
@@ -82,14 +94,6 @@ impl Still {
             left_out: 0,
             undecodable: 0,
             ..*group
-        };
-        Some(Track {
-            // Nothing is decoded before it.
-            transport_delay: 0,
-            codec: track.codec.clone(),
-            groups: vec![group],
-            end: self.end,
-            ..*track
         })
     }
 }
@@ -202,11 +206,11 @@ pub(super) fn rendition(
         healing: Healing::Gap,
     };
     let segments = stills.iter().filter_map(|still| {
-        let alone = still.alone(track)?;
+        let alone = still.group_alone(track)?;
         Some(ManifestSegment {
             time: still.time,
             duration: still.duration(),
-            bytes: segment_bytes(&alone, resolver.container, protection.as_deref()),
+            bytes: segment_bytes(track, &[alone], resolver.container, protection.as_deref()),
             healing: Healing::None,
         })
     });
@@ -288,7 +292,7 @@ pub(super) fn segment(
 ) -> Option<SegmentPlan> {
     let presentation = packaging.presentation.clone();
     let container = packaging.package_type.container();
-    let entry = packaging.manifest.rendition(id, period)?;
+    let entry = packaging.manifest().rendition(id, period)?;
     let listed = entry.segments.binary_search_by_key(&time, |segment| segment.time).ok()?;
     let track = presentation.track(id.stream, period, Medium::Video)?;
     let stills_here = stills(track);
@@ -306,8 +310,7 @@ pub(super) fn segment(
     };
     let alone = still.alone(track)?;
     let packets = |track: &Track, stills: &[Still]| -> u64 {
-        let alone = stills.iter().filter_map(|still| still.alone(track));
-        let groups = alone.flat_map(|track| track.groups);
+        let groups = stills.iter().filter_map(|still| still.group_alone(track));
         groups.map(|group| u64::from(group.ts_payload_packets)).sum()
     };
     let packets_before = match container {
@@ -323,7 +326,7 @@ pub(super) fn segment(
     let layout = fragment_layout(&alone, &alone.groups, entry.protection.as_deref(), listed);
     let part = TrackPart { medium: Medium::Video, groups: 0..1, layout, packets_before };
     let segments_before: usize = (0..period)
-        .filter_map(|period| packaging.manifest.rendition(id, period))
+        .filter_map(|period| packaging.manifest().rendition(id, period))
         .map(|rendition| rendition.segments.len())
         .sum();
     Some(SegmentPlan {
@@ -357,17 +360,18 @@ fn of_rendition(
 /// Exact size of a segment; with SAMPLE-AES what is to be expected: that what is encrypted has to be
 /// escaped is too rare, in so little of it, to be allowed for as in ordinary segments.
 fn segment_bytes(
-    alone: &Track,
+    track: &Track,
+    alone: &[Group],
     container: Container,
     protection: Option<&RenditionProtection>,
 ) -> u64 {
     match container {
         Container::Cmaf => {
-            let layout = fragment_layout(alone, &alone.groups, protection, 0);
-            layout.header_bytes() + payload_bytes(&alone.groups)
+            let layout = fragment_layout(track, alone, protection, 0);
+            layout.header_bytes() + payload_bytes(alone)
         }
         Container::MpegTs => {
-            let clear = transport_bytes(&alone.groups, &[]);
+            let clear = transport_bytes(alone, &[]);
             match protection.map(|protection| protection.scheme) {
                 Some(ProtectionScheme::HlsAes128) => aes128::encrypted_len(clear),
                 _ => clear,

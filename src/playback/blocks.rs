@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::FutureExt;
 
+use super::ahead::ReadAhead;
 use super::survey::Survey;
 use crate::cache::{Cache, Weight};
 use crate::error::Result;
@@ -19,6 +20,16 @@ use crate::source::{LocalFile, LocalFiles, Root, SourceError};
 pub struct BlockKey {
     root: String,
     request: BlockRequest,
+}
+
+impl BlockKey {
+    pub(super) fn new(root: &Root, request: BlockRequest) -> Self {
+        Self { root: root.name().to_string(), request }
+    }
+
+    pub(super) fn request(&self) -> &BlockRequest {
+        &self.request
+    }
 }
 
 /// A block in the cache.
@@ -41,21 +52,26 @@ impl Weight for Rendered {
 pub type BlockCache = Cache<BlockKey, CachedBlock>;
 
 /// A reader below a root that fetches every block once while the cache holds it, or reads files
-/// where they are; it tells `survey` what it cannot read.
+/// where they are; it takes what was read ahead, and tells `survey` what it cannot read.
 pub fn source_reader(
     root: Arc<Root>,
-    blocks: Arc<BlockCache>,
+    ahead: Arc<ReadAhead>,
     survey: Arc<Survey>,
     pool: BufferPool,
 ) -> SourceReader {
     let reader = {
         let (root, survey) = (root.clone(), survey.clone());
         SourceReader::new(pool, move |request| {
-            let (root, blocks, survey) = (root.clone(), blocks.clone(), survey.clone());
+            let (root, ahead, survey) = (root.clone(), ahead.clone(), survey.clone());
             async move {
-                let key = BlockKey { root: root.name().to_string(), request: request.clone() };
+                let key = BlockKey::new(&root, request);
+                let blocks = ahead.blocks().clone();
+                let wanted = key.clone();
                 let build = move || async move {
-                    let BlockRequest { object, bytes } = request;
+                    if let Some(bytes) = ahead.take(&wanted).await {
+                        return Ok(CachedBlock(bytes));
+                    }
+                    let BlockRequest { object, bytes } = wanted.request;
                     let read = root.read_object(&object, bytes).await;
                     let noticed = |error: &SourceError| survey.notice(root.name(), &object, error);
                     Ok(CachedBlock(read.inspect_err(noticed)?))

@@ -11,11 +11,13 @@ use sha2::{Digest, Sha256};
 use tracing::Instrument;
 
 use super::access::Access;
-use super::blocks::{BlockCache, source_reader};
+use super::ahead::{ReadAhead, Step};
+use super::blocks::source_reader;
 use super::coding::{self, Text};
 use super::library::Library;
 use super::printed::{Plan, entry_manifest_of, media_playlist_of};
 use super::respond::{Body, Coding, Freshness, Head, ResponsePolicy, Verdict, judge};
+use super::room::Room;
 use super::route::Route;
 use super::selection::Selection;
 use super::survey::Survey;
@@ -46,8 +48,10 @@ pub struct Playback {
     pub sources: Arc<Sources>,
     /// What is missing there.
     pub survey: Arc<Survey>,
-    /// Source bytes read lately.
-    pub blocks: Arc<BlockCache>,
+    /// Source bytes read lately, and ahead.
+    pub ahead: Arc<ReadAhead>,
+    /// How much of them there may be.
+    pub room: Arc<Room>,
     /// What segments are made in.
     pub buffers: BufferPool,
     /// Finished segments and manifests.
@@ -312,7 +316,7 @@ impl Playback {
         resource: Resource,
         request_id: &str,
     ) -> Result<Response<Body>> {
-        let plan = match resource {
+        let (packaging, plan) = match resource {
             Resource::Playlist(plan, rendition, cut) => {
                 let shown = self.shown(view, plan).await?;
                 // What heals changes with the source.
@@ -385,7 +389,7 @@ impl Playback {
                 let rendered = self.segments.get_or_build(plan.key(), build).await?;
                 return Ok(self.give_parts(method, headers, rendered, request_id));
             }
-            Resource::Segment(plan) => plan,
+            Resource::Segment(packaging, plan) => (packaging, plan),
         };
         let mut head = Head {
             content_type: plan.content_type(),
@@ -399,7 +403,10 @@ impl Playback {
             && !matches!(judge(method, headers, &head), Verdict::NotModified)
         {
             // Only the segment itself knows its length.
+            let is_get = *method == Method::GET;
+            let step = if is_get { self.step(view, &packaging, &plan) } else { None };
             let rendered = self.segment(view, *plan).await?;
+            step.into_iter().for_each(Step::arrived);
             head.length = rendered.bytes.len() as u64;
             return Ok(match judge(method, headers, &head) {
                 Verdict::Unsatisfiable => self.policy.unsatisfiable(&head, request_id),
@@ -411,7 +418,13 @@ impl Playback {
         match verdict {
             Verdict::Unsatisfiable => Ok(self.policy.unsatisfiable(&head, request_id)),
             Verdict::Whole | Verdict::Part(_) if wants_body => {
+                let reaches_end = match &verdict {
+                    Verdict::Part(part) => part.end >= head.length,
+                    _ => true,
+                };
+                let step = if reaches_end { self.step(view, &packaging, &plan) } else { None };
                 let rendered = self.segment(view, *plan).await?;
+                step.into_iter().for_each(Step::arrived);
                 Ok(self.policy.resource(&head, &verdict, Some(rendered.bytes)))
             }
             verdict => Ok(self.policy.resource(&head, &verdict, None)),
@@ -420,8 +433,8 @@ impl Playback {
 
     /// Reads the source of an asset.
     pub fn source_reader(&self, view: &AssetView) -> Result<SourceReader> {
-        let (blocks, survey) = (self.blocks.clone(), self.survey.clone());
-        Ok(source_reader(self.root(view)?, blocks, survey, self.buffers.clone()))
+        let (ahead, survey) = (self.ahead.clone(), self.survey.clone());
+        Ok(source_reader(self.root(view)?, ahead, survey, self.buffers.clone()))
     }
 
     fn root(&self, view: &AssetView) -> Result<Arc<Root>> {
@@ -434,22 +447,36 @@ impl Playback {
         })
     }
 
+    /// Reads ahead what a player wants that walks on from a segment.
+    fn step(&self, view: &AssetView, packaging: &Packaging, own: &SegmentPlan) -> Option<Step> {
+        let root = self.root(view).ok().filter(|root| self.ahead.is_for(root))?;
+        let next = packaging.segment_after(own).filter(|next| !self.segments.has(&next.key()))?;
+        let reads = package::source_blocks(own).ok()?;
+        let wanted = package::source_blocks(&next).ok()?;
+        Some(self.ahead.step(&root, (&own.key(), &reads), (next.key(), wanted)))
+    }
+
     /// A media segment, from the cache or built once.
     async fn segment(self: &Arc<Self>, view: &AssetView, plan: SegmentPlan) -> Result<Rendered> {
         let reader = self.source_reader(view)?;
-        let metrics = self.metrics.clone();
+        let (metrics, room) = (self.metrics.clone(), self.room.clone());
         let context = format!("asset {}", view.name);
+        let read = if self.root(view)?.is_local() { 0 } else { source_bytes(&plan)? };
         let key = plan.key();
         let build = || {
             let span = tracing::info_span!("build_segment", key = plan.key());
             async move {
+                let place = room.take(plan.bytes + read).await;
                 let started = Instant::now();
                 let container = plan.container;
-                let rendered = package::segment(&reader, plan)
+                let mut rendered = package::segment(&reader, plan)
                     .await
                     .map_err(|error| error.context(context))?;
                 let bytes = rendered.bytes.len() as u64;
                 metrics.segment_built(container, started.elapsed(), bytes);
+                if let Some(place) = place {
+                    rendered.bytes = place.hold(rendered.bytes);
+                }
                 Ok(rendered)
             }
             .instrument(span)
@@ -464,7 +491,7 @@ enum Resource {
     Playlist(Arc<Plan>, RenditionId, Option<Cut>),
     SessionData(Rendered),
     Init(Arc<Packaging>, RenditionId, usize),
-    Segment(Box<SegmentPlan>),
+    Segment(Arc<Packaging>, Box<SegmentPlan>),
     Silence(Box<SilencePlan>),
     TextInit(Arc<Packaging>, RenditionId, usize),
     Text(Box<TextPlan>),
@@ -505,16 +532,24 @@ impl Resource {
             }
             Target::Numbered { rendition, period, number } => {
                 let time = packaging.numbered(rendition, period, number)?;
-                packaging.segment(rendition, period, time).map(Box::new).map(Self::Segment)
+                let plan = packaging.segment(rendition, period, time)?;
+                Some(Self::Segment(packaging, Box::new(plan)))
             }
             Target::Segment { rendition, period, time } => {
-                packaging.segment(rendition, period, time).map(Box::new).map(Self::Segment)
+                let plan = packaging.segment(rendition, period, time)?;
+                Some(Self::Segment(packaging, Box::new(plan)))
             }
             Target::Silence { rendition, period, time } => {
                 packaging.silence(rendition, period, time).map(Box::new).map(Self::Silence)
             }
         }
     }
+}
+
+/// What is read of a source that is not here for a segment. Files are read in small pieces.
+fn source_bytes(plan: &SegmentPlan) -> Result<u64> {
+    let blocks = package::source_blocks(plan)?;
+    Ok(blocks.iter().map(|block| block.bytes.end.saturating_sub(block.bytes.start)).sum())
 }
 
 /// A packaging as players see it now.

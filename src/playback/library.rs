@@ -19,7 +19,6 @@ use crate::keys::Keys;
 use crate::model::encryption::Encryption;
 use crate::model::filter::ManifestFilter;
 use crate::model::ingest::LeftOut;
-use crate::model::manifest::ManifestRendition;
 use crate::model::mpd::MpdOptions;
 use crate::model::policy::{
     AudioLayout, Configuration, DashSubtitles, Name, OnSourceError, PackageType, ProgramDateTime,
@@ -58,13 +57,11 @@ struct Planned(Arc<Plan>);
 
 impl Weight for Planned {
     fn bytes(&self) -> u64 {
-        let renditions = self.0.packaging().manifest().periods.iter().flat_map(|p| &p.sets);
-        let renditions = renditions.flat_map(|set| &set.renditions);
-        // With the manifests that are printed later.
-        let segment = |rendition: &ManifestRendition| 96 + rendition.directory.len() as u64;
-        let bytes =
-            renditions.map(|rendition| 1024 + segment(rendition) * rendition.segments.len() as u64);
-        bytes.sum::<u64>() + 1024
+        // The manifest is counted before it is made, and its printed forms before they are.
+        let packaging = self.0.packaging();
+        let presentation = packaging.presentation();
+        let renditions = 3 * presentation.streams.len() * presentation.periods.len();
+        1024 + 1024 * renditions as u64 + 144 * packaging.segments_about()
     }
 }
 

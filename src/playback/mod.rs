@@ -11,12 +11,15 @@
 //!     recent   the same names a moment later
 //!     printed  a Packaging with its manifests, each printed and compressed once
 //!     survey   what of the source is missing, for configurations that heal
+//!     ahead    the source of the next segment, where that is far away
 //!     cache    hit, or package::segment once
 //!     coding   gzip for who accepts it
+//!     room     for what is being made and sent
 //!     respond  headers, ranges, conditions, CORS, problems
 //! ```
 
 mod access;
+mod ahead;
 mod at_hand;
 mod blocks;
 mod coding;
@@ -25,18 +28,21 @@ mod library;
 mod printed;
 mod recent;
 mod respond;
+mod room;
 mod route;
 mod selection;
 mod server;
 mod survey;
 
 pub use access::Access;
+pub use ahead::ReadAhead;
 pub use blocks::{BlockCache, source_reader};
 pub use handler::Playback;
 pub use library::Library;
 pub use printed::Plan;
 pub(crate) use printed::{entry_manifest, media_playlist};
 pub use respond::ResponsePolicy;
+pub use room::Room;
 pub(crate) use route::Route;
 pub use server::serve;
 pub use survey::Survey;

@@ -271,28 +271,36 @@ impl Root {
     ) -> Result<Bytes, SourceError> {
         let explain = |error: opendal::Error| self.explain(path, &error, call.exchange.as_deref());
         let reader = call.operator.reader(&call.path).await.map_err(explain)?;
+        let length = range.as_ref().map(|range| range.end.saturating_sub(range.start) as usize);
         let mut stream = match range {
             Some(range) => reader.into_stream(range).await,
             None => reader.into_stream(..).await,
         }
         .map_err(explain)?;
 
-        let mut chunks = Vec::new();
-        let mut length = 0;
-        while let Some(chunk) = stream.try_next().await.map_err(explain)? {
-            length += chunk.len();
-            if length as u64 > limit {
-                return Err(SourceError::TooLarge { path: path.as_str().to_owned(), limit });
+        let too_large = || SourceError::TooLarge { path: path.as_str().to_owned(), limit };
+        let within = |length: usize| length as u64 <= limit;
+        let Some(first) = stream.try_next().await.map_err(explain)? else {
+            return Ok(Bytes::new());
+        };
+        let first = first.to_bytes();
+        let Some(second) = stream.try_next().await.map_err(explain)? else {
+            // One chunk, as files mostly come, is handed on as it is.
+            return if within(first.len()) { Ok(first) } else { Err(too_large()) };
+        };
+        // Chunks are let go of as they come: kept to the end, they would take as much again.
+        let mut whole = BytesMut::with_capacity(length.unwrap_or(first.len() + second.len()));
+        whole.extend_from_slice(&first);
+        drop(first);
+        let mut next = Some(second);
+        while let Some(chunk) = next {
+            if !within(whole.len() + chunk.len()) {
+                return Err(too_large());
             }
-            chunks.push(chunk.to_bytes());
-        }
-        // One chunk, as files mostly come, is handed on as it is.
-        if let [only] = chunks.as_slice() {
-            return Ok(only.clone());
-        }
-        let mut whole = BytesMut::with_capacity(length);
-        for chunk in &chunks {
-            whole.extend_from_slice(chunk);
+            for part in chunk {
+                whole.extend_from_slice(&part);
+            }
+            next = stream.try_next().await.map_err(explain)?;
         }
         Ok(whole.freeze())
     }

@@ -29,6 +29,7 @@ fn limits() -> SourceLimits {
         retries: 2,
         concurrency: 8,
         max_read_bytes: 1 << 20,
+        read_ahead_bytes: 0,
     }
 }
 

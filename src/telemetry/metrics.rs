@@ -32,6 +32,8 @@ pub struct Metrics {
     source_duration: Histogram<f64>,
     source_bytes: Counter<u64>,
     source_retries: Counter<u64>,
+    read_ahead: Counter<u64>,
+    read_ahead_bytes: Gauge<u64>,
     source_missing: Gauge<u64>,
     healed_segments: Counter<u64>,
     key_lookups: Counter<u64>,
@@ -102,6 +104,21 @@ pub struct SourceRequest<'a> {
     pub bytes: u64,
 }
 
+/// What became of a block that was to be read ahead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadAheadOutcome {
+    /// A player came for it.
+    Used,
+    /// Nobody came.
+    Unused,
+    /// A player came before its turn, and it was read for him.
+    Late,
+    /// It could not be read.
+    Failed,
+    /// There was no room to hold it; neither it nor the rest of its segment was read.
+    NoRoom,
+}
+
 /// Where a key set came from, or that there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyLookup {
@@ -170,6 +187,12 @@ impl Metrics {
             source_duration: seconds(&meter, names::SOURCE_DURATION, "Source request, retried"),
             source_bytes: bytes(names::SOURCE_BYTES, "Bytes read from a source"),
             source_retries: count(names::SOURCE_RETRIES, "Attempts after the first"),
+            read_ahead: count(names::READ_AHEAD, "Blocks read ahead"),
+            read_ahead_bytes: meter
+                .u64_gauge(names::READ_AHEAD_BYTES)
+                .with_unit("By")
+                .with_description("Bytes read ahead and not asked for yet")
+                .build(),
             source_missing: meter
                 .u64_gauge(names::SOURCE_MISSING)
                 .with_description("Source objects missing or too short")
@@ -250,6 +273,23 @@ impl Metrics {
     /// Counts another attempt at a request to a source.
     pub fn source_retry(&self, source: &str) {
         self.source_retries.add(1, &[KeyValue::new(names::LABEL_SOURCE, source.to_owned())]);
+    }
+
+    /// Counts a block that was to be read ahead.
+    pub fn read_ahead(&self, outcome: ReadAheadOutcome) {
+        let outcome = match outcome {
+            ReadAheadOutcome::Used => "used",
+            ReadAheadOutcome::Unused => "unused",
+            ReadAheadOutcome::Late => "late",
+            ReadAheadOutcome::Failed => "failed",
+            ReadAheadOutcome::NoRoom => "no_room",
+        };
+        self.read_ahead.add(1, &[KeyValue::new(names::LABEL_OUTCOME, outcome)]);
+    }
+
+    /// Says how many bytes are held for players that may come.
+    pub fn read_ahead_holds(&self, bytes: u64) {
+        self.read_ahead_bytes.record(bytes, &[]);
     }
 
     /// Says how many source objects are known to be missing or too short now.
@@ -367,6 +407,8 @@ mod tests {
             bytes: 188,
         });
         metrics.source_retry("default");
+        metrics.read_ahead(ReadAheadOutcome::NoRoom);
+        metrics.read_ahead_holds(188);
         metrics.missing_objects(4);
         metrics.healed(3, 1);
         metrics.key_lookup(KeyLookup::Stale);
@@ -390,6 +432,8 @@ mod tests {
             r#"packorigin_source_requests_total{operation="read",outcome="ok",source="default"} 1"#,
             r#"packorigin_source_read_bytes_total{source="default"} 188"#,
             r#"packorigin_source_retries_total{source="default"} 1"#,
+            r#"packorigin_source_read_ahead_total{outcome="no_room"} 1"#,
+            r#"packorigin_source_read_ahead_size_bytes 188"#,
             r#"packorigin_source_missing_objects 4"#,
             r#"packorigin_healed_segments_total{healing="gap"} 3"#,
             r#"packorigin_healed_segments_total{healing="silence"} 1"#,

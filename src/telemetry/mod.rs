@@ -23,7 +23,7 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 pub use self::meter::CacheLookups;
 pub use self::metrics::{CacheOutcome, HttpRequest, IngestOutcome, KeyLookup, Listener, Metrics};
-pub use self::metrics::{SourceOperation, SourceRequest};
+pub use self::metrics::{ReadAheadOutcome, SourceOperation, SourceRequest};
 use crate::config;
 use crate::error::{Blame, Error, Result};
 

@@ -42,6 +42,10 @@ pub const SOURCE_DURATION: &str = "packorigin.source.request.duration";
 pub const SOURCE_BYTES: &str = "packorigin.source.read";
 /// Counter: attempts after the first. Labels: source.
 pub const SOURCE_RETRIES: &str = "packorigin.source.retries";
+/// Counter: blocks read ahead. Labels: outcome.
+pub const READ_AHEAD: &str = "packorigin.source.read.ahead";
+/// Gauge, bytes: what was read ahead, or is to be, and nobody has asked for yet.
+pub const READ_AHEAD_BYTES: &str = "packorigin.source.read.ahead.size";
 /// Gauge: source objects that are missing or too short, as far as this node knows.
 pub const SOURCE_MISSING: &str = "packorigin.source.missing.objects";
 /// Counter: segments that manifests were written without. Labels: healing.
