@@ -13,8 +13,8 @@ Counts are the same on a busy machine and on a quiet one, and on processors of d
 AES-NI: valgrind tells programs of nothing wider, so of AES in 512-bit lanes they say nothing. Other compilers give other
 counts, so the file says which made it. Where valgrind, AVX2 or AES-NI is missing, nothing is counted, and that is no failure.
 
-Our crate is built as in a release, but for its dependencies: they are those that `cargo test` has built (Cargo.toml optimises
-them somewhat), because building them once more would take longer than all the rest.
+Our crate is built as in a release, and so are memchr and aes (Cargo.toml); the other dependencies are those that `cargo test`
+has built, somewhat optimised, because building them once more would take longer than all the rest.
 """
 import argparse
 import json
@@ -35,8 +35,11 @@ WHOLE = ("ingest",)
 FRAME = "*count_instructions_of*"
 # The release profile for our own crate alone.
 PROFILE = {"opt-level": "3", "overflow-checks": "false", "debug-assertions": "false", "codegen-units": "16", "debug": "0"}
-# The C library copies long runs with one instruction that valgrind counts once for each byte.
-TUNABLES = ":".join(f"glibc.cpu.{name}=1073741824" for name in ("x86_rep_movsb_threshold", "x86_rep_stosb_threshold"))
+# The C library copies long runs with one instruction that valgrind counts once for each byte. The others keep what is freed where
+# the next of its size is taken from, and large buffers out of the heap, so that counts do not hang on how full it is.
+TUNABLES = ":".join(f"glibc.{name}={value}" for name, value in {
+    "cpu.x86_rep_movsb_threshold": 1 << 30, "cpu.x86_rep_stosb_threshold": 1 << 30,
+    "malloc.arena_max": 1, "malloc.mmap_threshold": 16384, "malloc.tcache_count": 60000}.items())
 
 
 def missing():

@@ -1,9 +1,9 @@
-//! The main paths, once each, for valgrind to count their instructions: `instructions.py` runs this.
+//! The main paths for valgrind to count their instructions: `instructions.py` runs this.
 //!
 //! ```text
 //! instructions                     names of all paths
 //! instructions --make FOLDER       writes the padded reel there
-//! instructions PATH FOLDER         prepares a path, runs it once to warm up, and once to be counted
+//! instructions PATH FOLDER         prepares a path, warms it up, and runs it to be counted
 //! ```
 //!
 //! What is counted lies below [`count_instructions_of`], which callgrind knows by its name; so
@@ -54,6 +54,7 @@ use self::reel::Reel;
 const TWO_HOURS: i64 = 7_200;
 /// One look-up is a few hundred instructions, in which the seed of a hash would show.
 const LOOK_UPS: usize = 20_000;
+const MUXED: usize = 10;
 const SEGMENTS_CACHED: usize = 64;
 const KEY: [u8; 16] = [2; 16];
 const IV: [u8; 16] = [3; 16];
@@ -113,11 +114,12 @@ fn count_instructions_of<T>(path: impl FnOnce() -> T) -> T {
     black_box(path())
 }
 
-/// Runs a path until it is warm (tables are filled, buffers are there, functions are linked), then
-/// once more to be counted.
-fn count<T>(mut path: impl FnMut() -> T) {
+/// Runs a path once to warm up (tables are filled, buffers are there, functions are linked), then so
+/// many `times` to be counted. The allocator and hash tables have moods, which are in a single run of
+/// a short path for more than all that is looked for here.
+fn count<T>(times: usize, mut path: impl FnMut() -> T) {
     black_box(path());
-    black_box(count_instructions_of(path));
+    count_instructions_of(|| (0..times).for_each(|_| drop(black_box(path()))));
 }
 
 /// What paths run on.
@@ -152,7 +154,7 @@ fn demux_pictures(stage: &Stage) {
     let reel = stage.padded();
     let (stream, pid) = (reel.transport_stream(), reel.track(Medium::Video).pid);
     let mut buffer = Vec::new();
-    count(|| {
+    count(2, || {
         let mut framer = h264::Framer::new(std::mem::take(&mut buffer));
         reel::demux(&stream, pid, &mut framer);
         let (mut payload, units) = framer.into_parts();
@@ -165,7 +167,7 @@ fn demux_pictures(stage: &Stage) {
 fn demux_sound(stage: &Stage) {
     let reel = stage.padded();
     let (stream, pid) = (reel.transport_stream(), reel.track(Medium::Audio).pid);
-    count(|| {
+    count(2, || {
         let mut framer = sound::Framer::new(StreamSyntax::Adts, Vec::new()).expect("sound");
         reel::demux(&stream, pid, &mut framer);
         framer.into_parts()
@@ -187,7 +189,7 @@ fn fragment(stage: &Stage) {
         base_decode_time: samples[0].decode_time,
         payload_bytes: samples.iter().map(|sample| sample.size).sum(),
     };
-    count(|| header.to_bytes(&samples, &SampleProtections::default()));
+    count(1000, || header.to_bytes(&samples, &SampleProtections::default()));
 }
 
 fn protect_cenc(stage: &Stage) {
@@ -208,7 +210,7 @@ fn protect(
     let reel::Pictures { config, mut payload, samples } = reel::pictures(&stage.padded(), 6);
     let slices = SliceSyntax::Avc(Cow::Owned(SliceHeaders::new(config.parameter_sets())));
     let mut own = Vec::new();
-    count(|| {
+    count(5, || {
         for sample in &samples {
             let bytes = &mut payload[bytes_of(sample)];
             own.clear();
@@ -221,7 +223,7 @@ fn protect(
 fn protect_aes_128(stage: &Stage) {
     let mut segment = stage.padded().transport_stream();
     let clear = segment.len();
-    count(|| {
+    count(2, || {
         segment.truncate(clear);
         segment = aes128::encrypt_segment(&KEY, &IV, std::mem::take(&mut segment));
     });
@@ -231,7 +233,7 @@ fn protect_sample_aes(stage: &Stage) {
     let reel::Pictures { payload, samples, .. } = reel::pictures(&stage.padded(), 6);
     let cipher = SampleAesCipher::new(&KEY, &IV);
     let mut out = Vec::new();
-    count(|| {
+    count(5, || {
         out.clear();
         for sample in &samples {
             cipher.encrypt_picture(&payload[bytes_of(sample)], &mut out);
@@ -248,9 +250,9 @@ fn mux(stage: &Stage) {
     let (pictures, sound) = (reel::pictures(&reel, 6), reel::sound(&reel, 6));
     let runs = [sound.samples.len() as u32];
     // The muxer overwrites the lengths in a payload, so each run has its own.
-    let mut payloads = vec![pictures.payload.clone(), pictures.payload];
+    let mut payloads = vec![pictures.payload; MUXED + 1];
     let mut out = Vec::new();
-    count(|| {
+    count(MUXED, || {
         out.clear();
         let mut payload = payloads.pop().expect("a payload for each run");
         let video = VideoInput {
@@ -289,7 +291,9 @@ fn segment(
     let second = reel::second_segment(&packaging, kind);
     let (rendition, period, time) = second.expect("two segments");
     let source = reel::memory::reader(reel, BufferPool::default());
-    count(|| {
+    // Small pictures make small segments.
+    let times = if reel.name == "padded" { 5 } else { 100 };
+    count(times, || {
         let plan = packaging.segment(rendition, period, time).expect("a plan");
         stage.runtime.block_on(package::segment(&source, plan)).expect("a segment");
     });
@@ -297,13 +301,13 @@ fn segment(
 
 fn index_load(stage: &Stage) {
     let (stored, _) = format::encode(&stage.long()).expect("an index");
-    count(|| format::decode(&stored).expect("an index"));
+    count(1, || format::decode(&stored).expect("an index"));
 }
 
 fn plan(stage: &Stage, package_type: PackageType) {
     let presentation = Arc::new(stage.long());
     let configuration = reel::configuration(package_type);
-    count(|| Packaging::new(presentation.clone(), "1", &configuration, None).expect("a plan"));
+    count(5, || Packaging::new(presentation.clone(), "1", &configuration, None).expect("a plan"));
 }
 
 fn planned(stage: &Stage, package_type: PackageType) -> Packaging {
@@ -316,19 +320,19 @@ fn plan_segment(stage: &Stage) {
     let packaging = planned(stage, Hls);
     let second = reel::second_segment(&packaging, RenditionKind::Muxed);
     let (rendition, period, time) = second.expect("two segments");
-    count(|| packaging.segment(rendition, period, time).expect("a plan"));
+    count(2000, || packaging.segment(rendition, period, time).expect("a plan"));
 }
 
 fn print_mpd(stage: &Stage) {
     let packaging = planned(stage, Dash);
-    count(|| dash::mpd(packaging.manifest()).expect("an MPD"));
+    count(20, || dash::mpd(packaging.manifest()).expect("an MPD"));
 }
 
 fn print_media_playlist(stage: &Stage) {
     let packaging = planned(stage, Hls);
     let manifest = packaging.manifest();
     let first = manifest.offers.first().expect("an offer").main;
-    count(|| hls::write::media_playlist(manifest, first).expect("a playlist"));
+    count(20, || hls::write::media_playlist(manifest, first).expect("a playlist"));
 }
 
 fn cache_hit(stage: &Stage) {
@@ -348,7 +352,7 @@ fn cache_hit(stage: &Stage) {
             look_up(number).await.expect("a value");
         }
     });
-    count(|| {
+    count(1, || {
         stage.runtime.block_on(async {
             for number in 0..LOOK_UPS {
                 look_up(number).await.expect("a hit");
