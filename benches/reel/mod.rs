@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `ladder` | `testdata/ladder`: 34 s in three renditions of 110 to 210 kbit/s | the repository |
 //! | `1080p` | 18 s of 1080p25 with noise at about 8 Mbit/s, AAC at 128 kbit/s | ffmpeg, once, kept below `target/` |
+//! | `padded` | 18 s of the ladder with slices made longer, about 5 Mbit/s | [`padded`], anew in each run |
 //!
 //! The small reel has tiny pictures, so costs per picture and per packet of sound weigh more than
 //! they do in the field; the large one is what a throughput should be quoted from. Where ffmpeg is
@@ -11,6 +12,10 @@
 //!
 //! Reels are read from files that are in the page cache: a stand-in for a fast source, not for S3.
 #![allow(dead_code, reason = "each bench uses a part")]
+
+pub mod divided;
+pub mod memory;
+pub mod padded;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,6 +29,7 @@ use packorigin::config;
 use packorigin::index::{self, IngestLimits};
 use packorigin::model::codec::{AvcConfig, CodecConfig, StreamSyntax};
 use packorigin::model::encryption::{Encryption, KeyProvider};
+use packorigin::model::manifest::{RenditionId, RenditionKind};
 use packorigin::model::policy::{
     Configuration, Name, OnSourceError, PackageType, SegmentDuration, StreamSelection, TrickPlay,
 };
@@ -32,6 +38,7 @@ use packorigin::model::protection::{
     ContentKey, DrmSystem, KeyId, KeyRule, KeySet, ProtectionScheme, RuleKey, TrackType,
 };
 use packorigin::model::sample::Sample;
+use packorigin::plan::{Packaging, Target};
 use packorigin::source::{Root, Sources};
 use packorigin::telemetry::Metrics;
 use packorigin::time::{Ticks, Timescale};
@@ -51,11 +58,10 @@ pub struct Reel {
     pub presentation: Arc<Presentation>,
 }
 
-/// Every reel that there is on this machine.
+/// The ladder, and the large reel where it can be made.
 pub fn reels(runtime: &Runtime) -> Vec<Reel> {
-    let ladder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/ladder");
     let large = made_1080p().map(|folder| Reel::open("1080p", folder, runtime));
-    std::iter::once(Reel::open("ladder", ladder, runtime)).chain(large).collect()
+    std::iter::once(Reel::ladder(runtime)).chain(large).collect()
 }
 
 /// Runs what the upper floors do; two workers, as many as the smallest machines have cores.
@@ -123,8 +129,29 @@ pub fn keys(scheme: ProtectionScheme) -> KeySet {
     KeySet { scheme, keys: keys.collect() }
 }
 
+/// The second segment of the first rendition of a kind: one that has neighbours on both sides.
+pub fn second_segment(
+    packaging: &Packaging,
+    wanted: RenditionKind,
+) -> Option<(RenditionId, usize, Ticks)> {
+    let of_kind = |target| match target {
+        Target::Segment { rendition, period, time } if rendition.kind == wanted => {
+            Some((rendition, period, time))
+        }
+        _ => None,
+    };
+    packaging.targets().into_iter().filter_map(of_kind).nth(1)
+}
+
 impl Reel {
-    fn open(name: &'static str, folder: PathBuf, runtime: &Runtime) -> Self {
+    /// The smallest one, which is always there.
+    pub fn ladder(runtime: &Runtime) -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/ladder");
+        Self::open("ladder", folder, runtime)
+    }
+
+    /// Reads a source in.
+    pub fn open(name: &'static str, folder: PathBuf, runtime: &Runtime) -> Self {
         let url = url::Url::from_file_path(&folder).expect("an absolute path").to_string();
         let place = config::Place::File { root: folder.clone() };
         let source = config::Source { url, place };
@@ -161,10 +188,9 @@ impl Reel {
         self.presentation.track(0, 0, medium).expect("a track")
     }
 
-    /// The presentation with its groups repeated until it lasts for `seconds`. Their sizes are
-    /// varied, or the index would be compressed to nothing. Positions in the source are made up, so
-    /// manifests and plans can be made of it and segments cannot.
-    pub fn repeated_to(&self, seconds: i64) -> Presentation {
+    /// The presentation with its source played again and again until it lasts for `seconds`. Each
+    /// time has source segments of its own, which lie at the same path, so its segments can be made.
+    pub fn looped_to(&self, seconds: i64) -> Presentation {
         let mut long = (*self.presentation).clone();
         let hertz = i64::from(Timescale::MPEG.hertz());
         let length = long.periods[0].duration;
@@ -173,6 +199,8 @@ impl Reel {
         long.periods[0].duration = Ticks(length.0 * times);
         for stream in &mut long.streams {
             stream.periods.truncate(1);
+            let objects = stream.objects.len() as u32;
+            stream.objects = (0..times).flat_map(|_| stream.objects.clone()).collect();
             let period = &mut stream.periods[0];
             for track in period.video.iter_mut().chain(&mut period.audio) {
                 let once = track.groups.clone();
@@ -182,11 +210,25 @@ impl Reel {
                         once.iter().map(move |group| {
                             let mut group = *group;
                             group.time = group.time.plus(Ticks(shift * time));
+                            group.start.object += objects * time as u32;
+                            group.end.object += objects * time as u32;
                             group
                         })
                     })
                     .collect();
                 track.end = track.end.plus(Ticks(shift * (times - 1)));
+            }
+        }
+        long
+    }
+
+    /// The same with groups of varied sizes, or the index would be compressed to nothing. Positions
+    /// in the source are made up, so manifests and plans can be made of it and segments cannot.
+    pub fn repeated_to(&self, seconds: i64) -> Presentation {
+        let mut long = self.looped_to(seconds);
+        for stream in &mut long.streams {
+            let period = &mut stream.periods[0];
+            for track in period.video.iter_mut().chain(&mut period.audio) {
                 let mut offset = 0;
                 for (index, group) in track.groups.iter_mut().enumerate() {
                     vary(index, group);

@@ -320,7 +320,11 @@ mod tests {
     fn emulation_prevention_that_is_there_is_prevented_too() {
         let nal = [9, 0, 0, 3, 1, 0, 0, 0, 0, 4, 0, 0, 4, 0, 0];
         let mut bytes = with_length(&nal);
-        escape(&mut bytes, &[4..4 + nal.len()], &mut [placed(0, 4 + nal.len())]);
+        escape(
+            &mut bytes,
+            std::slice::from_ref(&(4..4 + nal.len())),
+            &mut [placed(0, 4 + nal.len())],
+        );
         assert_eq!(bytes, with_length(&[9, 0, 0, 3, 3, 1, 0, 0, 3, 0, 0, 4, 0, 0, 4, 0, 0]));
     }
 
