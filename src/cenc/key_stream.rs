@@ -84,7 +84,7 @@ where
                     let key = key.get(used..).unwrap_or_default();
                     let (now, later) = rest.split_at_mut(key.len().min(rest.len()));
                     match (now.get_mut(..whole), key.get(..whole)) {
-                        // Of a length that is known beforehand, which is twice as fast.
+                        // The usual case, of a length that is known beforehand.
                         (Some(now), Some(key)) => add(now, key),
                         _ => add(now, key),
                     }
