@@ -21,7 +21,9 @@
 //! - The first step of a walk cannot be told from a jump. Jumps are read ahead of as long as that
 //!   is mostly of use; behind that, walks are from their second step on.
 //!
-//! Files here are read where they are, and never ahead: the system does so itself.
+//! Files here are read where they are, and never ahead: the system does so itself. Nor does a
+//! segment that is cached lead anywhere: it is answered at once, and the first that is not begins
+//! the walk.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;

@@ -463,7 +463,14 @@ impl<S: Syntax> Framer<S> {
         let at = at as isize;
         let behind = self.chunks.partition_point(|chunk| chunk.start <= at);
         let chunk = behind.checked_sub(1).and_then(|index| self.chunks.get(index));
-        chunk.map_or((0, 0), |chunk| (chunk.tag, u8::try_from(at - chunk.start).unwrap_or(u8::MAX)))
+        chunk.map_or((0, 0), |chunk| {
+            let skip = u8::try_from(at - chunk.start).unwrap_or(u8::MAX);
+            // A chunk that begins with a start code of four bytes has nothing of what is before: who
+            // reads that needs no byte of it, and none of the object that it may be the first of.
+            let is_zero_byte = usize::try_from(chunk.start)
+                .is_ok_and(|start| skip == 1 && self.buffer.get(start) == Some(&0));
+            (chunk.tag, if is_zero_byte { 0 } else { skip })
+        })
     }
 
     /// Bytes moved: so do the chunks from `first` on, and the pending timestamps.

@@ -60,7 +60,8 @@ fn start_codes_become_lengths_and_what_mp4_does_not_store_goes() {
     assert!(units[0].dependency.sync && units[0].dependency.independent);
     assert!(!units[1].dependency.sync && !units[1].dependency.independent);
     assert!(units[1].dependency.disposable && !units[0].dependency.disposable);
-    assert_eq!((units[1].tag, units[1].skip), (2, 1));
+    // The packet begins with a start code of four bytes.
+    assert_eq!((units[1].tag, units[1].skip), (2, 0));
 }
 
 #[test]

@@ -24,6 +24,8 @@ enum OriginDetail {
     /// No more is known.
     #[default]
     Bare,
+    /// No packet of the same PID is before it in its source segment.
+    First,
     /// In the middle of a PES packet, of which so much payload is left.
     Inside { pes_left: u32 },
     /// Behind a header that runs over several packets; the last of them is here.
@@ -33,6 +35,8 @@ enum OriginDetail {
 /// Marks [`OriginDetail::Behind`] in a tag. Places have no such bit: that would be the segment
 /// 2^23.
 const IS_BEHIND: u64 = 1 << 63;
+/// Is [`OriginDetail::First`] in a tag, where [`IS_BEHIND`] is not.
+const IS_FIRST: u64 = 1 << 62;
 
 impl Origin {
     /// In the packet at `place`, where [`PesReader::left`] says `pes_left` before it.
@@ -42,11 +46,13 @@ impl Origin {
         Self { place, detail }
     }
 
-    /// Behind a header that begins in the packet at `place` and ends in the one at `header_end`.
-    fn behind(place: u64, header_end: u64) -> Self {
-        let detail = match header_end == place {
-            true => OriginDetail::Bare,
-            false => OriginDetail::Behind { header_end },
+    /// Behind a header that begins in the packet at `place` and ends in the one at `header_end`;
+    /// whether that is the first packet of its PID in its source segment.
+    fn behind(place: u64, header_end: u64, is_first: bool) -> Self {
+        let detail = match (header_end == place, is_first) {
+            (true, true) => OriginDetail::First,
+            (true, false) => OriginDetail::Bare,
+            (false, _) => OriginDetail::Behind { header_end },
         };
         Self { place, detail }
     }
@@ -54,6 +60,7 @@ impl Origin {
     pub(super) fn to_tag(self) -> u128 {
         let high = match self.detail {
             OriginDetail::Bare => 0,
+            OriginDetail::First => IS_FIRST,
             OriginDetail::Inside { pes_left } => u64::from(pes_left) + 1,
             OriginDetail::Behind { header_end } => header_end | IS_BEHIND,
         };
@@ -65,6 +72,7 @@ impl Origin {
         let high = (tag >> 64) as u64;
         let detail = match high {
             0 => OriginDetail::Bare,
+            IS_FIRST => OriginDetail::First,
             high if high & IS_BEHIND != 0 => OriginDetail::Behind { header_end: high & !IS_BEHIND },
             high => OriginDetail::Inside { pes_left: (high - 1) as u32 },
         };
@@ -80,18 +88,21 @@ impl Origin {
     pub fn pes_left(self) -> Option<u32> {
         match self.detail {
             OriginDetail::Inside { pes_left } => Some(pes_left),
-            OriginDetail::Bare | OriginDetail::Behind { .. } => None,
+            OriginDetail::Bare | OriginDetail::First | OriginDetail::Behind { .. } => None,
         }
     }
 
     /// Behind the last packet with bytes of what precedes it: `skip` bytes in its own packet do.
     pub fn end_before(self, skip: u8) -> SourcePosition {
         if skip == 0 {
-            return self.start();
+            // The segment has nothing of it, so it need not be read.
+            let is_first = self.detail == OriginDetail::First;
+            let start = self.start();
+            return SourcePosition { offset: if is_first { 0 } else { start.offset }, ..start };
         }
         let last = match self.detail {
             OriginDetail::Behind { header_end } => header_end,
-            OriginDetail::Bare | OriginDetail::Inside { .. } => self.place,
+            OriginDetail::Bare | OriginDetail::First | OriginDetail::Inside { .. } => self.place,
         };
         let last = position(last);
         SourcePosition { offset: last.offset + PACKET_BYTES as u64, ..last }
@@ -110,11 +121,19 @@ pub(super) struct TrackInput {
     pub continuity: Continuity,
     /// The packet in which the current PES packet begins.
     packet_start: u64,
+    /// The source segment of the last packet with payload.
+    last_object: Option<u32>,
 }
 
 impl TrackInput {
     pub fn new(pid: u16) -> Self {
-        Self { pid, pes: PesReader::waiting(), continuity: Continuity::default(), packet_start: 0 }
+        Self {
+            pid,
+            pes: PesReader::waiting(),
+            continuity: Continuity::default(),
+            packet_start: 0,
+            last_object: None,
+        }
     }
 
     /// The same as [`TrackInput::part`] for nearly all packets: of this PID, with nothing but payload,
@@ -147,10 +166,12 @@ impl TrackInput {
         if packet.payload_unit_start {
             self.packet_start = place;
         }
+        let object = position(place).object;
+        let is_first = packet.payload.is_some() && self.last_object.replace(object) != Some(object);
         let left = self.pes.left();
         let part = self.pes.push(packet)?;
         let origin = match part.begins {
-            Some(_) => Origin::behind(self.packet_start, place),
+            Some(_) => Origin::behind(self.packet_start, place, is_first),
             None => Origin::inside(place, left),
         };
         Some((part, origin.to_tag()))
