@@ -10,6 +10,7 @@ import shutil
 import statistics
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from urllib.parse import urlsplit
 

@@ -11,7 +11,8 @@ import time
 TICKS = os.sysconf("SC_CLK_TCK")
 # Of a core, used by processes that are not measured: a sample during which it was more is taken again.
 FOREIGN = 0.06
-TRIES = 5
+# So many samples are taken again in one run, at most, or a machine that is never quiet would never come to an end.
+retakes = 30
 # Congestion control that costs little on a loopback: the usual default of hosts may cost more than the server.
 CONTROL, BUFFERS = "reno", "4096 1048576 1048576"
 
@@ -110,9 +111,10 @@ def run(command, core, environment=None, **where):
 
 
 def quietly(sample, server=None):
-    """Takes a sample again, a few times, while others keep the machine busy. What counts as its own is what this program, its
-    children and the process `server` use."""
-    for attempt in range(TRIES):
+    """Takes a sample again while others keep the machine busy. What counts as its own is what this program, its children and the
+    process `server` use."""
+    global retakes
+    while True:
         _, before, stolen_before = busy()
         own, started = _own(server), time.monotonic()
         measured = sample()
@@ -120,10 +122,12 @@ def quietly(sample, server=None):
         _, after, stolen = busy()
         foreign = (after - before - (_own(server) - own)) / seconds
         # What the kernel tells is as coarse as its ticks.
-        if foreign < FOREIGN + 4 / TICKS / seconds and (stolen - stolen_before) / seconds < 0.02:
-            return measured | {"noisy": False}
-        time.sleep(attempt)
-    return measured | {"noisy": True}
+        is_quiet = foreign < FOREIGN + 4 / TICKS / seconds and (stolen - stolen_before) / seconds < 0.02
+        if is_quiet or retakes == 0:
+            return measured | {"noisy": not is_quiet}
+        retakes -= 1
+        print(f"note: others used {foreign:.2f} of a core; the sample is taken again", file=sys.stderr)
+        time.sleep(1)
 
 
 def _own(server):

@@ -80,7 +80,7 @@ def measure(binary, data, content, scratch, rounds, core):
 def table(samples):
     """Markdown: the rate of each, and how many times faster packorigin is."""
     own = {what: statistics.median(s["rate"] for s in taken) for (what, who), taken in samples.items() if who == "packorigin"}
-    lines = ["| what | who | MB of TS per CPU-second | packorigin is | wall s | peak MiB |", "|---|---|---|---|---|---|"]
+    lines = ["| what | who | MB of TS per CPU-second | packorigin's rate | wall s | peak MiB |", "|---|---|---|---|---|---|"]
     for (what, who), taken in sorted(samples.items(), key=lambda item: (list(own).index(item[0][0]), item[0][1] != "packorigin")):
         rates = [s["rate"] for s in taken]
         rate = statistics.median(rates)
