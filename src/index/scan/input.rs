@@ -249,7 +249,7 @@ mod tests {
                 counter = (counter + match step { 0 => 0, 1 => 2, _ => 1 }) & 0x0F;
                 bytes[3] |= counter;
                 let at = place(3, number as u64 * 188);
-                let mut slow = |input: &mut TrackInput| {
+                let slow = |input: &mut TrackInput| {
                     let packet = Packet::parse(&bytes).ok()?;
                     let is_read = !packet.transport_error && !packet.scrambled;
                     let is_own = is_read && packet.pid == input.pid;
