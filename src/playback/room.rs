@@ -20,8 +20,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How long a build waits for clients to read what was made for them.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Room is counted in steps of so many bytes.
-const STEP_BYTES: u64 = 64 * 1024;
+/// Room is counted in steps of so many bytes: so few that a cache full of the smallest segments does
+/// not take room that belongs to builds, and so many that permits suffice for a terabyte.
+const STEP_BYTES: u64 = 256;
 
 /// See the module documentation.
 #[derive(Debug)]
@@ -126,6 +127,18 @@ mod tests {
         drop(part);
         assert!(third.now_or_never().unwrap().unwrap().is_counted);
         drop(second);
+    }
+
+    #[tokio::test]
+    async fn a_cache_full_of_small_segments_leaves_room_for_builds() {
+        let room = Room::new(64 * MIB, 8 * MIB);
+        let small = 20_100;
+        let mut cached = Vec::new();
+        for _ in 0..64 * MIB / small {
+            let place = room.take(2 * small).await.unwrap();
+            cached.push(place.hold(vec![0; small as usize].into()));
+        }
+        assert!(room.all.available_permits() as u64 * STEP_BYTES >= 7 * MIB);
     }
 
     #[tokio::test]
