@@ -86,8 +86,7 @@ impl SourceReader {
 
     /// What runs work on the files of `needs`, unless they have to be decrypted.
     pub(super) fn files_for(&self, needs: &[Need]) -> Option<&RunOnFiles> {
-        let are_clear = needs.iter().all(|need| need.source.encryption.is_none());
-        self.files.as_deref().filter(|_| are_clear)
+        self.files.as_deref().filter(|_| are_clear(needs))
     }
 
     /// The blocks that hold what is needed, in order.
@@ -117,6 +116,15 @@ pub fn source_blocks(plan: &SegmentPlan) -> Result<Vec<BlockRequest>> {
     let blocks = needs.iter().flat_map(Need::blocks);
     let request = |(need, bytes): (&Need, _)| BlockRequest { object: need.source.clone(), bytes };
     Ok(blocks.map(request).collect())
+}
+
+/// Whether the source of a segment is not encrypted.
+pub fn is_clear(plan: &SegmentPlan) -> Result<bool> {
+    Ok(are_clear(&Need::of(plan)?))
+}
+
+fn are_clear(needs: &[Need]) -> bool {
+    needs.iter().all(|need| need.source.encryption.is_none())
 }
 
 /// Bytes of one source segment.

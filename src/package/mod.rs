@@ -23,7 +23,9 @@ mod transport;
 use std::sync::Arc;
 
 use bytes::Bytes;
-pub use fetch::{BlockRequest, FileJob, SourceFile, SourceFiles, SourceReader, source_blocks};
+pub use fetch::{
+    BlockRequest, FileJob, SourceFile, SourceFiles, SourceReader, is_clear, source_blocks,
+};
 pub use pool::{BufferPool, PooledBuffer};
 pub use silence::silence;
 pub use text::{text, text_init};

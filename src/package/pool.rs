@@ -16,6 +16,9 @@ const STEP_BYTES: usize = 64 * 1024;
 /// A buffer may be larger than is asked for by one part in this many.
 const WASTE_PARTS: usize = 4;
 
+/// Smaller segments are copied out of their buffers.
+const LEAST_SHARED_BYTES: usize = 256 * 1024;
+
 /// Buffers that nobody uses at the moment; cheap to share.
 #[derive(Clone, Debug, Default)]
 pub struct BufferPool {
@@ -90,8 +93,14 @@ impl PooledBuffer {
         self.buffer = buffer;
     }
 
-    /// What is in it, shared; the buffer goes back when nobody holds it any more.
+    /// What is in it, shared; the buffer goes back when nobody holds it any more, or at once where
+    /// so little is in it that a copy costs less than the memory that nobody would count.
     pub fn into_bytes(self) -> Bytes {
+        let length = self.buffer.len();
+        let most = length + length / WASTE_PARTS + 3 * STEP_BYTES;
+        if length < LEAST_SHARED_BYTES || self.buffer.capacity() > most {
+            return Bytes::copy_from_slice(&self.buffer);
+        }
         Bytes::from_owner(self)
     }
 }
@@ -149,6 +158,20 @@ mod tests {
         assert_eq!(pool.idle().buffers.len(), 1);
         drop(small);
         assert_eq!(pool.idle().buffers.len(), 2);
+    }
+
+    #[test]
+    fn little_in_a_large_buffer_is_copied_out_of_it() {
+        let pool = BufferPool::default();
+        for (room, length) in [(100_000, 30_000), (4_000_000, 1_000_000)] {
+            let mut pooled = pool.take(room);
+            let mut buffer = pooled.take();
+            buffer.resize(length, 7);
+            pooled.put(buffer);
+            let held = pooled.into_bytes();
+            assert_eq!(held, vec![7; length]);
+            assert!(pool.idle().take(room).is_some(), "the buffer is back");
+        }
     }
 
     #[test]

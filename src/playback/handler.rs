@@ -461,7 +461,9 @@ impl Playback {
         let reader = self.source_reader(view)?;
         let (metrics, room) = (self.metrics.clone(), self.room.clone());
         let context = format!("asset {}", view.name);
-        let read = if self.root(view)?.is_local() { 0 } else { source_bytes(&plan)? };
+        // Clear files are read in pieces.
+        let is_in_pieces = self.root(view)?.is_local() && package::is_clear(&plan)?;
+        let read = if is_in_pieces { 0 } else { source_bytes(&plan)? };
         let key = plan.key();
         let build = || {
             let span = tracing::info_span!("build_segment", key = plan.key());

@@ -15,12 +15,14 @@ use std::time::UNIX_EPOCH;
 
 use super::SourcePath;
 use super::error::SourceError;
+use super::resident;
 use super::root::ObjectStat;
 
 /// A folder that objects live under, with all links followed.
 #[derive(Clone, Debug)]
 pub(super) struct Folder {
     root: PathBuf,
+    is_here: bool,
 }
 
 /// A regular file inside the folder.
@@ -37,7 +39,13 @@ impl Folder {
         if !root.is_dir() {
             return Err(ErrorKind::NotADirectory.into());
         }
-        Ok(Self { root })
+        let is_here = resident::is_here(&root);
+        Ok(Self { root, is_here })
+    }
+
+    /// Whether [`resident`] may look for its files.
+    pub(super) fn is_here(&self) -> bool {
+        self.is_here
     }
 
     pub(super) fn root(&self) -> &Path {

@@ -41,6 +41,15 @@ pub struct LocalFiles {
     may_wait: bool,
     /// Something was not in memory, so what the work said does not count.
     gave_up: AtomicBool,
+    /// What was read by work that may yet give up; told when it has not.
+    requests: Mutex<Vec<Request>>,
+}
+
+/// A file that has been read.
+struct Request {
+    outcome: &'static str,
+    duration: Duration,
+    bytes: u64,
 }
 
 impl Root {
@@ -56,7 +65,8 @@ impl Root {
         most_bytes: u64,
         work: impl Fn(&LocalFiles) -> T + Send + 'static,
     ) -> Result<T, SourceError> {
-        if most_bytes <= MOST_BYTES_NOW {
+        let is_here = self.folder().is_some_and(Folder::is_here);
+        if is_here && most_bytes <= MOST_BYTES_NOW {
             let files = self.local_files(false)?;
             let done = work(&files);
             if !files.gave_up.load(Ordering::Relaxed) {
@@ -101,6 +111,7 @@ impl Root {
             pieces: self.pieces().clone(),
             may_wait,
             gave_up: AtomicBool::new(false),
+            requests: Mutex::default(),
         })
     }
 }
@@ -114,7 +125,9 @@ impl LocalFiles {
     pub fn open(&self, object: &SourceObject) -> Result<LocalFile<'_>, SourceError> {
         let path = SourcePath::from_stored(&object.path)?;
         let started = Instant::now();
-        let opened = match resident::open(self.folder.root(), path.as_str()) {
+        let is_here = self.folder.is_here();
+        let at_hand = is_here.then(|| resident::open(self.folder.root(), path.as_str())).flatten();
+        let opened = match at_hand {
             Some(opened) => Ok(opened),
             None if !self.may_wait => return Err(self.give_up(&path)),
             None => self.folder.confine_now(&path).and_then(|confined| {
@@ -157,6 +170,30 @@ impl LocalFiles {
 
     fn pieces(&self) -> std::sync::MutexGuard<'_, Vec<Vec<u8>>> {
         self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LocalFiles {
+    fn tell(&self, request: &Request) {
+        self.metrics.source_request(SourceRequest {
+            source: &self.source,
+            operation: SourceOperation::Read,
+            outcome: request.outcome,
+            duration: request.duration,
+            bytes: request.bytes,
+        });
+    }
+}
+
+impl Drop for LocalFiles {
+    fn drop(&mut self) {
+        if self.gave_up.load(Ordering::Relaxed) {
+            return;
+        }
+        let requests = self.requests.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for request in std::mem::take(requests) {
+            self.tell(&request);
+        }
     }
 }
 
@@ -228,15 +265,11 @@ impl Drop for LocalFile<'_> {
         if self.piece.capacity() > 0 {
             self.files.pieces().push(std::mem::take(&mut self.piece));
         }
-        if self.files.gave_up.load(Ordering::Relaxed) {
-            return;
+        let request = Request { outcome: self.outcome, duration: self.spent, bytes: self.bytes };
+        if self.files.may_wait {
+            return self.files.tell(&request);
         }
-        self.files.metrics.source_request(SourceRequest {
-            source: &self.files.source,
-            operation: SourceOperation::Read,
-            outcome: self.outcome,
-            duration: self.spent,
-            bytes: self.bytes,
-        });
+        let requests = self.files.requests.lock();
+        requests.unwrap_or_else(PoisonError::into_inner).push(request);
     }
 }

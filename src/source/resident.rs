@@ -5,12 +5,13 @@
 //! both are done on whatever thread asks. A file system that lives in memory knows no other way, and
 //! refuses to be asked. Paths stay below the folder (`RESOLVE_BENEATH`), whoever swaps links.
 //!
-//! Says no where it has to wait, where a link is absolute, where there is an error, and on systems
-//! that are not Linux: then [`super::file`] and a thread that may wait do the same, and name the
-//! error.
+//! Only for file systems that keep what they know on this machine: opening a file on another one
+//! asks a server, which may hang ([`is_here`]). Says no where it has to wait, where a link is
+//! absolute, where there is an error, and on systems that are not Linux: then [`super::file`] and a
+//! thread that may wait do the same, and name the error.
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::{open, read};
+pub(super) use linux::{is_here, open, read};
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -22,8 +23,16 @@ mod linux {
     use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
     use rustix::io::{Errno, ReadWriteFlags};
 
-    /// `TMPFS_MAGIC` and `RAMFS_MAGIC` of statfs(2).
-    const FILE_SYSTEMS_IN_MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58F6];
+    /// tmpfs and ramfs, as statfs(2) numbers them.
+    const IN_MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58F6];
+    /// ext2 to ext4, XFS, Btrfs, ZFS, F2FS.
+    const ON_DISK: [u64; 5] = [0xEF53, 0x5846_5342, 0x9123_683E, 0x2FC1_2FC1, 0xF2F5_2010];
+
+    /// Whether a folder is on a file system of this machine. May block.
+    pub(in super::super) fn is_here(root: &Path) -> bool {
+        let kind = rustix::fs::statfs(root).map(|stat| stat.f_type as u64);
+        kind.is_ok_and(|kind| IN_MEMORY.contains(&kind) || ON_DISK.contains(&kind))
+    }
 
     /// A regular file below `root`, with its size.
     pub(in super::super) fn open(root: &Path, path: &str) -> Option<(File, u64)> {
@@ -60,8 +69,13 @@ mod linux {
 
     fn is_in_memory(file: &File) -> bool {
         let kind = rustix::fs::fstatfs(file).map(|stat| stat.f_type as u64);
-        kind.is_ok_and(|kind| FILE_SYSTEMS_IN_MEMORY.contains(&kind))
+        kind.is_ok_and(|kind| IN_MEMORY.contains(&kind))
     }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_here(_: &std::path::Path) -> bool {
+    false
 }
 
 #[cfg(not(target_os = "linux"))]
