@@ -72,9 +72,7 @@ impl SegmentReader {
     ) -> Result<(StreamScanner, Vec<SourceObject>), IngestFailure> {
         let reading = Reading { scanner: StreamScanner::new(), objects: Vec::new(), watch };
         let is_local = root.is_local() && segments.iter().all(|one| one.encryption.is_none());
-        let own_root = root.clone();
-        let measured = segments.into_iter().map(move |one| measure(own_root.clone(), one, limits));
-        let measured = stream::iter(measured).buffered(SIZES_AHEAD);
+        let measured = measure_all(root.clone(), segments, limits);
         let reading = match is_local {
             true => read_files(root, measured, reading).await?,
             false => self.read_parts(root, measured, reading).await?,
@@ -254,6 +252,21 @@ async fn fetch(
     AbortOnDrop(task).join().await
 }
 
+/// Finds out how large segments are, some ahead of who wants to know. Each in a task of its own: a
+/// request that has its permit from the root gives it back, though nobody asks for the size for as
+/// long as the segment before is read, with permits of the same root.
+fn measure_all(
+    root: Arc<Root>,
+    segments: Vec<SegmentSource>,
+    limits: IngestLimits,
+) -> impl Stream<Item = Result<Measured, IngestFailure>> {
+    let measured = segments.into_iter().map(move |one| {
+        let root = root.clone();
+        async move { AbortOnDrop(tokio::spawn(measure(root, one, limits))).join().await }
+    });
+    stream::iter(measured).buffered(SIZES_AHEAD)
+}
+
 /// Finds out how large a segment is.
 async fn measure(
     root: Arc<Root>,
@@ -384,11 +397,12 @@ mod tests {
         }
     }
 
-    fn root_of(folder: &Path) -> Arc<Root> {
+    fn root_of(folder: &Path, concurrency: &str) -> Arc<Root> {
         let metrics = Arc::new(Metrics::new().unwrap());
         let url = url::Url::from_directory_path(folder).unwrap();
         let overrides = Overrides { sources: vec![format!("title={url}")], ..Overrides::default() };
-        let config = Config::load(None, std::iter::empty(), &overrides).unwrap();
+        let settings = [("PACKORIGIN_SOURCE_CONCURRENCY".to_owned(), concurrency.to_owned())];
+        let config = Config::load(None, settings.into_iter(), &overrides).unwrap();
         let sources = Sources::open(&config.sources, &config.source, &config.egress, &metrics);
         sources.unwrap().get("title").unwrap()
     }
@@ -411,15 +425,13 @@ mod tests {
         for (number, bytes) in segments.iter().enumerate() {
             std::fs::write(folder.path().join(format!("{number}.ts")), bytes).unwrap();
         }
-        let root = root_of(folder.path());
+        let root = root_of(folder.path(), "32");
         let reader = SegmentReader::default();
         let mut told = Vec::new();
         for is_local in [true, false] {
             let names = (0..segments.len()).map(|number| format!("{number}.ts"));
             let sources = names.map(|name| segment(&name, discontinuity));
-            let of = root.clone();
-            let measured = sources.map(move |one| measure(of.clone(), one, LIMITS));
-            let measured = stream::iter(measured.collect::<Vec<_>>()).buffered(SIZES_AHEAD);
+            let measured = measure_all(root.clone(), sources.collect(), LIMITS);
             let watch = Arc::new(Count::default());
             let reading = Reading {
                 scanner: StreamScanner::new(),
@@ -440,6 +452,38 @@ mod tests {
             told.push(format!("{scanned:?}"));
         }
         told.try_into().unwrap()
+    }
+
+    /// Sizes are asked ahead of reads, and both take turns at the root.
+    #[tokio::test]
+    async fn one_request_at_a_time_is_enough() {
+        let folder = tempfile::tempdir().unwrap();
+        let stream = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/ladder/360p/000.ts");
+        let names: Vec<String> = (0..14).map(|number| format!("{number}.ts")).collect();
+        for name in &names {
+            let path = folder.path().join(name);
+            std::fs::copy(&stream, &path).unwrap();
+            // Several turns of files, and holes behind the packets take no room.
+            std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(8 << 20).unwrap();
+        }
+        let root = root_of(folder.path(), "1");
+        let reader = SegmentReader::default();
+        for is_local in [true, false] {
+            let segments = names.iter().map(|name| segment(name, false)).collect();
+            let measured = measure_all(root.clone(), segments, LIMITS);
+            let watch = Arc::new(Count::default());
+            let (scanner, objects) = (StreamScanner::new(), Vec::new());
+            let reading = Reading { scanner, objects, watch: watch.clone() };
+            let read = async {
+                match is_local {
+                    true => read_files(&root, measured, reading).await,
+                    false => reader.read_parts(&root, measured, reading).await,
+                }
+            };
+            let read = tokio::time::timeout(Duration::from_secs(60), read).await;
+            assert!(read.expect("it does not wait for itself").is_ok(), "local: {is_local}");
+            assert_eq!(watch.segments.load(Ordering::Relaxed), 14);
+        }
     }
 
     #[tokio::test]

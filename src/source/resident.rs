@@ -40,7 +40,11 @@ mod linux {
         let folder = rustix::fs::openat(CWD, root, folder_flags, Mode::empty()).ok()?;
         // Opening a FIFO would wait for a writer.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::CACHED;
+        // What is mounted below may be another machine's.
+        let resolve = ResolveFlags::BENEATH
+            | ResolveFlags::NO_MAGICLINKS
+            | ResolveFlags::NO_XDEV
+            | ResolveFlags::CACHED;
         let file = rustix::fs::openat2(&folder, path, flags, Mode::empty(), resolve).ok()?;
         let stat = rustix::fs::fstat(&file).ok()?;
         let is_regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
