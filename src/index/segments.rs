@@ -402,7 +402,7 @@ mod tests {
         let url = url::Url::from_directory_path(folder).unwrap();
         let overrides = Overrides { sources: vec![format!("title={url}")], ..Overrides::default() };
         let settings = [("PACKORIGIN_SOURCE_CONCURRENCY".to_owned(), concurrency.to_owned())];
-        let config = Config::load(None, settings.into_iter(), &overrides).unwrap();
+        let config = Config::load(None, settings, &overrides).unwrap();
         let sources = Sources::open(&config.sources, &config.source, &config.egress, &metrics);
         sources.unwrap().get("title").unwrap()
     }
