@@ -206,6 +206,8 @@ const adapters = {
     const textOf = (cue, is) => cue.lineBreak ? "\n" : cue.nestedCues.length ? cue.nestedCues.filter(is).map((c) => textOf(c, is)).join("") : cue.payload;
     const paragraphs = (cue) => !now(cue) ? [] : cue.isContainer ? cue.nestedCues.flatMap(paragraphs) : [textOf(cue, now)];
     const linesOf = (cue) => cue.isContainer ? paragraphs(cue) : now(cue) ? [textOf(cue, () => true)] : [];
+    const textPlaylists = () => performance.getEntriesByType("resource").filter(({ name }) => /\/text-\d+\.m3u8/.test(name)).length;
+    let playlistsBefore = 0;
     await player.attach(video);
     await player.load(url).catch(say);
     if (largest) {
@@ -221,9 +223,11 @@ const adapters = {
         if (!tracks[0].active) player.selectVariantTrack(tracks[0], true);
       },
       texts: () => player.getTextTracks().map((t) => t.label),
-      // Shaka does not fetch text on while it is paused and sought in again and again.
-      hasText: () => text || player.getBufferedInfo().text.length > 0,
+      // Shaka does not fetch text on while it is paused and sought in again and again. Of HLS it has to have the playlist before
+      // further pictures come, which a fast origin sends sooner.
+      hasText: () => text ? textPlaylists() > playlistsBefore : player.getBufferedInfo().text.length > 0,
       choose: (name) => {
+        playlistsBefore = textPlaylists();
         player.selectTextTrack(player.getTextTracks().find((t) => t.label === name));
         player.setTextVisibility?.(true);
         player.setTextTrackVisibility?.(true);
