@@ -99,6 +99,9 @@ const adapters = {
       // hls.js 1.7.4 loses count of the first fragment of separate sound that waits for the pictures' clock: it says that
       // nothing was buffered in the moment before it says what was. So it does with any TS sound of its own.
       if (e.details === "bufferAppendNoProgress" && !e.fatal && e.frag?.type === "audio") return;
+      // It says the same once after a forced switch, where it lays a fragment over one that is still there: nothing grows by that.
+      // A fragment that really buffers nothing is loaded again, and said again.
+      if (e.details === "bufferAppendNoProgress" && !e.fatal && e.appendsWithoutProgress === 1 && now() < watch.excusedUntil) return;
       // Of text that nobody wants any more.
       if (e.details === "aborted" && !e.fatal && e.frag?.type === "subtitle") return;
       fail(`hls.js: ${e.type} ${e.details} ${e.fatal ? "fatal " : ""}${e.error?.message ?? ""} ${e.frag ? `${e.frag.type} fragment ${e.frag.sn}` : ""}`);
