@@ -11,8 +11,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::choice::choose;
 use super::progress;
 use crate::app::Parts;
@@ -44,25 +42,21 @@ pub(super) async fn export(
         chosen.manifest_name,
         chosen.package_type.manifest_extension()
     );
-    write(folder.join(file), entry_manifest(packaging)?.bytes).await?;
+    write(folder.join(file), &entry_manifest(packaging)?.bytes)?;
     if packaging.package_type() != PackageType::Dash {
         for rendition in packaging.manifest().renditions() {
             let file = format!("{}/{rendition}.m3u8", packaging.playlists());
             let playlist = media_playlist(packaging, rendition);
             let playlist =
                 playlist.ok_or_else(|| Error::internal("a rendition has no playlist"))?;
-            write(folder.join(file), playlist.bytes).await?;
+            write(folder.join(file), &playlist.bytes)?;
         }
     }
     if packaging.package_type() != PackageType::Dash {
         for (number, name) in packaging.session_data_names() {
             let missing = || Error::internal("the plan lists what it does not have");
             let (bytes, _) = packaging.session_data(number).ok_or_else(missing)?;
-            write(
-                folder.join(format!("{}/{name}", packaging.playlists())),
-                Bytes::copy_from_slice(bytes),
-            )
-            .await?;
+            write(folder.join(format!("{}/{name}", packaging.playlists())), bytes)?;
         }
     }
     let targets = packaging.targets();
@@ -127,18 +121,13 @@ async fn export_target(
             return Err(missing());
         }
     };
-    write(folder.join(file), bytes).await
+    write(folder.join(file), &bytes)
 }
 
-/// The bytes are not copied once more to be written: their buffer is used again behind that.
-async fn write(path: PathBuf, bytes: Bytes) -> Result<()> {
-    let shown = path.display().to_string();
-    let written = tokio::task::spawn_blocking(move || {
-        path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-        std::fs::write(&path, &bytes)
-    });
-    let cannot = |error: std::io::Error| {
-        Error::internal(format!("{shown} cannot be written")).caused_by(error)
-    };
-    written.await.unwrap_or_else(|stopped| Err(stopped.into())).map_err(cannot)
+/// Nobody else needs the thread in the meantime.
+fn write(path: PathBuf, bytes: &[u8]) -> Result<()> {
+    let written = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+    written.and_then(|()| std::fs::write(&path, bytes)).map_err(|error| {
+        Error::internal(format!("{} cannot be written", path.display())).caused_by(error)
+    })
 }

@@ -65,10 +65,15 @@ impl Framer {
         each!(self, framer => framer.push(chunk, tag));
     }
 
-    /// Payload of the current PES packet in pieces of one size. What begins in them has the tag of
-    /// the chunk before.
-    pub fn push_pieces<'p, const N: usize>(&mut self, pieces: impl Iterator<Item = &'p [u8; N]>) {
-        each!(self, framer => framer.push_pieces(pieces));
+    /// Payload of the current PES packet in pieces of one size, whose tags follow each other at
+    /// `step`, modulo 2^128.
+    pub fn push_pieces<'p, const N: usize>(
+        &mut self,
+        pieces: impl Iterator<Item = &'p [u8; N]>,
+        tag: u128,
+        step: u128,
+    ) {
+        each!(self, framer => framer.push_pieces(pieces, tag, step));
     }
 
     /// The stream ends here: completes the last picture.

@@ -9,8 +9,7 @@ use crate::model::sample::{RandomAccess, Sample};
 use crate::plan::{SegmentPlan, TrackPart};
 use crate::time::Ticks;
 use crate::ts::packet::{
-    Continuity, PACKET_BYTES, PLAIN_PAYLOAD_BYTES, Packet, PacketReader, other_packets,
-    plain_packets, plain_payload,
+    Continuity, PACKET_BYTES, Packet, PacketReader, TakePackets, other_packets, plain_payload,
 };
 use crate::ts::pes::{PesPart, PesReader};
 
@@ -53,7 +52,7 @@ impl Framer {
     fn push_plain(&mut self, packets: &[[u8; PACKET_BYTES]]) {
         let payloads = packets.iter().map(plain_payload);
         match self {
-            Self::Pictures(framer) => framer.push_pieces(payloads),
+            Self::Pictures(framer) => framer.push_pieces(payloads, 0, 0),
             Self::Sound(framer) => payloads.for_each(|payload| framer.push(payload, 0)),
         }
     }
@@ -190,19 +189,7 @@ impl<'a> Packets<'a> {
             framer.push(PesPart { begins: None, payload });
             return;
         }
-        let Self { parts, reader, .. } = self;
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            if reader.is_at_packet() {
-                let (packets, _) = rest.as_chunks::<PACKET_BYTES>();
-                let passed = parts.push_runs(packets, framer);
-                reader.pass(passed);
-                rest = rest.get(passed * PACKET_BYTES..).unwrap_or_default();
-            }
-            let (next, behind) = rest.split_at(reader.to_next_packet().min(rest.len()));
-            reader.push(next, |offset, packet| parts.push(offset, packet, framer));
-            rest = behind;
-        }
+        self.reader.push_runs(bytes, &mut PartsOf { parts: &mut self.parts, framer });
     }
 
     /// The object ends.
@@ -225,30 +212,38 @@ struct Parts {
     continuity: Continuity,
 }
 
-impl Parts {
-    /// Takes what is plain at the start, which is nearly all there is, and passes over other PIDs;
-    /// returns how many packets are done with.
-    fn push_runs(&mut self, packets: &[[u8; PACKET_BYTES]], framer: &mut Framer) -> usize {
-        if self.skip > 0 || self.last.is_some() {
+/// Parts, with the framer that takes them.
+struct PartsOf<'a> {
+    parts: &'a mut Parts,
+    framer: &'a mut Framer,
+}
+
+impl TakePackets for PartsOf<'_> {
+    fn take_run(&mut self, _: u64, packets: &[[u8; PACKET_BYTES]]) -> usize {
+        let Self { parts, framer } = self;
+        if parts.skip > 0 || parts.last.is_some() {
             return 0;
         }
         let mut rest = packets;
         loop {
-            rest = rest.get(other_packets(rest, self.pid)..).unwrap_or_default();
-            let Some(counter) = self.continuity.expected() else { break };
-            let plain = plain_packets(rest, self.pid, counter);
-            let plain = self.pes.go_on_whole(plain, PLAIN_PAYLOAD_BYTES);
+            rest = rest.get(other_packets(rest, parts.pid)..).unwrap_or_default();
+            let plain = parts.pes.go_on_plain(rest, parts.pid, &mut parts.continuity);
             if plain == 0 {
                 break;
             }
             let (run, behind) = rest.split_at(plain);
-            self.continuity.pass(plain);
             framer.push_plain(run);
             rest = behind;
         }
         packets.len() - rest.len()
     }
 
+    fn take(&mut self, offset: u64, packet: &[u8; PACKET_BYTES]) {
+        self.parts.push(offset, packet, self.framer);
+    }
+}
+
+impl Parts {
     fn push(&mut self, offset: u64, bytes: &[u8; PACKET_BYTES], framer: &mut Framer) {
         let Ok(packet) = Packet::parse(bytes) else { return };
         let is_readable = !packet.transport_error && !packet.scrambled;

@@ -140,6 +140,7 @@ impl LocalFiles {
             files: self,
             object_start: object.start,
             file: None,
+            in_memory: false,
             path,
             size: 0,
             piece: Vec::new(),
@@ -201,6 +202,8 @@ impl Drop for LocalFiles {
 pub struct LocalFile<'a> {
     files: &'a LocalFiles,
     file: Option<File>,
+    /// Its file system is known to live in memory.
+    in_memory: bool,
     path: SourcePath,
     /// Where the segment begins in the file.
     object_start: u64,
@@ -246,7 +249,7 @@ impl LocalFile<'_> {
         let Some(file) = &self.file else { return Ok(0) };
         let piece = self.piece.get_mut(..length).unwrap_or_default();
         if !self.files.may_wait {
-            let is_read = resident::read(file, piece, start);
+            let is_read = resident::read(file, piece, start, &mut self.in_memory);
             return if is_read { Ok(length) } else { Err(self.files.give_up(&self.path)) };
         }
         match file.read_exact_at(piece, start) {

@@ -52,8 +52,17 @@ mod linux {
         is_regular.then(|| (File::from(file), size))
     }
 
-    /// Fills `piece` from `start` on; false where that cannot be done now.
-    pub(in super::super) fn read(file: &File, piece: &mut [u8], start: u64) -> bool {
+    /// Fills `piece` from `start` on; false where that cannot be done now. `in_memory` is false at
+    /// first, and says of the same file what was found out before.
+    pub(in super::super) fn read(
+        file: &File,
+        piece: &mut [u8],
+        start: u64,
+        in_memory: &mut bool,
+    ) -> bool {
+        if *in_memory {
+            return file.read_exact_at(piece, start).is_ok();
+        }
         let mut done = 0;
         while let Some(rest) = piece.get_mut(done..).filter(|rest| !rest.is_empty()) {
             let at = start.saturating_add(done as u64);
@@ -63,6 +72,7 @@ mod linux {
                 Ok(read) => done += read,
                 Err(Errno::INTR) => {}
                 Err(Errno::OPNOTSUPP) if is_in_memory(file) => {
+                    *in_memory = true;
                     return file.read_exact_at(rest, at).is_ok();
                 }
                 Err(_) => return false,
@@ -88,6 +98,6 @@ pub(super) fn open(_: &std::path::Path, _: &str) -> Option<(std::fs::File, u64)>
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn read(_: &std::fs::File, _: &mut [u8], _: u64) -> bool {
+pub(super) fn read(_: &std::fs::File, _: &mut [u8], _: u64, _: &mut bool) -> bool {
     false
 }

@@ -163,7 +163,9 @@ impl Root {
             if call.stat.as_ref().is_some_and(|stat| stat.size > limit) {
                 return Err(SourceError::TooLarge { path: path.as_str().to_owned(), limit });
             }
-            self.collect(&call, path, None, limit).await
+            // Memory is asked for as much as a range may have.
+            let range = call.stat.as_ref().map(|stat| 0..stat.size);
+            self.collect(&call, path, range, limit).await
         })
         .await
     }

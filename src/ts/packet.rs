@@ -157,6 +157,15 @@ pub fn packet_distance(start: &[u8]) -> Option<u8> {
     best.filter(|(run, _)| *run >= 2 || start.len() < 2 * PACKET_BYTES).map(|(_, d)| d)
 }
 
+/// Takes packets.
+pub trait TakePackets {
+    /// Takes as many packets as it can at once, the first of which begins at an offset of its object;
+    /// returns how many of them are done with. The next one is given to [`TakePackets::take`].
+    fn take_run(&mut self, offset: u64, packets: &[[u8; PACKET_BYTES]]) -> usize;
+    /// Takes a packet, which begins at an offset of its object.
+    fn take(&mut self, offset: u64, packet: &[u8; PACKET_BYTES]);
+}
+
 /// Cuts the bytes of an object into packets, whatever the chunks they come in, and finds the next
 /// packet where sync was lost.
 ///
@@ -208,19 +217,30 @@ impl PacketReader {
         self.between = if offset == 0 && distance == 192 { 4 } else { 0 };
     }
 
+    /// The same as [`PacketReader::push`] for who can take many packets at once.
+    pub fn push_runs(&mut self, chunk: &[u8], to: &mut impl TakePackets) {
+        let mut rest = chunk;
+        while !rest.is_empty() {
+            if self.is_at_packet() {
+                let (packets, _) = rest.as_chunks::<PACKET_BYTES>();
+                let passed = to.take_run(self.offset, packets) * PACKET_BYTES;
+                self.offset += passed as u64;
+                rest = rest.get(passed..).unwrap_or_default();
+            }
+            let (next, behind) = rest.split_at(self.to_next_packet().min(rest.len()));
+            self.push(next, |offset, packet| to.take(offset, packet));
+            rest = behind;
+        }
+    }
+
     /// Whether the next byte that is pushed begins a packet, and further packets follow without
-    /// anything between them: then they may be taken out of the chunk itself, and passed over here.
-    pub fn is_at_packet(&self) -> bool {
+    /// anything between them: then they may be taken out of the chunk itself.
+    fn is_at_packet(&self) -> bool {
         self.distance == PACKET_BYTES && self.carry.is_empty() && !self.is_lost
     }
 
-    /// Passes over so many packets, which were taken another way where [`PacketReader::is_at_packet`].
-    pub fn pass(&mut self, packets: usize) {
-        self.offset += (packets * PACKET_BYTES) as u64;
-    }
-
     /// How many bytes of a chunk to push before asking [`PacketReader::is_at_packet`] again.
-    pub fn to_next_packet(&self) -> usize {
+    fn to_next_packet(&self) -> usize {
         /// While sync is searched for, or where packets lie apart.
         const MANY: usize = 64 * PACKET_BYTES;
         match self.is_lost || self.distance != PACKET_BYTES {

@@ -46,6 +46,8 @@ pub(in crate::codec) struct Evidence {
 /// Fewer frames than these tell nothing.
 const FEWEST_FRAMES: u64 = 8;
 const FEWEST_STEREO_FRAMES: u64 = 32;
+/// More frames than these tell nothing new: a minute and more.
+const MOST_FRAMES: u64 = 4096;
 /// Counts of bytes from this one on are escaped.
 const FEWEST_ESCAPED: usize = 15;
 /// The largest count, 14 + 255; an element of none fills up seven bits.
@@ -70,6 +72,9 @@ const PS_ID: u32 = 2;
 impl Evidence {
     /// Looks at a frame.
     pub fn observe(&mut self, payload: &[u8]) {
+        if self.frames >= MOST_FRAMES {
+            return;
+        }
         self.frames += 1;
         if let Some(data) = replication_data(payload) {
             self.replicated += 1;

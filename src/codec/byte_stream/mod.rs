@@ -166,10 +166,16 @@ impl OrderCount {
     }
 }
 
+/// Pieces that follow each other; a chunk of its own is one.
 #[derive(Clone, Copy)]
 struct Chunk {
     start: isize,
+    /// Bytes of each piece.
+    piece: usize,
+    /// Of the first piece.
     tag: u128,
+    /// From one piece's tag to the next one's.
+    step: u128,
 }
 
 #[derive(Clone, Copy)]
@@ -258,7 +264,8 @@ impl<S: Syntax> Framer<S> {
     /// Payload of the current PES packet. The tag comes back with the access units that begin in
     /// the chunk.
     pub fn push(&mut self, chunk: &[u8], tag: u128) {
-        self.chunks.push(Chunk { start: self.buffer.len() as isize, tag });
+        let start = self.buffer.len() as isize;
+        self.chunks.push(Chunk { start, piece: usize::MAX, tag, step: 0 });
         match <&[u8; PACKET_PAYLOAD_BYTES]>::try_from(chunk) {
             Ok(whole) => self.append(whole),
             Err(_) => self.buffer.extend_from_slice(chunk),
@@ -266,8 +273,14 @@ impl<S: Syntax> Framer<S> {
         self.pushed(chunk.len());
     }
 
-    /// The same for pieces of one size; what begins in them has the tag of the chunk before.
-    pub fn push_pieces<'p, const N: usize>(&mut self, pieces: impl Iterator<Item = &'p [u8; N]>) {
+    /// The same for pieces of one size, whose tags follow each other at `step`, modulo 2^128.
+    pub fn push_pieces<'p, const N: usize>(
+        &mut self,
+        pieces: impl Iterator<Item = &'p [u8; N]>,
+        tag: u128,
+        step: u128,
+    ) {
+        self.chunks.push(Chunk { start: self.buffer.len() as isize, piece: N, tag, step });
         for piece in pieces {
             self.append(piece);
             self.pushed(N);
@@ -352,7 +365,7 @@ impl<S: Syntax> Framer<S> {
             self.buffer.copy_within(keep_from.., self.base);
             self.buffer.truncate(self.buffer.len() - free);
             self.scanned -= free;
-            self.shift_from(0, -(free as isize));
+            self.shift(-(free as isize));
             if let Some(nal) = &mut self.nal {
                 nal.start -= free;
             }
@@ -430,8 +443,10 @@ impl<S: Syntax> Framer<S> {
             let length = self.buffer.len().saturating_add_signed(shift);
             self.buffer.truncate(length);
         }
-        let moved_from = self.chunks.partition_point(|chunk| chunk.start <= at as isize);
-        self.shift_from(moved_from.saturating_sub(1), shift);
+        // Those before would lie behind it where bytes were dropped; nobody asks for them again.
+        let behind = self.chunks.partition_point(|chunk| chunk.start <= at as isize);
+        self.chunks.drain(..behind.saturating_sub(1));
+        self.shift(shift);
 
         let header = self.buffer.get(wanted..).unwrap_or_default();
         let role = S::role(header.get(..S::HEADER_BYTES).unwrap_or(header));
@@ -458,24 +473,27 @@ impl<S: Syntax> Framer<S> {
         self.scanned = wanted;
     }
 
-    /// The tag of the chunk that holds a position, and how far into the chunk that is.
+    /// The tag of the piece that holds a position, and how far into the piece that is.
     fn origin_of(&self, at: usize) -> (u128, u8) {
         let at = at as isize;
         let behind = self.chunks.partition_point(|chunk| chunk.start <= at);
         let chunk = behind.checked_sub(1).and_then(|index| self.chunks.get(index));
         chunk.map_or((0, 0), |chunk| {
-            let skip = u8::try_from(at - chunk.start).unwrap_or(u8::MAX);
-            // A chunk that begins with a start code of four bytes has nothing of what is before: who
+            let into = at.abs_diff(chunk.start);
+            let (number, into) = (into / chunk.piece, into % chunk.piece);
+            let tag = chunk.tag.wrapping_add(chunk.step.wrapping_mul(number as u128));
+            let skip = u8::try_from(into).unwrap_or(u8::MAX);
+            // A piece that begins with a start code of four bytes has nothing of what is before: who
             // reads that needs no byte of it, and none of the object that it may be the first of.
-            let is_zero_byte = usize::try_from(chunk.start)
+            let is_zero_byte = usize::try_from(at - into as isize)
                 .is_ok_and(|start| skip == 1 && self.buffer.get(start) == Some(&0));
-            (chunk.tag, if is_zero_byte { 0 } else { skip })
+            (tag, if is_zero_byte { 0 } else { skip })
         })
     }
 
-    /// Bytes moved: so do the chunks from `first` on, and the pending timestamps.
-    fn shift_from(&mut self, first: usize, shift: isize) {
-        for chunk in self.chunks.iter_mut().skip(first) {
+    /// Bytes moved: so do the chunks and the pending timestamps.
+    fn shift(&mut self, shift: isize) {
+        for chunk in &mut self.chunks {
             chunk.start += shift;
         }
         if let Some((position, _)) = &mut self.pending {

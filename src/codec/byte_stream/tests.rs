@@ -191,4 +191,29 @@ proptest! {
         let total: usize = units.iter().map(|unit| unit.size).sum();
         prop_assert_eq!(total, buffer.len());
     }
+
+    /// Pieces together know where pictures begin as each does by itself.
+    #[test]
+    fn pieces_together_are_what_each_is(
+        streams in proptest::collection::vec(nal_units(), 1..4),
+        run in 1_usize..9,
+        step in prop_oneof![Just(188), Just(188_u128.wrapping_sub(184 << 64))],
+    ) {
+        let stream = streams.concat();
+        let (pieces, rest) = stream.as_chunks::<7>();
+        let first = 1000_u128 << 64;
+        let tag = |index: usize| step.wrapping_mul(index as u128).wrapping_add(first);
+        let (mut single, mut many) = (Framer::new(Vec::new()), Framer::new(Vec::new()));
+        for (index, piece) in pieces.iter().enumerate() {
+            single.push(piece, tag(index));
+        }
+        for (index, run_of) in pieces.chunks(run).enumerate() {
+            many.push_pieces(run_of.iter(), tag(index * run), step);
+        }
+        for framer in [&mut single, &mut many] {
+            framer.push(rest, 7);
+            framer.finish();
+        }
+        prop_assert_eq!(single.units(), many.units());
+    }
 }

@@ -2,7 +2,7 @@
 //! the source they are.
 
 use crate::model::presentation::SourcePosition;
-use crate::ts::packet::{Continuity, PACKET_BYTES, Packet, SYNC_BYTE};
+use crate::ts::packet::{Continuity, PACKET_BYTES, PLAIN_PAYLOAD_BYTES, Packet, SYNC_BYTE};
 use crate::ts::pes::{PesPart, PesReader};
 
 /// A packet's place as one number.
@@ -125,6 +125,15 @@ pub(super) struct TrackInput {
     last_object: Option<u32>,
 }
 
+/// Packets of one PID that follow each other and hold nothing but payload.
+pub(super) struct Run {
+    pub packets: usize,
+    /// Of the first packet.
+    pub tag: u128,
+    /// From one packet's tag to the next one's, modulo 2^128.
+    pub tag_step: u128,
+}
+
 impl TrackInput {
     pub fn new(pid: u16) -> Self {
         Self {
@@ -156,6 +165,17 @@ impl TrackInput {
         let left = self.pes.left();
         let payload = self.pes.go_on(payload)?;
         Some((payload, Origin::inside(place, left).to_tag()))
+    }
+
+    /// The same for as many packets at the start as are ordinary; the first is at `place`, the others
+    /// behind it.
+    pub fn run(&mut self, packets: &[[u8; PACKET_BYTES]], place: u64) -> Run {
+        let left = self.pes.left();
+        let packets = self.pes.go_on_plain(packets, self.pid, &mut self.continuity);
+        // Each is farther on in the source, and has less of the PES packet to come.
+        let spent = left.map_or(0, |_| u128::from(PLAIN_PAYLOAD_BYTES as u64) << 64);
+        let tag_step = u128::from(PACKET_BYTES as u64).wrapping_sub(spent);
+        Run { packets, tag: Origin::inside(place, left).to_tag(), tag_step }
     }
 
     /// The elementary stream bytes of a packet, and the tag under which they are found again.
@@ -258,33 +278,51 @@ mod tests {
     }
 
     proptest! {
-        /// The short way for ordinary packets changes nothing.
+        /// The short ways for ordinary packets change nothing.
         #[test]
-        fn the_short_way_leads_to_the_same(
+        fn the_short_ways_lead_to_the_same(
             packets in proptest::collection::vec((any_packet(), 0_u8..10), 1..60),
+            runs in any::<bool>(),
         ) {
             let (mut short, mut long) = (TrackInput::new(0x20), TrackInput::new(0x20));
             let mut counter = 0;
-            for (number, (mut bytes, step)) in packets.into_iter().enumerate() {
+            let number = |(mut bytes, step): ([u8; PACKET_BYTES], u8)| {
                 // Mostly in order; some are repeated, some are lost.
                 counter = (counter + match step { 0 => 0, 1 => 2, _ => 1 }) & 0x0F;
                 bytes[3] |= counter;
-                let at = place(3, number as u64 * 188);
-                let slow = |input: &mut TrackInput| {
-                    let packet = Packet::parse(&bytes).ok()?;
-                    let is_read = !packet.transport_error && !packet.scrambled;
-                    let is_own = is_read && packet.pid == input.pid;
-                    is_own.then(|| input.part(&packet, at)).flatten()
-                };
-                let expected = slow(&mut long);
-                let found = match short.ordinary(&bytes, at) {
-                    Some((payload, tag)) => Some((PesPart { begins: None, payload }, tag)),
-                    None => slow(&mut short),
-                };
-                prop_assert_eq!(found, expected);
-                let counts = |input: &TrackInput| {
-                    (input.continuity.errors, input.continuity.repeats, input.pes.broken_headers)
-                };
+                bytes
+            };
+            let packets: Vec<_> = packets.into_iter().map(number).collect();
+            let at = |index: usize| place(3, index as u64 * 188);
+            let slow = |input: &mut TrackInput, index: usize| {
+                let packet = Packet::parse(&packets[index]).ok()?;
+                let is_read = !packet.transport_error && !packet.scrambled;
+                let is_own = is_read && packet.pid == input.pid;
+                is_own.then(|| input.part(&packet, at(index))).flatten()
+            };
+            let counts = |input: &TrackInput| {
+                (input.continuity.errors, input.continuity.repeats, input.pes.broken_headers)
+            };
+            let mut index = 0;
+            while index < packets.len() {
+                let mut found = Vec::new();
+                if runs {
+                    let run = short.run(&packets[index..], at(index));
+                    for (number, packet) in packets[index..][..run.packets].iter().enumerate() {
+                        let tag = run.tag.wrapping_add(run.tag_step.wrapping_mul(number as u128));
+                        found.push(Some((PesPart { begins: None, payload: &packet[4..] }, tag)));
+                    }
+                }
+                if found.is_empty() {
+                    found.push(match short.ordinary(&packets[index], at(index)) {
+                        Some((payload, tag)) => Some((PesPart { begins: None, payload }, tag)),
+                        None => slow(&mut short, index),
+                    });
+                }
+                for found in found {
+                    prop_assert_eq!(found, slow(&mut long, index));
+                    index += 1;
+                }
                 prop_assert_eq!(counts(&short), counts(&long));
             }
         }

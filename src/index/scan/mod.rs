@@ -48,7 +48,7 @@ use crate::model::timed_metadata::MAX_STREAM_BYTES;
 use crate::time::Unwrapper;
 use crate::ts::contents::Contents;
 use crate::ts::packet::{
-    Continuity, PACKET_BYTES, Packet, PacketReader, SYNC_BYTE, packet_distance,
+    Continuity, PACKET_BYTES, Packet, PacketReader, SYNC_BYTE, TakePackets, packet_distance,
 };
 use crate::ts::psi::{MapEntry, Tables};
 
@@ -235,7 +235,7 @@ impl StreamScanner {
         for piece in bytes.chunks(PIECE_BYTES) {
             self.object.bytes += piece.len() as u64;
             self.identity.write(piece);
-            reader.push(piece, |offset, packet| self.push_packet(offset, packet));
+            reader.push_runs(piece, self);
         }
         self.reader = reader;
         self.failure.take().map_or(Ok(()), Err)
@@ -401,9 +401,6 @@ impl StreamScanner {
 
     fn push_packet(&mut self, offset: u64, bytes: &[u8; PACKET_BYTES]) {
         let place = place(self.object.number, offset);
-        if self.push_ordinary(bytes, place) {
-            return;
-        }
         let Ok(packet) = Packet::parse(bytes) else {
             self.damage.note(FindingCode::PacketsUnreadable, place);
             return;
@@ -454,26 +451,6 @@ impl StreamScanner {
             );
             self.fail(FailureCode::UnsupportedContainer, &detail);
         }
-    }
-
-    /// Gives a packet to its track where there is nothing else to see in it; false for others.
-    fn push_ordinary(&mut self, bytes: &[u8; PACKET_BYTES], place: u64) -> bool {
-        if let Some(video) = &mut self.video
-            && video.push_ordinary(bytes, place)
-        {
-            self.object.has_video = true;
-        } else if let Some(audio) = &mut self.audio
-            && let Some((payload, tag)) = audio.input.ordinary(bytes, place)
-        {
-            self.object.has_audio = true;
-            let other = self.video.as_ref().and_then(PictureTrack::clock);
-            audio.push_payload(payload, tag, other);
-        } else {
-            return false;
-        }
-        self.object.packets += 1;
-        self.object.is_headless |= !self.object.has_tables;
-        true
     }
 
     /// Gives a packet to the track that it belongs to, if there is one.
@@ -719,6 +696,37 @@ impl StreamScanner {
         self.held.clear();
         self.stretches.push(std::mem::take(&mut self.stretch));
         Ok(())
+    }
+}
+
+impl TakePackets for StreamScanner {
+    /// Gives packets to their tracks as long as there is nothing else to see in them.
+    fn take_run(&mut self, offset: u64, packets: &[[u8; PACKET_BYTES]]) -> usize {
+        let mut rest = packets;
+        while let Some(first) = rest.first() {
+            let passed = (packets.len() - rest.len()) * PACKET_BYTES;
+            let place = place(self.object.number, offset + passed as u64);
+            let pictures = self.video.as_mut().map_or(0, |video| video.push_run(rest, place));
+            if pictures > 0 {
+                self.object.has_video = true;
+                rest = rest.get(pictures..).unwrap_or_default();
+                continue;
+            }
+            let Some(audio) = &mut self.audio else { break };
+            let Some((payload, tag)) = audio.input.ordinary(first, place) else { break };
+            self.object.has_audio = true;
+            let other = self.video.as_ref().and_then(PictureTrack::clock);
+            audio.push_payload(payload, tag, other);
+            rest = rest.get(1..).unwrap_or_default();
+        }
+        let passed = packets.len() - rest.len();
+        self.object.packets += passed as u64;
+        self.object.is_headless |= passed > 0 && !self.object.has_tables;
+        passed
+    }
+
+    fn take(&mut self, offset: u64, packet: &[u8; PACKET_BYTES]) {
+        self.push_packet(offset, packet);
     }
 }
 

@@ -27,7 +27,7 @@ use crate::model::presentation::{SourcePosition, StillPicture, SubsampleCounts};
 use crate::model::sample::RandomAccess;
 use crate::time::{Ticks, Timescale};
 use crate::ts::mux;
-use crate::ts::packet::{PACKET_BYTES, Packet};
+use crate::ts::packet::{PACKET_BYTES, Packet, plain_payload};
 
 /// The pictures between two breaks, on the source's clock: 90 kHz without wrap.
 #[derive(Debug)]
@@ -249,11 +249,14 @@ impl PictureTrack {
         Ok(())
     }
 
-    /// Takes a packet in which nothing but pictures goes on; false for others.
-    pub fn push_ordinary(&mut self, bytes: &[u8; PACKET_BYTES], place: u64) -> bool {
-        let Some((payload, tag)) = self.input.ordinary(bytes, place) else { return false };
-        self.framer.push(payload, tag);
-        true
+    /// Takes the packets at the start in which nothing but pictures goes on; returns how many.
+    pub fn push_run(&mut self, packets: &[[u8; PACKET_BYTES]], place: u64) -> usize {
+        let run = self.input.run(packets, place);
+        let packets = packets.get(..run.packets).unwrap_or_default();
+        if !packets.is_empty() {
+            self.framer.push_pieces(packets.iter().map(plain_payload), run.tag, run.tag_step);
+        }
+        packets.len()
     }
 
     fn take_units(&mut self, other: Option<(usize, Ticks)>) -> Result<(), String> {
