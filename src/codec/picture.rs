@@ -81,6 +81,17 @@ impl Framer {
         each!(self, framer => framer.finish());
     }
 
+    /// The pictures that are complete and were not forgotten, in the bytes they lie in. Those may be
+    /// overwritten, because they are not looked at again.
+    pub fn complete(&mut self) -> (&mut [u8], &[AccessUnit]) {
+        each!(self, framer => framer.complete())
+    }
+
+    /// Forgets so many of the complete pictures; the others may lie elsewhere afterwards.
+    pub fn release(&mut self, units: usize) {
+        each!(self, framer => framer.release(units));
+    }
+
     /// The buffer with all samples, and the access units in it.
     pub fn into_parts(self) -> (Vec<u8>, Vec<AccessUnit>) {
         each!(self, framer => framer.into_parts())

@@ -25,6 +25,10 @@ pub(super) struct Gatherer<'a> {
     spans: Vec<SourceSpan>,
     packets: Packets<'a>,
     framer: Framer,
+    /// Groups that were handed out.
+    taken: usize,
+    /// Access units of these that the framer still has.
+    passed: usize,
 }
 
 enum Framer {
@@ -57,16 +61,24 @@ impl Framer {
         }
     }
 
-    fn finish(self) -> (Vec<u8>, Vec<AccessUnit>) {
+    fn finish(&mut self) {
         match self {
-            Self::Pictures(mut framer) => {
-                framer.finish();
-                framer.into_parts()
-            }
-            Self::Sound(mut framer) => {
-                framer.finish();
-                framer.into_parts()
-            }
+            Self::Pictures(framer) => framer.finish(),
+            Self::Sound(framer) => framer.finish(),
+        }
+    }
+
+    fn complete(&mut self) -> (&mut [u8], &[AccessUnit]) {
+        match self {
+            Self::Pictures(framer) => framer.complete(),
+            Self::Sound(framer) => framer.complete(),
+        }
+    }
+
+    fn into_parts(self) -> (Vec<u8>, Vec<AccessUnit>) {
+        match self {
+            Self::Pictures(framer) => framer.into_parts(),
+            Self::Sound(framer) => framer.into_parts(),
         }
     }
 }
@@ -84,7 +96,8 @@ impl<'a> Gatherer<'a> {
         };
         let framer = framer.ok_or_else(|| Error::internal("no framer reads the codec"))?;
         let packets = Packets::new(plan, track.pid, groups);
-        Ok(Self { plan, part, track, groups, spans: plan.spans(part), packets, framer })
+        let spans = plan.spans(part);
+        Ok(Self { plan, part, track, groups, spans, packets, framer, taken: 0, passed: 0 })
     }
 
     /// The part of the segment that is gathered.
@@ -106,16 +119,68 @@ impl<'a> Gatherer<'a> {
         packets.push(object, from, own.unwrap_or_default(), framer);
     }
 
-    /// The payload behind what the buffer held, with its samples.
-    pub(super) fn finish(self) -> Result<(Vec<u8>, Vec<Sample>)> {
-        let Self { plan, part, track, groups, mut packets, mut framer, .. } = self;
-        packets.finish(&mut framer);
-        let (mut buffer, mut units) = framer.finish();
+    /// Whether groups may be had one after another, with [`Gatherer::next_group`]: their samples are
+    /// all that the source has.
+    pub(super) fn gives_groups(&self) -> bool {
+        let is_whole = |group: &Group| group.left_out == 0 && group.undecodable == 0;
+        self.plan.still.is_none() && self.groups.iter().all(is_whole)
+    }
+
+    /// When the next group begins, in the track's timescale; `None` behind the last.
+    pub(super) fn next_time(&self) -> Option<Ticks> {
+        self.groups.get(self.taken).map(|group| group.time)
+    }
+
+    /// The samples of the next group, as soon as all of them are there. They lie in
+    /// [`Gatherer::payload`].
+    pub(super) fn next_group(&mut self) -> Option<Vec<Sample>> {
+        let group = self.groups.get(self.taken)?;
+        let (_, units) = self.framer.complete();
+        let units = units.get(self.passed..)?.get(..group.samples as usize)?;
+        let mut samples = Vec::with_capacity(units.len());
+        place_group(self.track, self.part, self.taken, group, units, &mut samples);
+        self.taken += 1;
+        self.passed += units.len();
+        Some(samples)
+    }
+
+    /// What the samples that were handed out and not forgotten lie in; may be overwritten.
+    pub(super) fn payload(&mut self) -> &mut [u8] {
+        self.framer.complete().0
+    }
+
+    /// The samples of pictures that were handed out are not needed any more. Sound is little and
+    /// stays.
+    pub(super) fn forget(&mut self) {
+        if let Framer::Pictures(framer) = &mut self.framer {
+            framer.release(std::mem::take(&mut self.passed));
+        }
+    }
+
+    /// The source ends: what is there of the last groups may be had.
+    pub(super) fn end(&mut self) {
+        self.packets.finish(&mut self.framer);
+        self.framer.finish();
+    }
+
+    /// The buffer, once all groups were handed out.
+    pub(super) fn into_buffer(self) -> Result<Vec<u8>> {
+        if self.taken < self.groups.len() {
+            return Err(samples_are_missing(self.plan));
+        }
+        Ok(self.framer.into_parts().0)
+    }
+
+    /// The payload behind what the buffer held, with its samples; for who asks for no groups.
+    pub(super) fn finish(mut self) -> Result<(Vec<u8>, Vec<Sample>)> {
+        self.end();
+        let Self { plan, part, track, groups, framer, .. } = self;
+        let (mut buffer, mut units) = framer.into_parts();
         // What lies behind the samples of the last group is not needed.
         let behind = groups.last().map_or(0, |last| last.undecodable as usize);
         let wanted = groups.iter().map(units_of).sum::<usize>().saturating_sub(behind);
         if units.len() < wanted {
-            return Err(source_changed(plan, "samples are missing"));
+            return Err(samples_are_missing(plan));
         }
         // The last packet may hold the start of what comes behind the segment.
         units.truncate(wanted);
@@ -134,6 +199,10 @@ impl<'a> Gatherer<'a> {
         }
         Ok((buffer, samples))
     }
+}
+
+fn samples_are_missing(plan: &SegmentPlan) -> Error {
+    source_changed(plan, "samples are missing")
 }
 
 /// How many access units the source has for a group.
@@ -309,29 +378,34 @@ fn place(track: &Track, part: &TrackPart, groups: &[Group], units: &[AccessUnit]
     for (index, group) in groups.iter().enumerate() {
         let (of_group, behind) = rest.split_at((group.samples as usize).min(rest.len()));
         rest = behind;
-        let end = track.group_end(part.groups.start + index);
-        let first = samples.len();
-        match track.codec.medium() {
-            Medium::Video => {
-                let stamps =
-                    date_pictures(of_group, first_timestamps(track, group), end.minus(group.time));
-                samples.extend(place_pictures(
-                    of_group,
-                    &stamps,
-                    group.time,
-                    end,
-                    track.transport_delay,
-                ));
-            }
-            Medium::Audio => {
-                samples.extend(place_frames(of_group, group, track.sample_duration, end));
-            }
-        }
-        if let Some(sample) = samples.get_mut(first) {
-            sample.dependency.sync |= group.access != RandomAccess::None;
-        }
+        place_group(track, part, index, group, of_group, &mut samples);
     }
     samples
+}
+
+/// Places the access units of the group that has this place in the part.
+fn place_group(
+    track: &Track,
+    part: &TrackPart,
+    index: usize,
+    group: &Group,
+    units: &[AccessUnit],
+    samples: &mut Vec<Sample>,
+) {
+    let end = track.group_end(part.groups.start + index);
+    let first = samples.len();
+    match track.codec.medium() {
+        Medium::Video => {
+            let stamps =
+                date_pictures(units, first_timestamps(track, group), end.minus(group.time));
+            let delay = track.transport_delay;
+            samples.extend(place_pictures(units, &stamps, group.time, end, delay));
+        }
+        Medium::Audio => samples.extend(place_frames(units, group, track.sample_duration, end)),
+    }
+    if let Some(sample) = samples.get_mut(first) {
+        sample.dependency.sync |= group.access != RandomAccess::None;
+    }
 }
 
 /// The timestamps of a group's first access unit, without the wrap of the source's clock.

@@ -7,10 +7,18 @@ use crate::cenc::sample_aes::SampleAesCipher;
 use crate::codec::dolby::syncframe_bytes;
 use crate::error::Result;
 use crate::model::codec::CodecConfig;
-use crate::model::presentation::Medium;
+use crate::model::presentation::{Group, Medium};
 use crate::model::sample::Sample;
 use crate::plan::{SegmentPlan, SegmentProtection, TrackPart};
-use crate::ts::mux::{self, AudioInput, EncryptedPictures, TagInput, VideoInput};
+use crate::time::Timescale;
+use crate::ts::mux::{
+    self, AudioInput, AudioTrack, EncryptedPictures, SegmentTracks, SegmentWriter, SoundPayload,
+    TagInput, VideoInput, VideoTrack,
+};
+
+/// Groups of pictures that are in memory at the same time: the one that is written, one whose sound
+/// has not come yet, and what comes behind them.
+const GROUPS_AT_ONCE: usize = 3;
 
 /// The bytes of the segment that `plan` describes.
 pub(super) fn segment(
@@ -18,19 +26,143 @@ pub(super) fn segment(
     pool: &BufferPool,
     feed: impl FnOnce(TakeBytes<'_>) -> Result<()>,
 ) -> Result<PooledBuffer> {
-    let cipher = match &plan.protection {
+    let mut pooled = pool.take(plan.bytes as usize + BLOCK_BYTES);
+    let mut out = pooled.take();
+    match &plan.protection {
         Some(SegmentProtection::SampleAes { key, iv }) => {
-            Some(SampleAesCipher::new(key.expose(), iv))
+            let cipher = SampleAesCipher::new(key.expose(), iv);
+            write_whole(plan, pool, Some(&cipher), feed, &mut out)?;
         }
-        _ => None,
-    };
+        _ => write(plan, pool, feed, &mut out)?,
+    }
+    pooled.put(match &plan.protection {
+        Some(SegmentProtection::Aes128 { key, iv }) => encrypt_segment(key.expose(), iv, out),
+        _ => out,
+    });
+    Ok(pooled)
+}
+
+/// Writes clear samples group by group, so that those that wait are few and stay in the processor's
+/// cache.
+fn write(
+    plan: &SegmentPlan,
+    pool: &BufferPool,
+    feed: impl FnOnce(TakeBytes<'_>) -> Result<()>,
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    let mut scratch = Vec::new();
+    let (mut pictures, mut sound) = (None, None);
+    let mut tracks = SegmentTracks { video: None, audio: None, tags: tags(plan) };
+    for part in &plan.parts {
+        let track = plan.track(part).ok_or_else(|| no_parts(plan))?;
+        let groups = plan.groups(part);
+        let at_once = match track.codec.medium() {
+            Medium::Video => GROUPS_AT_ONCE.min(groups.len()),
+            Medium::Audio => groups.len(),
+        };
+        let most = groups.windows(at_once.max(1)).map(payload_bytes).max().unwrap_or(0);
+        let mut pooled = pool.take(most + SLACK_BYTES);
+        let gatherer = Gatherer::new(plan, part, pooled.take())?;
+        if !gatherer.gives_groups() {
+            return write_whole(plan, pool, None, feed, out);
+        }
+        let packets_before = part.packets_before;
+        match &track.codec {
+            CodecConfig::Avc(config) => {
+                tracks.video = Some(VideoTrack { config, packets_before, is_encrypted: false });
+                pictures = Some(gatherer);
+            }
+            CodecConfig::Hevc(_) => continue,
+            config => {
+                let timescale = track.timescale;
+                tracks.audio =
+                    Some(AudioTrack { config, timescale, packets_before, encrypted: None });
+                sound = Some(gatherer);
+            }
+        }
+        scratch.push(pooled);
+    }
+    let timescale = tracks.audio.as_ref().map_or(Timescale::MPEG, |audio| audio.timescale);
+    let writer = SegmentWriter::begin(out, plan.number, tracks);
+    let mut muxing =
+        Muxing { out, writer, pictures, sound, timescale, frames: Vec::new(), waiting: None };
+    feed(&mut |object, offset, bytes| {
+        muxing.gatherers().for_each(|gatherer| gatherer.push(object, offset, bytes));
+        muxing.advance();
+    })?;
+    muxing.gatherers().for_each(Gatherer::end);
+    muxing.advance();
+    let buffers = muxing.finish()?;
+    scratch.iter_mut().zip(buffers).for_each(|(pooled, buffer)| pooled.put(buffer));
+    Ok(())
+}
+
+/// A segment that is being written while its samples come.
+struct Muxing<'a, 'o> {
+    out: &'o mut Vec<u8>,
+    writer: SegmentWriter<'a>,
+    pictures: Option<Gatherer<'a>>,
+    sound: Option<Gatherer<'a>>,
+    /// Of sound.
+    timescale: Timescale,
+    /// All samples of sound so far.
+    frames: Vec<Sample>,
+    /// A group of pictures whose sound is not there yet.
+    waiting: Option<Vec<Sample>>,
+}
+
+impl<'a> Muxing<'a, '_> {
+    fn gatherers(&mut self) -> impl Iterator<Item = &mut Gatherer<'a>> {
+        self.pictures.iter_mut().chain(&mut self.sound)
+    }
+
+    /// Writes the groups of pictures that are there with their sound.
+    fn advance(&mut self) {
+        let Self { out, writer, pictures, sound, timescale, frames, waiting } = self;
+        while let Some(group) = sound.as_mut().and_then(Gatherer::next_group) {
+            frames.extend_from_slice(&group);
+            writer.add_sound(frames, group.len());
+        }
+        let Some(pictures) = pictures else { return };
+        while let Some(group) = waiting.take().or_else(|| pictures.next_group()) {
+            let latest = group.iter().map(|sample| sample.transport_decode_time).max();
+            let missing = sound.as_ref().and_then(Gatherer::next_time);
+            let missing = missing.map(|time| time.rescale(*timescale, Timescale::MPEG));
+            if missing.is_some_and(|missing| latest.is_some_and(|latest| missing <= latest)) {
+                *waiting = Some(group);
+                return;
+            }
+            writer.write_pictures(out, &group, pictures.payload(), heard(sound, frames));
+            pictures.forget();
+        }
+    }
+
+    /// Writes what is left; returns the buffers.
+    fn finish(self) -> Result<Vec<Vec<u8>>> {
+        let Self { out, writer, pictures, mut sound, frames, .. } = self;
+        writer.finish(out, heard(&mut sound, &frames));
+        pictures.into_iter().chain(sound).map(Gatherer::into_buffer).collect()
+    }
+}
+
+fn heard<'s>(sound: &'s mut Option<Gatherer<'_>>, samples: &'s [Sample]) -> SoundPayload<'s> {
+    let payload = sound.as_mut().map_or(&mut [][..], Gatherer::payload);
+    SoundPayload { samples, payload }
+}
+
+/// Writes a segment from all of its samples, encrypted or not.
+fn write_whole(
+    plan: &SegmentPlan,
+    pool: &BufferPool,
+    cipher: Option<&SampleAesCipher>,
+    feed: impl FnOnce(TakeBytes<'_>) -> Result<()>,
+    out: &mut Vec<u8>,
+) -> Result<()> {
     // What is gathered is gone when the segment is written.
     let mut scratch = Vec::new();
     let mut gatherers = Vec::new();
     for part in &plan.parts {
-        let payload: u64 =
-            plan.groups(part).iter().map(|group| u64::from(group.payload_bytes)).sum();
-        let mut pooled = pool.take(payload as usize + SLACK_BYTES);
+        let mut pooled = pool.take(payload_bytes(plan.groups(part)) + SLACK_BYTES);
         gatherers.push(Gatherer::new(plan, part, pooled.take())?);
         scratch.push(pooled);
     }
@@ -47,7 +179,7 @@ pub(super) fn segment(
             // It stays as long as players like, and nothing else is there that needs the clock.
             samples.iter_mut().for_each(|sample| sample.duration = 0);
         }
-        if let Some(cipher) = &cipher {
+        if let Some(cipher) = cipher {
             match &track.codec {
                 CodecConfig::Avc(config) => {
                     // The size of the segment says nothing once pictures have grown.
@@ -92,17 +224,18 @@ pub(super) fn segment(
             encrypted: cipher.is_some(),
         })
     });
-    let mut pooled = pool.take(plan.bytes as usize + BLOCK_BYTES);
-    let mut out = pooled.take();
-    let tags = Some(plan.all_tags()).filter(|all| !all.is_empty());
-    let tags =
-        tags.map(|_| TagInput { tags: plan.tags(), packets_before: plan.tag_packets_before() });
-    mux::write_segment(&mut out, plan.number, video, audio, tags);
-    pooled.put(match &plan.protection {
-        Some(SegmentProtection::Aes128 { key, iv }) => encrypt_segment(key.expose(), iv, out),
-        _ => out,
-    });
-    Ok(pooled)
+    mux::write_segment(out, plan.number, video, audio, tags(plan));
+    Ok(())
+}
+
+/// The ID3 tags of a segment, where the title has some.
+fn tags(plan: &SegmentPlan) -> Option<TagInput<'_>> {
+    let has_tags = !plan.all_tags().is_empty();
+    has_tags.then(|| TagInput { tags: plan.tags(), packets_before: plan.tag_packets_before() })
+}
+
+fn payload_bytes(groups: &[Group]) -> usize {
+    groups.iter().map(|group| group.payload_bytes as usize).sum()
 }
 
 /// Packets with payload that the plan has for a part.

@@ -18,6 +18,9 @@
 //!
 //! The rate is whatever the pictures need: no null packets, no decoder buffer model.
 
+use std::collections::VecDeque;
+use std::ops::Range;
+
 use super::packet_writer::{ClockField, PacketWriter, clock, write_table};
 use super::psi::{
     ElementaryStream, MapEntry, association_section, map_section, stream_type, tag_entry,
@@ -139,88 +142,236 @@ pub fn audio_packets(
 pub fn write_segment(
     out: &mut Vec<u8>,
     segment_number: u64,
-    mut video: Option<VideoInput<'_>>,
+    video: Option<VideoInput<'_>>,
     audio: Option<AudioInput<'_>>,
     tags: Option<TagInput<'_>>,
 ) {
-    let entries = video.iter().map(video_entry).chain(audio.iter().map(audio_entry));
-    let entries: Vec<MapEntry> =
-        entries.chain(tags.iter().map(|_| tag_entry(METADATA_PID))).collect();
-    // Another version behind a clear lead, so that players do not pass over the new map.
-    let version = u8::from(
-        video.as_ref().is_some_and(|video| video.encrypted.is_some())
-            || audio.as_ref().is_some_and(|audio| audio.encrypted),
+    let (frames, sound) = audio.as_ref().map_or_else(Default::default, |audio| {
+        (SoundPayload { samples: audio.samples, payload: audio.payload }, audio.groups)
+    });
+    let encrypted = video.as_ref().and_then(|video| video.encrypted);
+    let mut writer = SegmentWriter::begin(
+        out,
+        segment_number,
+        SegmentTracks {
+            video: video.as_ref().map(|video| VideoTrack {
+                config: video.config,
+                packets_before: video.packets_before,
+                is_encrypted: encrypted.is_some(),
+            }),
+            audio: audio.as_ref().map(|audio| AudioTrack {
+                config: audio.config,
+                timescale: audio.timescale,
+                packets_before: audio.packets_before,
+                encrypted: audio.encrypted.then_some(audio.payload),
+            }),
+            tags,
+        },
     );
-    let with_clock = video.is_none();
-    let clock_pid = if with_clock { AUDIO_PID } else { VIDEO_PID };
-    write_table(out, PAT_PID, segment_number, &association_section(PROGRAM_MAP_PID));
-    write_table(out, PROGRAM_MAP_PID, segment_number, &map_section(clock_pid, version, &entries));
+    for &group in sound {
+        writer.add_sound(frames.samples, group as usize);
+    }
+    if let Some(video) = video {
+        let spread = encrypted.and_then(|encrypted| Spread::of(&video, encrypted));
+        writer.write_spread(out, video.samples, video.payload, frames, spread);
+    }
+    writer.finish(out, frames);
+}
 
-    let mut video_packets = PacketWriter {
-        pid: VIDEO_PID,
-        counter: video.as_ref().map_or(0, |video| video.packets_before),
-    };
-    let mut audio_packets = PacketWriter {
-        pid: AUDIO_PID,
-        counter: audio.as_ref().map_or(0, |audio| audio.packets_before),
-    };
-    let mut tag_packets = PacketWriter {
-        pid: METADATA_PID,
-        counter: tags.as_ref().map_or(0, |tags| tags.packets_before),
-    };
-    let mut tags = tags.map_or(&[][..], |tags| tags.tags).iter().peekable();
-    let mut write_tags = |out: &mut Vec<u8>, until: Option<Ticks>| {
-        while let Some(tag) = tags.next_if(|tag| until.is_none_or(|until| tag.time <= until)) {
-            write_tag(out, &mut tag_packets, tag);
+/// What a segment holds.
+pub struct SegmentTracks<'a> {
+    /// The pictures.
+    pub video: Option<VideoTrack<'a>>,
+    /// The sound.
+    pub audio: Option<AudioTrack<'a>>,
+    /// The ID3 tags.
+    pub tags: Option<TagInput<'a>>,
+}
+
+/// What is known of pictures before they come.
+pub struct VideoTrack<'a> {
+    /// Parameter sets to repeat at random access points.
+    pub config: &'a AvcConfig,
+    /// Packets with payload in all segments before, by the plan.
+    pub packets_before: u64,
+    /// Whether they are encrypted (SAMPLE-AES).
+    pub is_encrypted: bool,
+}
+
+/// What is known of sound before it comes.
+pub struct AudioTrack<'a> {
+    /// The codec, which says how frames are wrapped.
+    pub config: &'a CodecConfig,
+    /// Unit of the samples' times.
+    pub timescale: Timescale,
+    /// Packets with payload in all segments before.
+    pub packets_before: u64,
+    /// The payload, where it is encrypted (SAMPLE-AES): its start is clear.
+    pub encrypted: Option<&'a [u8]>,
+}
+
+/// The audio frames of a segment as far as they are there.
+#[derive(Clone, Copy, Default)]
+pub struct SoundPayload<'a> {
+    /// The samples.
+    pub samples: &'a [Sample],
+    /// Their payload.
+    pub payload: &'a [u8],
+}
+
+/// Writes a segment whose samples come one after another: `begin`, then sound and the pictures that
+/// it is heard with, then `finish`.
+///
+/// Sound goes in front of the first picture that is decoded no sooner, so it has to be added before
+/// that picture is written.
+pub struct SegmentWriter<'a> {
+    audio: Option<AudioTrack<'a>>,
+    /// Sound alone carries the clock.
+    with_clock: bool,
+    video_packets: PacketWriter,
+    audio_packets: PacketWriter,
+    tag_packets: PacketWriter,
+    parameter_sets: Vec<u8>,
+    tags: &'a [TimedMetadata],
+    /// PES packets of sound that wait, as samples.
+    packages: VecDeque<Range<usize>>,
+    /// Samples of sound that were added.
+    added: usize,
+    /// PES packets of pictures, or of sound where there are none, that were written.
+    written: usize,
+}
+
+impl<'a> SegmentWriter<'a> {
+    /// Writes the tables.
+    pub fn begin(out: &mut Vec<u8>, segment_number: u64, tracks: SegmentTracks<'a>) -> Self {
+        let SegmentTracks { video, audio, tags } = tracks;
+        let entries = video.iter().map(video_entry).chain(audio.iter().map(audio_entry));
+        let entries: Vec<MapEntry> =
+            entries.chain(tags.iter().map(|_| tag_entry(METADATA_PID))).collect();
+        // Another version behind a clear lead, so that players do not pass over the new map.
+        let version = u8::from(
+            video.as_ref().is_some_and(|video| video.is_encrypted)
+                || audio.as_ref().is_some_and(|audio| audio.encrypted.is_some()),
+        );
+        let with_clock = video.is_none();
+        let clock_pid = if with_clock { AUDIO_PID } else { VIDEO_PID };
+        write_table(out, PAT_PID, segment_number, &association_section(PROGRAM_MAP_PID));
+        let map = map_section(clock_pid, version, &entries);
+        write_table(out, PROGRAM_MAP_PID, segment_number, &map);
+        let packets =
+            |pid, counter: Option<u64>| PacketWriter { pid, counter: counter.unwrap_or(0) };
+        Self {
+            with_clock,
+            video_packets: packets(VIDEO_PID, video.as_ref().map(|video| video.packets_before)),
+            audio_packets: packets(AUDIO_PID, audio.as_ref().map(|audio| audio.packets_before)),
+            tag_packets: packets(METADATA_PID, tags.as_ref().map(|tags| tags.packets_before)),
+            parameter_sets: video.map_or_else(Vec::new, |video| parameter_sets(video.config)),
+            audio,
+            tags: tags.map_or(&[][..], |tags| tags.tags),
+            packages: VecDeque::new(),
+            added: 0,
+            written: 0,
         }
-    };
-    let spread = video.as_ref().and_then(Spread::of);
-    let parameter_sets = video.as_ref().map(|video| parameter_sets(video.config));
-    let packages = audio.as_ref().map(|audio| all_audio_packages(audio, with_clock));
-    let mut packages = packages.unwrap_or_default().into_iter().peekable();
-    let mut write_audio = |out: &mut Vec<u8>, frames: &[Sample]| {
-        if let Some(audio) = &audio {
-            write_audio_package(out, &mut audio_packets, audio, frames, with_clock);
+    }
+
+    /// Sound of one more group: so many of the samples behind those that were added before.
+    pub fn add_sound(&mut self, samples: &[Sample], group: usize) {
+        let Some(audio) = &self.audio else { return };
+        let end = samples.len().min(self.added + group);
+        let run = samples.get(self.added..end).unwrap_or_default();
+        for frames in audio_packages(run, audio.config, audio.timescale, self.with_clock) {
+            let start = self.added;
+            self.added += frames.len();
+            self.packages.push_back(start..self.added);
         }
-    };
-    if let Some(video) = &mut video {
-        for (index, sample) in video.samples.iter().enumerate() {
+    }
+
+    /// Pictures behind those that were written before, and what is heard with them. Lengths of NAL
+    /// units in `payload` are overwritten by start codes.
+    pub fn write_pictures(
+        &mut self,
+        out: &mut Vec<u8>,
+        samples: &[Sample],
+        payload: &mut [u8],
+        sound: SoundPayload<'_>,
+    ) {
+        self.write_spread(out, samples, payload, sound, None);
+    }
+
+    fn write_spread(
+        &mut self,
+        out: &mut Vec<u8>,
+        samples: &[Sample],
+        payload: &mut [u8],
+        sound: SoundPayload<'_>,
+        spread: Option<Spread>,
+    ) {
+        for (index, sample) in samples.iter().enumerate() {
             // The first packet behind the tables is a clock reference.
-            while let Some(frames) = packages.next_if(|frames| {
-                let timescale = audio.as_ref().map_or(Timescale::MPEG, |audio| audio.timescale);
-                index > 0 && start_of(frames, timescale) <= sample.transport_decode_time
-            }) {
-                write_audio(out, frames);
+            if self.written > 0 {
+                while self.starts_by(sound, sample.transport_decode_time) {
+                    self.write_sound(out, sound);
+                }
+                self.write_tags(out, Some(sample.transport_decode_time));
             }
-            if index > 0 {
-                write_tags(out, Some(sample.transport_decode_time));
-            }
-            let sets = parameter_sets.as_deref().unwrap_or_default();
             let spread = spread.filter(|spread| spread.picture == index);
             let at_least = spread.map_or(0, |spread| spread.packets);
-            write_picture(out, &mut video_packets, video.payload, sample, sets, at_least);
+            let sets = &self.parameter_sets;
+            write_picture(out, &mut self.video_packets, payload, sample, sets, at_least);
+            self.written += 1;
         }
     }
-    for (index, frames) in packages.enumerate() {
-        // Sound alone carries the clock, in the first packet behind the tables.
-        if with_clock && index > 0 {
-            let timescale = audio.as_ref().map_or(Timescale::MPEG, |audio| audio.timescale);
-            write_tags(out, Some(start_of(frames, timescale)));
+
+    /// The sound that is left, and the tags.
+    pub fn finish(mut self, out: &mut Vec<u8>, sound: SoundPayload<'_>) {
+        while let Some(start) = self.next_sound(sound) {
+            // Sound alone carries the clock, in the first packet behind the tables.
+            if self.with_clock && self.written > 0 {
+                self.write_tags(out, Some(start));
+            }
+            self.write_sound(out, sound);
+            self.written += 1;
         }
-        write_audio(out, frames);
+        self.write_tags(out, None);
     }
-    write_tags(out, None);
+
+    /// When the sound begins that waits.
+    fn next_sound(&self, sound: SoundPayload<'_>) -> Option<Ticks> {
+        let (audio, frames) = (self.audio.as_ref()?, self.packages.front()?);
+        Some(start_of(sound.samples.get(frames.clone())?, audio.timescale))
+    }
+
+    fn starts_by(&self, sound: SoundPayload<'_>, time: Ticks) -> bool {
+        self.next_sound(sound).is_some_and(|start| start <= time)
+    }
+
+    fn write_sound(&mut self, out: &mut Vec<u8>, sound: SoundPayload<'_>) {
+        let (Some(audio), Some(frames)) = (&self.audio, self.packages.pop_front()) else { return };
+        let frames = sound.samples.get(frames).unwrap_or_default();
+        let packets = &mut self.audio_packets;
+        write_audio_package(out, packets, audio, frames, sound.payload, self.with_clock);
+    }
+
+    fn write_tags(&mut self, out: &mut Vec<u8>, until: Option<Ticks>) {
+        while let Some((tag, behind)) = self.tags.split_first()
+            && until.is_none_or(|until| tag.time <= until)
+        {
+            write_tag(out, &mut self.tag_packets, tag);
+            self.tags = behind;
+        }
+    }
 }
 
-fn video_entry(video: &VideoInput<'_>) -> MapEntry {
-    match video.encrypted {
-        Some(_) => encrypted_entry(VIDEO_PID, &SampleAesStream::avc()),
-        None => ElementaryStream { stream_type: stream_type::H264, pid: VIDEO_PID }.into(),
+fn video_entry(video: &VideoTrack<'_>) -> MapEntry {
+    match video.is_encrypted {
+        true => encrypted_entry(VIDEO_PID, &SampleAesStream::avc()),
+        false => ElementaryStream { stream_type: stream_type::H264, pid: VIDEO_PID }.into(),
     }
 }
 
-fn audio_entry(audio: &AudioInput<'_>) -> MapEntry {
-    if let Some(encrypted) = encrypted_sound(audio).filter(|_| audio.encrypted) {
+fn audio_entry(audio: &AudioTrack<'_>) -> MapEntry {
+    let encrypted = audio.encrypted.and_then(|payload| encrypted_sound(audio.config, payload));
+    if let Some(encrypted) = encrypted {
         return encrypted_entry(AUDIO_PID, &encrypted);
     }
     let (stream_type, registration) = match audio.config {
@@ -241,11 +392,11 @@ fn audio_entry(audio: &AudioInput<'_>) -> MapEntry {
 }
 
 /// How SAMPLE-AES tells of the sound; `None` where it has no word for it.
-fn encrypted_sound(audio: &AudioInput<'_>) -> Option<SampleAesStream> {
-    match audio.config {
+fn encrypted_sound(config: &CodecConfig, payload: &[u8]) -> Option<SampleAesStream> {
+    match config {
         CodecConfig::Aac(aac) => Some(SampleAesStream::aac(aac)),
         // The first bytes of a syncframe stay clear.
-        CodecConfig::Ac3(_) => SampleAesStream::ac3(audio.payload),
+        CodecConfig::Ac3(_) => SampleAesStream::ac3(payload),
         CodecConfig::Eac3(eac3) => SampleAesStream::eac3(&eac3.specific()),
         CodecConfig::MpegAudio(_) | CodecConfig::Avc(_) | CodecConfig::Hevc(_) => None,
     }
@@ -269,8 +420,8 @@ impl Spread {
     /// What brings the packets of encrypted pictures to the planned count, modulo 16. The largest
     /// picture is the one whose packets get emptier by the smallest part; that it grew means that
     /// it has more than 48 bytes, so there is always something to put into 15 packets more.
-    fn of(video: &VideoInput<'_>) -> Option<Self> {
-        let planned = video.encrypted?.planned_packets;
+    fn of(video: &VideoInput<'_>, encrypted: EncryptedPictures) -> Option<Self> {
+        let planned = encrypted.planned_packets;
         let missing = planned.wrapping_sub(video_packets(video.config, video.samples)) % 16;
         let (picture, sample) =
             video.samples.iter().enumerate().max_by_key(|(_, sample)| sample.size)?;
@@ -339,17 +490,6 @@ fn audio_packages<'a>(
     })
 }
 
-fn all_audio_packages<'a>(audio: &AudioInput<'a>, with_clock: bool) -> Vec<&'a [Sample]> {
-    let mut rest = audio.samples;
-    let mut packages = Vec::new();
-    for &group in audio.groups {
-        let (run, behind) = rest.split_at((group as usize).min(rest.len()));
-        packages.extend(audio_packages(run, audio.config, audio.timescale, with_clock));
-        rest = behind;
-    }
-    packages
-}
-
 fn write_picture(
     out: &mut Vec<u8>,
     packets: &mut PacketWriter,
@@ -398,8 +538,9 @@ fn lengths_to_start_codes(sample: &mut [u8]) {
 fn write_audio_package(
     out: &mut Vec<u8>,
     packets: &mut PacketWriter,
-    audio: &AudioInput<'_>,
+    audio: &AudioTrack<'_>,
     frames: &[Sample],
+    payload: &[u8],
     with_clock: bool,
 ) {
     let start = start_of(frames, audio.timescale);
@@ -418,7 +559,7 @@ fn write_audio_package(
             bytes.extend_from_slice(&adts_header(aac, frame.size));
         }
         let end = frame.offset + frame.size as usize;
-        bytes.extend_from_slice(audio.payload.get(frame.offset..end).unwrap_or_default());
+        bytes.extend_from_slice(payload.get(frame.offset..end).unwrap_or_default());
     }
     let field = with_clock
         .then(|| ClockField { reference: start.minus(Ticks(CLOCK_LEAD)), random_access: true });

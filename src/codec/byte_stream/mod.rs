@@ -330,7 +330,7 @@ impl<S: Syntax> Framer<S> {
     }
 
     /// Hands out the complete access units with their bytes and the syntax that they are written in;
-    /// then forgets them like [`Framer::take_units`].
+    /// then forgets them like [`Framer::release`].
     pub fn drain(&mut self, mut take: impl FnMut(AccessUnit, &[u8], &S)) {
         for unit in &self.units {
             let bytes = self.buffer.get(unit.offset..unit.offset + unit.size).unwrap_or_default();
@@ -338,7 +338,7 @@ impl<S: Syntax> Framer<S> {
             let syntax = self.previous.as_ref().filter(|_| !is_current).unwrap_or(&self.syntax);
             take(*unit, bytes, syntax);
         }
-        self.take_units();
+        self.release(self.units.len());
     }
 
     /// The number of the configuration that the last picture has.
@@ -354,12 +354,13 @@ impl<S: Syntax> Framer<S> {
         }
     }
 
-    /// Takes the complete access units out, and forgets their bytes from time to time. For callers
-    /// that want sizes and not bytes; offsets mean nothing afterwards.
-    pub fn take_units(&mut self) -> Vec<AccessUnit> {
-        let units = std::mem::take(&mut self.units);
+    /// Forgets so many of the complete access units, and from time to time the bytes of those that
+    /// are forgotten: then the others lie elsewhere in the buffer.
+    pub fn release(&mut self, units: usize) {
+        self.units.drain(..units.min(self.units.len()));
         let open = self.unit.map_or(self.base, |unit| unit.offset);
-        let keep_from = self.field.map_or(open, |(unit, _)| unit.offset);
+        let waiting = self.field.map_or(open, |(unit, _)| unit.offset);
+        let keep_from = self.units.first().map_or(waiting, |unit| unit.offset);
         let free = keep_from - self.base.min(keep_from);
         if free >= RELEASE_BYTES {
             self.buffer.copy_within(keep_from.., self.base);
@@ -375,8 +376,17 @@ impl<S: Syntax> Framer<S> {
             if let Some((unit, _)) = &mut self.field {
                 unit.offset -= free;
             }
+            for unit in &mut self.units {
+                unit.offset -= free;
+            }
         }
-        units
+    }
+
+    /// The buffer as far as it is written; those complete access units are in it that were not
+    /// forgotten. Their bytes may be overwritten, because they are not looked at again.
+    pub fn complete(&mut self) -> (&mut [u8], &[AccessUnit]) {
+        let end = self.units.last().map_or(0, |last| last.offset + last.size);
+        (self.buffer.get_mut(..end).unwrap_or_default(), &self.units)
     }
 
     /// What could not be used.

@@ -100,17 +100,18 @@ fn several_slices_make_one_picture() {
 }
 
 #[test]
-fn taking_units_forgets_their_bytes_but_not_the_open_one() {
+fn units_are_forgotten_with_their_bytes_but_not_the_open_one() {
     let mut framer = Framer::new(Vec::new());
     let large = idr(0xAA, 1 << 20);
     let mut sizes = Vec::new();
     for packet in 0..5 {
         framer.begin_packet(Some(stamps(packet)));
         framer.push(&[LONG, &large].concat(), u128::from(packet));
-        sizes.extend(framer.take_units().iter().map(|unit| unit.size));
+        sizes.extend(framer.units().iter().map(|unit| unit.size));
+        framer.release(framer.units().len());
     }
     framer.finish();
-    sizes.extend(framer.take_units().iter().map(|unit| unit.size));
+    sizes.extend(framer.units().iter().map(|unit| unit.size));
     assert_eq!(sizes, [large.len() + 4; 5]);
     assert!(framer.buffer.len() < 3 << 20);
 }

@@ -206,6 +206,11 @@ impl Framer {
         &self.units
     }
 
+    /// The complete frames so far, in the bytes they lie in.
+    pub fn complete(&mut self) -> (&mut [u8], &[AccessUnit]) {
+        (&mut self.buffer, &self.units)
+    }
+
     /// The buffer with all frames, and where they are in it.
     pub fn into_parts(self) -> (Vec<u8>, Vec<AccessUnit>) {
         (self.buffer, self.units)
@@ -226,7 +231,7 @@ impl Framer {
     }
 
     /// Whether the frames of a configuration carry spectral band replication, stated or not: judged
-    /// by all frames so far. Meaningful for AAC that was scanned with [`Self::new`].
+    /// by the frames so far. Meaningful for AAC that was scanned with [`Self::new`].
     pub fn replication(&self, config: u32) -> Presence {
         self.evidence(config, Evidence::replication)
     }
