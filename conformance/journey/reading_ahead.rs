@@ -1,7 +1,7 @@
 //! Sources that are far away: what is read of them, when, and how often.
 
-use std::io::Write;
-use std::net::TcpStream;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
 
 use tempfile::TempDir;
 
@@ -87,19 +87,43 @@ fn what_needs_no_media_or_a_part_of_it_reads_nothing_ahead() {
 fn a_player_that_hangs_up_walks_no_further() {
     let source = SlowSource::open();
     let (origin, _data_dir) = start(&source, 10, &[]);
-    let segments = segments(&origin, "video-2");
-    source.hold("240p/");
+    let segment = segments(&origin, "video-2").remove(0);
+    source.hold("240p/000.ts");
     let address = origin.playback.strip_prefix("http://").unwrap();
     let mut player = TcpStream::connect(address).unwrap();
-    write!(player, "GET {} HTTP/1.1\r\nhost: a\r\n\r\n", segments[0].url).unwrap();
-    source.wait_until_waiting(2);
-    drop(player);
-    let left = source.wait_until_left();
-    assert_eq!(left, ["/ladder/240p/001.ts"]);
-    // What it wanted itself is made all the same, for those who may want it too.
+    write!(player, "GET {} HTTP/1.1\r\nhost: a\r\n\r\n", segment.url).unwrap();
+    source.wait_until_asked();
+    player.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(player.read(&mut [0]).unwrap_or(0), 0, "the origin hangs up too");
     source.let_go();
-    get(&origin, &segments[0]);
-    assert_eq!(count(&source.asked(), "240p/000.ts"), 1);
+    // What it wanted itself is made all the same, for those who may want it too.
+    assert_eq!(origin.get_with(&segment.url, &[("range", "bytes=0-99")]).status, 206);
+    another_player_walks(&origin, &source);
+    let asked = source.asked();
+    assert_eq!((count(&asked, "240p/000.ts"), count(&asked, "240p/001.ts")), (1, 0), "{asked:?}");
+}
+
+#[test]
+fn nothing_is_read_ahead_of_a_segment_that_is_not_there_yet() {
+    let source = SlowSource::open();
+    let (origin, _data_dir) = start(&source, 10, &[]);
+    let segment = segments(&origin, "video-2").remove(0);
+    source.hold("240p/000.ts");
+    std::thread::scope(|scope| {
+        let player = scope.spawn(|| origin.get(&segment.url));
+        source.wait_until_asked();
+        another_player_walks(&origin, &source);
+        assert_eq!(count(&source.asked(), "240p/001.ts"), 0);
+        source.let_go();
+        assert_eq!(player.join().unwrap().status, 200);
+    });
+    source.wait_until_asked_for("240p/001.ts");
+}
+
+/// Time for a read that should not be: another player's is behind it.
+fn another_player_walks(origin: &Origin, source: &SlowSource) {
+    get(origin, &segments(origin, "video-1")[0]);
+    source.wait_until_asked_for("360p/001.ts");
 }
 
 #[test]

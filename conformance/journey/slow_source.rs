@@ -28,8 +28,6 @@ struct State {
     waiting: usize,
     /// Methods and paths of all requests, in order.
     asked: Vec<String>,
-    /// Paths of requests that waited when their client hung up.
-    left: Vec<String>,
 }
 
 impl SlowSource {
@@ -77,11 +75,6 @@ impl SlowSource {
         drop(self.gate.wait_until(|state| state.asked.iter().any(|asked| asked.contains(file))));
     }
 
-    /// Waits until a client hung up that waited; says for what.
-    pub fn wait_until_left(&self) -> Vec<String> {
-        self.gate.wait_until(|state| !state.left.is_empty()).left.clone()
-    }
-
     /// What was asked for since the last call: methods and paths.
     pub fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.gate.state.lock().unwrap().asked)
@@ -94,7 +87,7 @@ impl SlowSource {
 }
 
 impl Gate {
-    fn pass(self: &Arc<Self>, method: &str, path: &str, socket: &TcpStream) {
+    fn pass(&self, method: &str, path: &str) {
         let mut state = self.state.lock().unwrap();
         state.asked.push(format!("{method} {path}"));
         self.changed.notify_all();
@@ -104,17 +97,6 @@ impl Gate {
         }
         state.waiting += 1;
         self.changed.notify_all();
-        let (gate, left, socket) = (self.clone(), path.to_owned(), socket.try_clone().unwrap());
-        // A client that waits sends nothing, so what comes is the end, or the next request.
-        std::thread::spawn(move || {
-            if matches!(socket.peek(&mut [0]), Ok(0) | Err(_)) {
-                let mut state = gate.state.lock().unwrap();
-                if state.held.is_some() {
-                    state.left.push(left);
-                    gate.changed.notify_all();
-                }
-            }
-        });
         drop(self.changed.wait_while(state, |state| is_held(state)).unwrap());
         self.state.lock().unwrap().waiting -= 1;
     }
@@ -146,7 +128,7 @@ fn serve(socket: TcpStream, gate: &Arc<Gate>) {
         }
         let mut words = head[0].split(' ');
         let (method, path) = (words.next().unwrap(), words.next().unwrap());
-        gate.pass(method, path, &socket);
+        gate.pass(method, path);
         let range = head.iter().find_map(|line| {
             let (name, value) = line.split_once(": ")?;
             let (first, last) = value.strip_prefix("bytes=")?.split_once('-')?;

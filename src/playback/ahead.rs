@@ -1,22 +1,23 @@
 //! Reads the source of the next segment while a player walks forward.
 //!
 //! Storage that answers after 30 ms makes every cold segment wait for that long. Most segments are
-//! asked for in order, so when one is, the blocks of the one behind it are read too:
+//! asked for in order, so behind each the blocks of the next one are read:
 //!
 //! ```text
-//! GET segment 7 ─┬ blocks of 7 ─ cache or source ─ build ─ answer
-//!                └ blocks of 8 ─ source ─ held ┬ GET segment 8: taken
-//!                                              └ nobody came in time: dropped
+//! GET segment 7 ─ blocks of 7 ─ cache or source ─ build ─┬ answer
+//!                                                        └ blocks of 8 ─ source ─ held
+//! GET segment 8: taken                        nobody came in time: dropped ───────┘
 //! ```
 //!
+//! - Not before the segment itself is there: what a player waits for does not share the line with
+//!   what it may want.
 //! - What is read ahead is held here and not in the cache of blocks, so it pushes out nothing that
 //!   is in use. Whoever needs a block takes it from here, read or still being read.
 //! - It is bounded in bytes and in blocks. Where there is no room, nothing is read ahead: what is
 //!   held already is more likely to be used than to have been given up.
 //! - Of the requests to a root that may run at a time it has half at most, so that what players
 //!   wait for has its way. Who needs a block that has not been begun with reads it himself.
-//! - A client that hangs up before its segment is there walks no further, and what was begun for it
-//!   is dropped. One that leaves silently cannot be told from one whose buffer is full; what it left
+//! - A client that hangs up before its segment is there walks no further. One that leaves silently cannot be told from one whose buffer is full; what it left
 //!   is dropped after half a minute.
 //! - The first step of a walk cannot be told from a jump. Jumps are read ahead of as long as that
 //!   is mostly of use; behind that, walks are from their second step on.
@@ -83,12 +84,17 @@ struct Held {
 type Outcome = Option<Result<Bytes, SourceError>>;
 type Reading = watch::Receiver<Outcome>;
 
-/// A step of a player, for as long as it waits for its segment. Dropping it drops what was begun for
-/// it, unless it [arrived](Step::arrived).
-#[derive(Default)]
+/// Where a player that has a segment goes next.
 pub struct Step {
-    ahead: Option<Arc<ReadAhead>>,
-    begun: Vec<(BlockKey, u64)>,
+    pub root: Arc<Root>,
+    /// The segment's name.
+    pub own: String,
+    /// The blocks that it needs itself.
+    pub reads: Vec<BlockRequest>,
+    /// The name of the segment behind it.
+    pub next: String,
+    /// The blocks that this one needs.
+    pub wanted: Vec<BlockRequest>,
 }
 
 impl ReadAhead {
@@ -122,24 +128,18 @@ impl ReadAhead {
         self.most_bytes > 0 && !root.is_local()
     }
 
-    /// A player asked for the segment `own`. Reads those blocks of the next one ahead that nobody has
-    /// or reads; `reads` are the blocks that `own` needs itself.
-    pub fn step(
-        self: &Arc<Self>,
-        root: &Arc<Root>,
-        (own, reads): (&str, &[BlockRequest]),
-        (next, wanted): (String, Vec<BlockRequest>),
-    ) -> Step {
-        let mut step = Step { ahead: Some(self.clone()), begun: Vec::new() };
+    /// A player has its segment. Reads those blocks of the next one ahead that nobody has or reads.
+    pub fn step(self: &Arc<Self>, step: Step) {
+        let Step { root, own, reads, next, wanted } = step;
         let mut state = self.state();
-        let is_walk = state.next_steps.pop(own).is_some();
+        let is_walk = state.next_steps.pop(&own).is_some();
         state.next_steps.put(next, ());
         if !is_walk && state.trust == 0 {
-            return step;
+            return;
         }
         for request in wanted.into_iter().filter(|request| !reads.contains(request)) {
             let bytes = request.bytes.end.saturating_sub(request.bytes.start);
-            let key = BlockKey::new(root, request);
+            let key = BlockKey::new(&root, request);
             if state.held.contains_key(&key) || self.blocks.has(&key) {
                 continue;
             }
@@ -155,11 +155,9 @@ impl ReadAhead {
             // It asks for the lock that is held here before it does anything.
             let task = tokio::spawn(read).abort_handle();
             state.bytes += bytes;
-            state.held.insert(key.clone(), Held { number, bytes, task, reading: None });
-            step.begun.push((key, number));
+            state.held.insert(key, Held { number, bytes, task, reading: None });
         }
         self.metrics.read_ahead_holds(state.bytes);
-        step
     }
 
     /// A block that was read ahead, or is being so. `None` where it has to be read.
@@ -259,21 +257,5 @@ impl State {
         let held = self.held.remove(key)?;
         self.bytes -= held.bytes;
         Some(held)
-    }
-}
-
-impl Step {
-    /// The player has its segment; it is on its way to the next one.
-    pub fn arrived(mut self) {
-        self.begun.clear();
-    }
-}
-
-impl Drop for Step {
-    fn drop(&mut self) {
-        let Some(ahead) = &self.ahead else { return };
-        for (key, number) in &self.begun {
-            ahead.drop_held(key, *number);
-        }
     }
 }

@@ -406,7 +406,7 @@ impl Playback {
             let is_get = *method == Method::GET;
             let step = if is_get { self.step(view, &packaging, &plan) } else { None };
             let rendered = self.segment(view, *plan).await?;
-            step.into_iter().for_each(Step::arrived);
+            step.into_iter().for_each(|step| self.ahead.step(step));
             head.length = rendered.bytes.len() as u64;
             return Ok(match judge(method, headers, &head) {
                 Verdict::Unsatisfiable => self.policy.unsatisfiable(&head, request_id),
@@ -424,7 +424,7 @@ impl Playback {
                 };
                 let step = if reaches_end { self.step(view, &packaging, &plan) } else { None };
                 let rendered = self.segment(view, *plan).await?;
-                step.into_iter().for_each(Step::arrived);
+                step.into_iter().for_each(|step| self.ahead.step(step));
                 Ok(self.policy.resource(&head, &verdict, Some(rendered.bytes)))
             }
             verdict => Ok(self.policy.resource(&head, &verdict, None)),
@@ -447,13 +447,13 @@ impl Playback {
         })
     }
 
-    /// Reads ahead what a player wants that walks on from a segment.
+    /// What a player wants that walks on from a segment.
     fn step(&self, view: &AssetView, packaging: &Packaging, own: &SegmentPlan) -> Option<Step> {
         let root = self.root(view).ok().filter(|root| self.ahead.is_for(root))?;
         let next = packaging.segment_after(own).filter(|next| !self.segments.has(&next.key()))?;
         let reads = package::source_blocks(own).ok()?;
         let wanted = package::source_blocks(&next).ok()?;
-        Some(self.ahead.step(&root, (&own.key(), &reads), (next.key(), wanted)))
+        Some(Step { root, own: own.key(), reads, next: next.key(), wanted })
     }
 
     /// A media segment, from the cache or built once.
