@@ -115,6 +115,8 @@ pub struct Framer<S> {
     scanned: usize,
     /// Where the chunks that hold unsearched bytes began, shifted along with their bytes.
     chunks: Vec<Chunk>,
+    /// Whether anybody wants to know in which of them pictures begin.
+    is_tagged: bool,
     nal: Option<OpenNal>,
     unit: Option<OpenUnit>,
     /// A field that may have another behind it.
@@ -223,6 +225,7 @@ impl<S: Syntax> Framer<S> {
             base,
             scanned: base,
             chunks: Vec::new(),
+            is_tagged: true,
             nal: None,
             unit: None,
             field: None,
@@ -242,13 +245,14 @@ impl<S: Syntax> Framer<S> {
     }
 
     /// A framer that begins in mid-stream, under parameter sets that are known: those of the stream
-    /// are passed over.
+    /// are passed over. Who knows them knows where pictures begin, so tags do not come back.
     pub fn with_sets<'a>(buffer: Vec<u8>, sets: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut framer = Self::new(buffer);
         for set in sets {
             framer.syntax.add_set(set);
         }
         framer.collects = false;
+        framer.is_tagged = false;
         framer
     }
 
@@ -264,8 +268,7 @@ impl<S: Syntax> Framer<S> {
     /// Payload of the current PES packet. The tag comes back with the access units that begin in
     /// the chunk.
     pub fn push(&mut self, chunk: &[u8], tag: u128) {
-        let start = self.buffer.len() as isize;
-        self.chunks.push(Chunk { start, piece: usize::MAX, tag, step: 0 });
+        self.begin_chunk(usize::MAX, tag, 0);
         match <&[u8; PACKET_PAYLOAD_BYTES]>::try_from(chunk) {
             Ok(whole) => self.append(whole),
             Err(_) => self.buffer.extend_from_slice(chunk),
@@ -280,10 +283,16 @@ impl<S: Syntax> Framer<S> {
         tag: u128,
         step: u128,
     ) {
-        self.chunks.push(Chunk { start: self.buffer.len() as isize, piece: N, tag, step });
+        self.begin_chunk(N, tag, step);
         for piece in pieces {
             self.append(piece);
             self.pushed(N);
+        }
+    }
+
+    fn begin_chunk(&mut self, piece: usize, tag: u128, step: u128) {
+        if self.is_tagged {
+            self.chunks.push(Chunk { start: self.buffer.len() as isize, piece, tag, step });
         }
     }
 
