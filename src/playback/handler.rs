@@ -143,7 +143,7 @@ impl Playback {
             Route::Fixed { asset, fingerprint, target, container } => {
                 Selection::refuse(query)?;
                 let view = self.view(&asset).await?;
-                let mut plans = self.library.named(&view, &fingerprint).await?;
+                let mut plans = self.library.named(&view, &fingerprint, container).await?;
                 self.library.keep_named(&view, &fingerprint, &plans);
                 // Configurations that differ in what they filter share playlists, not cuts.
                 if let Target::Clip { cut, .. } = &target
