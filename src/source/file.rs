@@ -15,14 +15,14 @@ use std::time::UNIX_EPOCH;
 
 use super::SourcePath;
 use super::error::SourceError;
-use super::resident;
+use super::resident::{self, FileSystem};
 use super::root::ObjectStat;
 
 /// A folder that objects live under, with all links followed.
 #[derive(Clone, Debug)]
 pub(super) struct Folder {
     root: PathBuf,
-    is_here: bool,
+    file_system: Option<FileSystem>,
 }
 
 /// A regular file inside the folder.
@@ -39,13 +39,13 @@ impl Folder {
         if !root.is_dir() {
             return Err(ErrorKind::NotADirectory.into());
         }
-        let is_here = resident::is_here(&root);
-        Ok(Self { root, is_here })
+        let file_system = resident::file_system(&root);
+        Ok(Self { root, file_system })
     }
 
-    /// Whether [`resident`] may look for its files.
-    pub(super) fn is_here(&self) -> bool {
-        self.is_here
+    /// What its files are on, if [`resident`] may look for them.
+    pub(super) fn file_system(&self) -> Option<FileSystem> {
+        self.file_system
     }
 
     pub(super) fn root(&self) -> &Path {

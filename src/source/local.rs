@@ -65,7 +65,7 @@ impl Root {
         most_bytes: u64,
         work: impl Fn(&LocalFiles) -> T + Send + 'static,
     ) -> Result<T, SourceError> {
-        let is_here = self.folder().is_some_and(Folder::is_here);
+        let is_here = self.folder().is_some_and(|folder| folder.file_system().is_some());
         if is_here && most_bytes <= MOST_BYTES_NOW {
             let files = self.local_files(false)?;
             let done = work(&files);
@@ -125,8 +125,8 @@ impl LocalFiles {
     pub fn open(&self, object: &SourceObject) -> Result<LocalFile<'_>, SourceError> {
         let path = SourcePath::from_stored(&object.path)?;
         let started = Instant::now();
-        let is_here = self.folder.is_here();
-        let at_hand = is_here.then(|| resident::open(self.folder.root(), path.as_str())).flatten();
+        let file_system = self.folder.file_system();
+        let at_hand = file_system.and_then(|_| resident::open(self.folder.root(), path.as_str()));
         let opened = match at_hand {
             Some(opened) => Ok(opened),
             None if !self.may_wait => return Err(self.give_up(&path)),
@@ -246,7 +246,8 @@ impl LocalFile<'_> {
         let Some(file) = &self.file else { return Ok(0) };
         let piece = self.piece.get_mut(..length).unwrap_or_default();
         if !self.files.may_wait {
-            let is_read = resident::read(file, piece, start);
+            let file_system = self.files.folder.file_system();
+            let is_read = file_system.is_some_and(|on| resident::read(file, on, piece, start));
             return if is_read { Ok(length) } else { Err(self.files.give_up(&self.path)) };
         }
         match file.read_exact_at(piece, start) {

@@ -2,16 +2,26 @@
 //!
 //! The path is looked up in what the kernel remembers of directories (`openat2` with
 //! `RESOLVE_CACHED`), the bytes are taken out of the page cache (`preadv2` with `RWF_NOWAIT`), so
-//! both are done on whatever thread asks. A file system that lives in memory knows no other way, and
-//! refuses to be asked. Paths stay below the folder (`RESOLVE_BENEATH`), whoever swaps links.
+//! both are done on whatever thread asks. A file system that lives in memory knows no other way,
+//! refuses to be asked, and is read like any file. Paths stay below the folder (`RESOLVE_BENEATH`),
+//! whoever swaps links, and on its file system (`RESOLVE_NO_XDEV`), so that all files are on its
+//! [`FileSystem`].
 //!
 //! Only for file systems that keep what they know on this machine: opening a file on another one
-//! asks a server, which may hang ([`is_here`]). Says no where it has to wait, where a link is
+//! asks a server, which may hang ([`file_system`]). Says no where it has to wait, where a link is
 //! absolute, where there is an error, and on systems that are not Linux: then [`super::file`] and a
 //! thread that may wait do the same, and name the error.
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::{is_here, open, read};
+pub(super) use linux::{file_system, open, read};
+
+/// Where a folder of this machine keeps its files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+pub(super) enum FileSystem {
+    Memory,
+    Disk,
+}
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -23,15 +33,18 @@ mod linux {
     use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
     use rustix::io::{Errno, ReadWriteFlags};
 
+    use super::FileSystem;
+
     /// tmpfs and ramfs, as statfs(2) numbers them.
     const IN_MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58F6];
     /// ext2 to ext4, XFS, Btrfs, ZFS, F2FS.
     const ON_DISK: [u64; 5] = [0xEF53, 0x5846_5342, 0x9123_683E, 0x2FC1_2FC1, 0xF2F5_2010];
 
-    /// Whether a folder is on a file system of this machine. May block.
-    pub(in super::super) fn is_here(root: &Path) -> bool {
-        let kind = rustix::fs::statfs(root).map(|stat| stat.f_type as u64);
-        kind.is_ok_and(|kind| IN_MEMORY.contains(&kind) || ON_DISK.contains(&kind))
+    /// What a folder is on; `None` where that is not of this machine. May block.
+    pub(in super::super) fn file_system(root: &Path) -> Option<FileSystem> {
+        let kind = rustix::fs::statfs(root).ok()?.f_type as u64;
+        let on_disk = || ON_DISK.contains(&kind).then_some(FileSystem::Disk);
+        IN_MEMORY.contains(&kind).then_some(FileSystem::Memory).or_else(on_disk)
     }
 
     /// A regular file below `root`, with its size.
@@ -53,7 +66,15 @@ mod linux {
     }
 
     /// Fills `piece` from `start` on; false where that cannot be done now.
-    pub(in super::super) fn read(file: &File, piece: &mut [u8], start: u64) -> bool {
+    pub(in super::super) fn read(
+        file: &File,
+        file_system: FileSystem,
+        piece: &mut [u8],
+        start: u64,
+    ) -> bool {
+        if file_system == FileSystem::Memory {
+            return file.read_exact_at(piece, start).is_ok();
+        }
         let mut done = 0;
         while let Some(rest) = piece.get_mut(done..).filter(|rest| !rest.is_empty()) {
             let at = start.saturating_add(done as u64);
@@ -62,24 +83,16 @@ mod linux {
                 Ok(0) => return false,
                 Ok(read) => done += read,
                 Err(Errno::INTR) => {}
-                Err(Errno::OPNOTSUPP) if is_in_memory(file) => {
-                    return file.read_exact_at(rest, at).is_ok();
-                }
                 Err(_) => return false,
             }
         }
         true
     }
-
-    fn is_in_memory(file: &File) -> bool {
-        let kind = rustix::fs::fstatfs(file).map(|stat| stat.f_type as u64);
-        kind.is_ok_and(|kind| IN_MEMORY.contains(&kind))
-    }
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn is_here(_: &std::path::Path) -> bool {
-    false
+pub(super) fn file_system(_: &std::path::Path) -> Option<FileSystem> {
+    None
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -88,6 +101,6 @@ pub(super) fn open(_: &std::path::Path, _: &str) -> Option<(std::fs::File, u64)>
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn read(_: &std::fs::File, _: &mut [u8], _: u64) -> bool {
+pub(super) fn read(_: &std::fs::File, _: FileSystem, _: &mut [u8], _: u64) -> bool {
     false
 }
