@@ -213,6 +213,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn rates_are_rounded_up_however_large(
+            bytes in prop_oneof![0_u64..1 << 33, any::<u64>()],
+            duration in prop_oneof![1_i64..1 << 20, 1_i64..i64::MAX],
+            hertz in 1_u32..=u32::MAX,
+        ) {
+            let bits = u128::from(bytes) * 8 * u128::from(hertz);
+            let rate = u128::from(bits_per_second(bytes, Ticks(duration), Timescale::new(hertz).unwrap()));
+            let exact = bits.div_ceil(duration as u128);
+            prop_assert_eq!(rate, exact.min(u128::from(u64::MAX)));
+        }
+
         /// Near the border of 64 bits both ways of counting are taken.
         #[test]
         fn wide_and_narrow_arithmetic_agree(

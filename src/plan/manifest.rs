@@ -279,17 +279,16 @@ impl Resolver<'_> {
         period: usize,
         protection: Option<&RenditionProtection>,
     ) -> Vec<ManifestSegment> {
+        let mut segments = Vec::with_capacity(ranges.len());
         let ranges = ranges.into_iter().filter(|range| !range.is_empty());
-        ranges
-            .enumerate()
-            .filter_map(|(index, range)| {
-                let groups = track.groups.get(range.clone())?;
-                let layout = fragment_layout(track, groups, protection, index);
-                let tags = self.tag_bytes(id, period, track, &range);
-                let bytes = layout.header_bytes() + tags + payload_bytes(groups);
-                manifest_segment(track, range, bytes)
-            })
-            .collect()
+        segments.extend(ranges.enumerate().filter_map(|(index, range)| {
+            let groups = track.groups.get(range.clone())?;
+            let layout = fragment_layout(track, groups, protection, index);
+            let tags = self.tag_bytes(id, period, track, &range);
+            let bytes = layout.header_bytes() + tags + payload_bytes(groups);
+            manifest_segment(track, range, bytes)
+        }));
+        segments
     }
 
     fn transport_segments(
@@ -388,7 +387,7 @@ fn rates_of(
     let mut rates = Rates::default();
     for period in 0..manifest.periods.len() {
         let Some(rendition) = manifest.rendition(id, period) else { continue };
-        rates.add(&rendition.segments, rendition.timescale);
+        rates.add(&*rendition.segments, rendition.timescale);
         let words = |codec: &CodecConfig| codec.rfc6381_in(container);
         // Fragments of text are named, files are not (RFC 8216bis 4.4.6.2, Apple's HLS authoring
         // specification on IMSC1).

@@ -406,6 +406,23 @@ mod tests {
             prop_assert_eq!(grid.cuts(&times), cuts_step_by_step(&grid, &times));
         }
 
+        /// Streams whose times are the shared ones are not cut on their own.
+        #[test]
+        fn shared_cuts_are_spelled_by_those_who_have_their_times_as_they_are(
+            gaps in proptest::collection::vec(1_i64..20 * SECOND, 1..60),
+            sure in proptest::collection::btree_set(0_usize..60, 0..8),
+            step in 1_i64..30,
+        ) {
+            let mut times = vec![Ticks(0)];
+            for gap in gaps {
+                times.push(times.last().unwrap().plus(Ticks(gap)));
+            }
+            let sure: Vec<Ticks> = sure.iter().filter_map(|&at| times.get(at).copied()).collect();
+            let cuts = grid(600, step).cuts_beside(&times, &sure);
+            prop_assert_eq!(own_times(&cuts, &times), cuts);
+            prop_assert_eq!(shared_times(&[&times, &times, &times]), times);
+        }
+
         #[test]
         fn markers_are_cuts_and_the_others_still_grow(
             gaps in proptest::collection::vec(1_i64..20 * SECOND, 1..60),
