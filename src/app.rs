@@ -76,7 +76,7 @@ impl Parts {
             sources: Arc::new(sources),
             survey: Survey::new(config.playback.heal_survey, metrics.clone()),
             room: Arc::new(Room::new(config.cache.segment_bytes, config.playback.build_bytes)),
-            buffers: BufferPool::default(),
+            buffers: BufferPool::with_first_buffer(),
             ahead: ReadAhead::new(
                 Cache::new("source", config.cache.source_bytes, metrics.clone()),
                 config.source.read_ahead_bytes,

@@ -17,6 +17,8 @@
 //! Transport streams have no negative composition offsets. There, all pictures of a track are
 //! decoded earlier by one and the same delay: the largest by which ours would come too late.
 
+use std::cell::LazyCell;
+
 use super::{AccessUnit, Timestamps};
 use crate::model::presentation::Group;
 use crate::model::sample::Sample;
@@ -136,7 +138,8 @@ pub fn date_pictures(
     let own = std::iter::once(None).chain(units.iter().skip(1).map(|unit| unit.timestamps));
     let mut anchor = (first, 0_usize, units.first().and_then(|unit| unit.order));
     let frame = span.0 / (units.len() as i64).max(1);
-    let order_step = order_step(units);
+    // Where each picture has timestamps, nobody asks.
+    let step = LazyCell::new(|| order_step(units));
     units
         .iter()
         .zip(own)
@@ -150,7 +153,7 @@ pub fn date_pictures(
                 let (from, since, order) = anchor;
                 let passed = (index - since) as i64;
                 let shown = match (order, unit.order) {
-                    (Some(then), Some(now)) => (i64::from(now) - i64::from(then)) / order_step,
+                    (Some(then), Some(now)) => (i64::from(now) - i64::from(then)) / *step,
                     _ => passed,
                 };
                 ContinuousTimestamps {

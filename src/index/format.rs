@@ -299,8 +299,13 @@ type Read<T> = Result<T, FormatError>;
 
 impl<'a> Reader<'a> {
     fn unsigned(&mut self, field: &'static str) -> Read<u64> {
+        // Most numbers of most columns.
+        if let [byte @ ..0x80, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok(u64::from(*byte));
+        }
         let mut value = 0_u64;
-        for shift in (0..64).step_by(7) {
+        for shift in [0, 7, 14, 21, 28, 35, 42, 49, 56, 63] {
             let (&byte, rest) = self.rest.split_first().ok_or(FormatError::Field { field })?;
             self.rest = rest;
             value |= u64::from(byte & 0x7F) << shift;
@@ -457,20 +462,25 @@ impl<'a> Reader<'a> {
 
     fn groups(&mut self) -> Read<Vec<Group>> {
         let count = self.count("groups")?;
-        // Read side by side: to keep them would take more memory than the groups themselves.
-        let mut columns = [(); GROUP_COLUMNS].map(|()| Reader { rest: &[] });
-        for column in &mut columns {
-            column.rest = self.column(count)?;
+        // Read side by side: to keep them would take more memory than the groups themselves. What
+        // regular streams have no use for is zeros, and not read again in every row.
+        let mut columns: Vec<(usize, Self)> = Vec::with_capacity(GROUP_COLUMNS);
+        for index in 0..GROUP_COLUMNS {
+            let rest = self.column(count)?;
+            if rest.iter().any(|&byte| byte != 0) {
+                columns.push((index, Reader { rest }));
+            }
         }
         let mut groups = Vec::with_capacity(count);
         let mut before = Group::default();
         let mut step = 0;
+        let mut row = [0; GROUP_COLUMNS];
         for _ in 0..count {
-            let mut row = [0; GROUP_COLUMNS];
-            for (value, column) in row.iter_mut().zip(&mut columns) {
-                *value = column.signed("group")?;
+            for (index, column) in &mut columns {
+                let value = column.signed("group")?;
+                row.get_mut(*index).into_iter().for_each(|cell| *cell = value);
             }
-            let group = group_from(row, &before, step)?;
+            let group = group_from(&row, &before, step)?;
             step = group.time.minus(before.time).0;
             before = group;
             groups.push(group);
@@ -480,11 +490,15 @@ impl<'a> Reader<'a> {
 
     /// The bytes of so many numbers.
     fn column(&mut self, count: usize) -> Read<&'a [u8]> {
-        let mut ends = self.rest.iter().enumerate().filter(|(_, byte)| **byte < 0x80);
-        let length = match count.checked_sub(1) {
-            None => 0,
-            Some(last) => ends.nth(last).ok_or(FormatError::Field { field: "group" })?.0 + 1,
-        };
+        let mut length = 0;
+        let mut missing = count;
+        // So many numbers take as many bytes at least, so no step goes past the last of them.
+        while missing > 0 {
+            let step = self.rest.get(length..).and_then(|rest| rest.get(..missing));
+            let step = step.ok_or(FormatError::Field { field: "group" })?;
+            length += step.len();
+            missing -= step.iter().filter(|byte| **byte < 0x80).count();
+        }
         let (column, rest) = self.rest.split_at(length);
         self.rest = rest;
         Ok(column)
@@ -496,7 +510,7 @@ impl<'a> Reader<'a> {
 }
 
 /// The group behind [`group_columns`].
-fn group_from(row: [i64; GROUP_COLUMNS], before: &Group, step: i64) -> Read<Group> {
+fn group_from(row: &[i64; GROUP_COLUMNS], before: &Group, step: i64) -> Read<Group> {
     let [
         start_object,
         start_offset,
@@ -524,7 +538,7 @@ fn group_from(row: [i64; GROUP_COLUMNS], before: &Group, step: i64) -> Read<Grou
         still_cenc,
         still_cbcs,
         still_most,
-    ] = row;
+    ] = *row;
     let number = |base: u32, value: i64| {
         u32::try_from(i64::from(base).wrapping_add(value))
             .map_err(|_| FormatError::Field { field: "group" })

@@ -119,8 +119,16 @@ pub fn source_blocks(plan: &SegmentPlan) -> Result<Vec<BlockRequest>> {
 }
 
 /// Whether the source of a segment is not encrypted.
-pub fn is_clear(plan: &SegmentPlan) -> Result<bool> {
-    Ok(are_clear(&Need::of(plan)?))
+pub fn is_clear(plan: &SegmentPlan) -> bool {
+    let stream = plan.presentation.streams.get(plan.rendition.stream);
+    let objects = stream.map_or(&[][..], |stream| &stream.objects);
+    let of_part = |part| {
+        let groups = plan.groups(part);
+        let (first, last) = (groups.first()?, groups.last()?);
+        objects.get(first.start.object as usize..=last.end.object as usize)
+    };
+    let mut objects = plan.parts.iter().filter_map(of_part).flatten();
+    objects.all(|object| object.encryption.is_none())
 }
 
 fn are_clear(needs: &[Need]) -> bool {

@@ -11,12 +11,14 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    pub fn add(&mut self, segments: &[ManifestSegment], timescale: Timescale) {
-        self.segments.extend(
-            segments.iter().map(|segment| {
-                (segment.bytes, segment.duration.rescale(timescale, Timescale::MPEG))
-            }),
-        );
+    pub fn add<'a>(
+        &mut self,
+        segments: impl IntoIterator<Item = &'a ManifestSegment>,
+        timescale: Timescale,
+    ) {
+        let at_90_khz = |time: Ticks| time.rescale(timescale, Timescale::MPEG);
+        let segments = segments.into_iter();
+        self.segments.extend(segments.map(|segment| (segment.bytes, at_90_khz(segment.duration))));
     }
 
     /// The peak segment bit rate: the largest rate of any row of segments that lasts between half

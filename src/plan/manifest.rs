@@ -174,10 +174,12 @@ impl Resolver<'_> {
         let protection = self.protection.and_then(|protection| {
             protection.of_rendition(lead, counts().sum::<Option<usize>>(), first_number)
         });
+        let ranges = self.segmentation.group_ranges(lead, period, id.stream);
+        let access_type = access_type(lead, &ranges);
         let segments = match self.container {
-            Container::Cmaf => self.fragments(lead, id, period, protection.as_deref()),
+            Container::Cmaf => self.fragments(lead, ranges, id, period, protection.as_deref()),
             Container::MpegTs => {
-                self.transport_segments(lead, audio, id, period, protection.as_deref())
+                self.transport_segments(lead, ranges, audio, id, period, protection.as_deref())
             }
         };
         let mut rates = Rates::default();
@@ -203,7 +205,7 @@ impl Resolver<'_> {
             segments: segments.into(),
             protection,
             has_tags: !metadata::carried(self.presentation, id).is_empty(),
-            access_type: self.access_type(lead, id.stream, period),
+            access_type,
         })
     }
 
@@ -269,44 +271,35 @@ impl Resolver<'_> {
         fits.then_some(Ticks(wished))
     }
 
-    /// The worst access point that a segment begins with.
-    fn access_type(&self, lead: &Track, stream: usize, period: usize) -> u8 {
-        let ranges = self.segmentation.group_ranges(lead, period, stream);
-        let firsts = ranges.into_iter().filter(|range| !range.is_empty());
-        let firsts = firsts.filter_map(|range| lead.groups.get(range.start));
-        firsts.map(Group::access_type).max().unwrap_or(1)
-    }
-
     fn fragments(
         &self,
         track: &Track,
+        ranges: Vec<Range<usize>>,
         id: RenditionId,
         period: usize,
         protection: Option<&RenditionProtection>,
     ) -> Vec<ManifestSegment> {
-        let ranges = self.segmentation.group_ranges(track, period, id.stream);
+        let mut segments = Vec::with_capacity(ranges.len());
         let ranges = ranges.into_iter().filter(|range| !range.is_empty());
-        ranges
-            .enumerate()
-            .filter_map(|(index, range)| {
-                let groups = track.groups.get(range.clone())?;
-                let layout = fragment_layout(track, groups, protection, index);
-                let tags = self.tag_bytes(id, period, track, &range);
-                let bytes = layout.header_bytes() + tags + payload_bytes(groups);
-                manifest_segment(track, range, bytes)
-            })
-            .collect()
+        segments.extend(ranges.enumerate().filter_map(|(index, range)| {
+            let groups = track.groups.get(range.clone())?;
+            let layout = fragment_layout(track, groups, protection, index);
+            let tags = self.tag_bytes(id, period, track, &range);
+            let bytes = layout.header_bytes() + tags + payload_bytes(groups);
+            manifest_segment(track, range, bytes)
+        }));
+        segments
     }
 
     fn transport_segments(
         &self,
         lead: &Track,
+        leads: Vec<Range<usize>>,
         audio: Option<&Track>,
         id: RenditionId,
         period: usize,
         protection: Option<&RenditionProtection>,
     ) -> Vec<ManifestSegment> {
-        let leads = self.segmentation.group_ranges(lead, period, id.stream);
         let others = audio.filter(|audio| !std::ptr::eq(*audio, lead));
         let mut sounds = others
             .map(|audio| self.segmentation.group_ranges(audio, period, id.stream))
@@ -394,7 +387,7 @@ fn rates_of(
     let mut rates = Rates::default();
     for period in 0..manifest.periods.len() {
         let Some(rendition) = manifest.rendition(id, period) else { continue };
-        rates.add(&rendition.segments, rendition.timescale);
+        rates.add(&*rendition.segments, rendition.timescale);
         let words = |codec: &CodecConfig| codec.rfc6381_in(container);
         // Fragments of text are named, files are not (RFC 8216bis 4.4.6.2, Apple's HLS authoring
         // specification on IMSC1).
@@ -407,6 +400,13 @@ fn rates_of(
         }
     }
     (rates.peak(), rates.average())
+}
+
+/// The worst access point that a segment over one of these groups begins with.
+fn access_type(lead: &Track, ranges: &[Range<usize>]) -> u8 {
+    let firsts = ranges.iter().filter(|range| !range.is_empty());
+    let firsts = firsts.filter_map(|range| lead.groups.get(range.start));
+    firsts.map(Group::access_type).max().unwrap_or(1)
 }
 
 /// The segment over a range of groups.

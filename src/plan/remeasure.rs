@@ -21,7 +21,7 @@ pub(super) fn longest_segment(periods: &[ManifestPeriod]) -> Ticks {
 /// Measures the bandwidths of a rendition in its period.
 pub(super) fn measure_rendition(rendition: &mut ManifestRendition) {
     let mut rates = Rates::default();
-    rates.add(&rendition.segments, rendition.timescale);
+    rates.add(&*rendition.segments, rendition.timescale);
     rendition.peak_bandwidth = rates.peak();
     rendition.average_bandwidth = rates.average();
 }

@@ -60,8 +60,15 @@ impl Segmentation {
 
     /// The groups of a track that each segment of its stream takes; ranges may be empty.
     pub fn group_ranges(&self, track: &Track, period: usize, stream: usize) -> Vec<Range<usize>> {
-        let count = self.segment_count(period, stream);
-        (0..count).map(|segment| self.group_range(track, period, stream, segment)).collect()
+        let mut ranges = Vec::with_capacity(self.segment_count(period, stream));
+        let mut start = 0;
+        let ends = self.cuts(period, stream).iter().map(|cut| Some(*cut)).chain([None]);
+        for end in ends {
+            let end = first_group_behind(track, end);
+            ranges.push(start..end);
+            start = end;
+        }
+        ranges
     }
 
     /// The groups of a track in one segment of its stream.
@@ -124,13 +131,23 @@ impl PeriodSegmentation {
             .collect();
         let markers = Markers::of(presentation, period, selected);
         let cuts_of = |times: &[Ticks]| grid.cuts_beside(times, &markers.found_in(times));
-        let shared = cuts_of(&shared_times(&chosen));
-        let alone: Vec<Vec<Ticks>> = chosen.iter().map(|times| cuts_of(times)).collect();
+        let shared_times = shared_times(&chosen);
+        let shared = cuts_of(&shared_times);
+        let is_shared = |times: &[Ticks]| *times == *shared_times;
+        let alone = chosen.iter().map(|times| match is_shared(times) {
+            true => shared.clone(),
+            false => cuts_of(times),
+        });
+        let alone: Vec<Vec<Ticks>> = alone.collect();
         let possible = alone.iter().map(|cuts| cuts.len() + 1).min().unwrap_or(1);
         let aligned = (shared.len() + 1) * 2 >= possible;
         let cuts = times
             .iter()
-            .map(|times| if aligned { own_times(&shared, times) } else { cuts_of(times) })
+            .map(|times| match aligned {
+                true if is_shared(times) => shared.clone(),
+                true => own_times(&shared, times),
+                false => cuts_of(times),
+            })
             .collect();
         let basis = if aligned { vec![shared] } else { alone };
         Self { aligned, basis, cuts }
@@ -158,6 +175,9 @@ fn random_access_times(presentation: &Presentation, period: usize, stream: usize
 /// The times of the first list that all others have, too.
 fn shared_times(lists: &[&[Ticks]]) -> Vec<Ticks> {
     let Some((first, others)) = lists.split_first() else { return Vec::new() };
+    if others.iter().all(|other| other == first) {
+        return first.to_vec();
+    }
     let is_shared = |time: &&Ticks| {
         others.iter().all(|other| {
             nearest(other, **time)
@@ -384,6 +404,23 @@ mod tests {
             let end = Ticks(start + length * SECOND);
             let grid = Grid { start: Ticks(start), end, step: step * SECOND };
             prop_assert_eq!(grid.cuts(&times), cuts_step_by_step(&grid, &times));
+        }
+
+        /// Streams whose times are the shared ones are not cut on their own.
+        #[test]
+        fn shared_cuts_are_spelled_by_those_who_have_their_times_as_they_are(
+            gaps in proptest::collection::vec(1_i64..20 * SECOND, 1..60),
+            sure in proptest::collection::btree_set(0_usize..60, 0..8),
+            step in 1_i64..30,
+        ) {
+            let mut times = vec![Ticks(0)];
+            for gap in gaps {
+                times.push(times.last().unwrap().plus(Ticks(gap)));
+            }
+            let sure: Vec<Ticks> = sure.iter().filter_map(|&at| times.get(at).copied()).collect();
+            let cuts = grid(600, step).cuts_beside(&times, &sure);
+            prop_assert_eq!(own_times(&cuts, &times), cuts);
+            prop_assert_eq!(shared_times(&[&times, &times, &times]), times);
         }
 
         #[test]

@@ -100,7 +100,7 @@ impl Still {
 
 /// The pictures of a track that can be decoded alone, in order.
 pub(super) fn stills(track: &Track) -> Vec<Still> {
-    let mut stills: Vec<Still> = Vec::new();
+    let mut stills: Vec<Still> = Vec::with_capacity(track.groups.len());
     let mut last = None;
     for (index, group) in track.groups.iter().enumerate() {
         let Some(picture) = group.still else { continue };
@@ -179,10 +179,8 @@ pub(super) fn keep_beside_pictures(sets: &mut [AdaptationSet]) {
 }
 
 fn same_times(a: &ManifestRendition, b: &ManifestRendition) -> bool {
-    let times = |rendition: &ManifestRendition| -> Vec<(Ticks, Ticks)> {
-        rendition.segments.iter().map(|segment| (segment.time, segment.duration)).collect()
-    };
-    times(a) == times(b)
+    let times = |segment: &ManifestSegment| (segment.time, segment.duration);
+    a.segments.iter().map(times).eq(b.segments.iter().map(times))
 }
 
 /// A rendition in one period; `None` where no picture can be decoded alone.
@@ -205,7 +203,9 @@ pub(super) fn rendition(
         bytes: 0,
         healing: Healing::Gap,
     };
-    let segments = stills.iter().filter_map(|still| {
+    let mut segments = Vec::with_capacity(stills.len() + 1);
+    segments.extend(Some(gap).filter(|gap| gap.duration > Ticks::ZERO));
+    segments.extend(stills.iter().filter_map(|still| {
         let alone = still.group_alone(track)?;
         Some(ManifestSegment {
             time: still.time,
@@ -213,9 +213,7 @@ pub(super) fn rendition(
             bytes: segment_bytes(track, &[alone], resolver.container, protection.as_deref()),
             healing: Healing::None,
         })
-    });
-    let segments: Vec<ManifestSegment> =
-        Some(gap).filter(|gap| gap.duration > Ticks::ZERO).into_iter().chain(segments).collect();
+    }));
     let mut rates = Rates::default();
     add_rates(&mut rates, &segments, track.timescale);
     let start = resolver.presentation.periods.get(period)?.start;
@@ -381,9 +379,7 @@ fn segment_bytes(
 }
 
 fn add_rates(rates: &mut Rates, segments: &[ManifestSegment], timescale: Timescale) {
-    let is_there = |segment: &&ManifestSegment| segment.healing == Healing::None;
-    let there: Vec<ManifestSegment> = segments.iter().filter(is_there).copied().collect();
-    rates.add(&there, timescale);
+    rates.add(segments.iter().filter(|segment| segment.healing == Healing::None), timescale);
 }
 
 /// The median of how long pictures last, in ticks.

@@ -143,8 +143,15 @@ impl Playback {
             Route::Fixed { asset, fingerprint, target, container } => {
                 Selection::refuse(query)?;
                 let view = self.view(&asset).await?;
-                let mut plans = self.library.named(&view, &fingerprint).await?;
-                self.library.keep_named(&view, &fingerprint, &plans);
+                let known = self.library.recently_named(&view, &fingerprint, Instant::now());
+                let mut plans = match known {
+                    Some(plans) => plans,
+                    None => {
+                        let plans = self.library.named(&view, &fingerprint, container).await?;
+                        self.library.keep_named(&view, &fingerprint, &plans);
+                        plans
+                    }
+                };
                 // Configurations that differ in what they filter share playlists, not cuts.
                 if let Target::Clip { cut, .. } = &target
                     && plans.len() > 1
@@ -462,11 +469,15 @@ impl Playback {
         let (metrics, room) = (self.metrics.clone(), self.room.clone());
         let context = format!("asset {}", view.name);
         // Clear files are read in pieces.
-        let is_in_pieces = self.root(view)?.is_local() && package::is_clear(&plan)?;
+        let is_in_pieces = self.root(view)?.is_local() && package::is_clear(&plan);
         let read = if is_in_pieces { 0 } else { source_bytes(&plan)? };
         let key = plan.key();
         let build = || {
-            let span = tracing::info_span!("build_segment", key = plan.key());
+            // Log lines of the build are told apart by the request that began it.
+            let span = match self.traces {
+                true => tracing::info_span!("build_segment", key = plan.key()),
+                false => tracing::Span::current(),
+            };
             async move {
                 let place = room.take(plan.bytes + read).await;
                 let started = Instant::now();

@@ -12,7 +12,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use super::printed::Plan;
 use super::recent::Recent;
 use crate::cache::{Cache, Weight};
-use crate::catalog::{AssetVersion, AssetView};
+use crate::catalog::{AssetVersion, AssetView, ConfigurationView};
 use crate::error::{Error, Kind, Result};
 use crate::index::{IndexId, Store};
 use crate::keys::Keys;
@@ -21,8 +21,8 @@ use crate::model::filter::ManifestFilter;
 use crate::model::ingest::LeftOut;
 use crate::model::mpd::MpdOptions;
 use crate::model::policy::{
-    AudioLayout, Configuration, DashSubtitles, Name, OnSourceError, PackageType, ProgramDateTime,
-    SegmentDuration, StreamOrder, TrickPlay,
+    AudioLayout, Configuration, Container, DashSubtitles, Name, OnSourceError, PackageType,
+    ProgramDateTime, SegmentDuration, StreamOrder, TrickPlay,
 };
 use crate::model::presentation::{Group, Presentation};
 use crate::model::protection::KeySet;
@@ -219,17 +219,24 @@ impl Library {
     }
 
     /// The plans that a fingerprint names, those in force first. Several where configurations
-    /// agree in everything that changes the bytes but offer different renditions.
+    /// agree in everything that changes the bytes but offer different renditions. Where the
+    /// container is known, the others' are not planned: no fingerprint names plans of two.
     pub async fn named(
         self: &Arc<Self>,
         view: &AssetView,
         fingerprint: &Fingerprint,
+        container: Option<Container>,
     ) -> Result<Vec<Arc<Plan>>> {
         let mut found = Vec::new();
         let mut failure = None;
+        let configurations: Vec<&ConfigurationView> = view
+            .configurations
+            .iter()
+            .filter(|e| container.is_none_or(|c| c == e.configuration.package_type.container()))
+            .collect();
         // Keys at hand first: what was handed out before goes on though a key server be away, and
         // one that is slow holds up nothing but its own configurations.
-        for entry in &view.configurations {
+        for entry in &configurations {
             let configuration = &entry.configuration;
             let key_sets = match &configuration.encryption {
                 None => vec![None],
@@ -253,7 +260,7 @@ impl Library {
         // once. For settings that are no longer in force nobody is asked without need.
         for in_force in [true, false] {
             let mut questions = Vec::new();
-            for entry in &view.configurations {
+            for entry in &configurations {
                 let configuration = &entry.configuration;
                 let Some(encryption) = &configuration.encryption else { continue };
                 for (content_id, is_current) in view.content_ids() {

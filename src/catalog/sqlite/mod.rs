@@ -57,13 +57,15 @@ impl SqliteStore {
             let readers = pool_options(READERS).connect_with(options.read_only(true)).await?;
             Ok(Self { writer, readers })
         };
-        opened.await.map_err(|error: sqlx::Error| {
+        let store = opened.await.map_err(|error: sqlx::Error| {
             Error::new(
                 Kind::Unavailable,
                 format!("the catalog database {} cannot be opened", path.display()),
             )
             .caused_by(error)
-        })
+        })?;
+        views::prepare(&store.readers).await?;
+        Ok(store)
     }
 
     /// An empty database that lives as long as the store.
@@ -72,8 +74,6 @@ impl SqliteStore {
             // Every connection would have a database of its own, so there is one, kept for ever.
             let pool = pool_options(1)
                 .min_connections(1)
-                .idle_timeout(None)
-                .max_lifetime(None)
                 .connect_with(connect_options().in_memory(true))
                 .await?;
             MIGRATIONS.run(&pool).await?;
@@ -241,7 +241,7 @@ impl CatalogStore for SqliteStore {
         name: &Name,
         retired_since: OffsetDateTime,
     ) -> Result<Option<AssetView>> {
-        views::one(&mut *self.read().await?, name, retired_since).await
+        views::one(&self.readers, name, retired_since).await
     }
 
     async fn purge_retired(&self, retired_until: OffsetDateTime) -> Result<()> {
@@ -322,7 +322,14 @@ fn connect_options() -> SqliteConnectOptions {
 }
 
 fn pool_options(connections: u32) -> SqlitePoolOptions {
-    SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT)
+    // A connection is no more than memory and an open file. It knows the schema and its statements,
+    // which another would have to learn, and does not break.
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
 }
 
 /// Adds the place, order and size of a page to a query that ends in a condition. One item more
