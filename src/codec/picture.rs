@@ -87,9 +87,10 @@ impl Framer {
         each!(self, framer => framer.complete())
     }
 
-    /// Forgets so many of the complete pictures; the others may lie elsewhere afterwards.
-    pub fn release(&mut self, units: usize) {
-        each!(self, framer => framer.release(units));
+    /// Forgets so many of the complete pictures; returns by how many bytes the others lie nearer to
+    /// the buffer's start then.
+    pub fn release(&mut self, units: usize) -> usize {
+        each!(self, framer => framer.release(units))
     }
 
     /// The buffer with all samples, and the access units in it.

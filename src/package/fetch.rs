@@ -28,8 +28,9 @@ use crate::plan::SegmentPlan;
 
 /// Bytes of a block: whole packets, about one and a half megabytes.
 const BLOCK_BYTES: u64 = 188 * 8192;
-/// Bytes of a piece of a file: whole packets, a fraction of a second-level cache.
-const PIECE_BYTES: u64 = 188 * 1024;
+/// Bytes of a piece: whole packets, a fraction of a second-level cache. Tests have little, and shall have
+/// several of them.
+const PIECE_BYTES: u64 = if cfg!(test) { 188 * 8 } else { 188 * 1024 };
 
 /// A block of a source segment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -144,6 +145,17 @@ pub(super) struct Block {
     pub offset: u64,
     /// The bytes.
     pub bytes: Bytes,
+}
+
+impl Block {
+    /// Gives it away piece by piece, as files come.
+    pub fn feed(&self, mut take: impl FnMut(u32, u64, &[u8])) {
+        let mut offset = self.offset;
+        for piece in self.bytes.chunks(PIECE_BYTES as usize) {
+            take(self.object, offset, piece);
+            offset += piece.len() as u64;
+        }
+    }
 }
 
 /// What a segment needs of one source segment.

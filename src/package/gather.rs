@@ -119,11 +119,11 @@ impl<'a> Gatherer<'a> {
         packets.push(object, from, own.unwrap_or_default(), framer);
     }
 
-    /// Whether groups may be had one after another, with [`Gatherer::next_group`]: their samples are
-    /// all that the source has.
-    pub(super) fn gives_groups(&self) -> bool {
+    /// Whether the groups of a plan may be had one after another, with [`Gatherer::next_group`]: their
+    /// samples are all that the source has.
+    pub(super) fn gives_groups(plan: &SegmentPlan) -> bool {
         let is_whole = |group: &Group| group.left_out == 0 && group.undecodable == 0;
-        self.plan.still.is_none() && self.groups.iter().all(is_whole)
+        plan.still.is_none() && plan.parts.iter().all(|part| plan.groups(part).iter().all(is_whole))
     }
 
     /// When the next group begins, in the track's timescale; `None` behind the last.
@@ -149,12 +149,13 @@ impl<'a> Gatherer<'a> {
         self.framer.complete().0
     }
 
-    /// The samples of pictures that were handed out are not needed any more. Sound is little and
-    /// stays.
-    pub(super) fn forget(&mut self) {
-        if let Framer::Pictures(framer) = &mut self.framer {
-            framer.release(std::mem::take(&mut self.passed));
-        }
+    /// The samples of pictures that were handed out are not needed any more, but for so many at the
+    /// end: their offsets are to be made smaller by what is returned. Sound is little and stays.
+    pub(super) fn forget_all_but(&mut self, kept: usize) -> usize {
+        let Framer::Pictures(framer) = &mut self.framer else { return 0 };
+        let forgotten = self.passed.saturating_sub(kept);
+        self.passed -= forgotten;
+        framer.release(forgotten)
     }
 
     /// The source ends: what is there of the last groups may be had.

@@ -91,7 +91,7 @@ pub async fn segment(source: &SourceReader, plan: SegmentPlan) -> Result<Rendere
     }
     let blocks = source.fetch(&needs).await?;
     build(&plan, &source.pool, |take| {
-        blocks.iter().for_each(|block| take(block.object, block.offset, &block.bytes));
+        blocks.iter().for_each(|block| block.feed(&mut *take));
         Ok(())
     })
 }

@@ -1,6 +1,6 @@
 //! What ingest calls playable can be packaged, however damaged the source is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -81,7 +81,12 @@ impl Title {
 
     /// Packages everything if it is playable; returns how many segments that are.
     async fn package(&self, what: &str) -> usize {
-        let Ok(ingested) = self.ingest().await else { return 0 };
+        self.package_in(1, what).await.iter().map(BTreeMap::len).sum()
+    }
+
+    /// What comes of it in segments of so many seconds, one way after another.
+    async fn package_in(&self, seconds: u32, what: &str) -> Vec<Made> {
+        let Ok(ingested) = self.ingest().await else { return Vec::new() };
         let presentation = Arc::new(ingested.presentation);
         let root = self.root.clone();
         let reader =
@@ -94,7 +99,7 @@ impl Title {
                 }
                 .boxed()
             });
-        let mut segments = 0;
+        let mut all = Vec::new();
         let (as_source, separate) = (AudioLayout::AsSource, AudioLayout::Separate);
         let cases = [
             (PackageType::Hls, as_source, None),
@@ -110,7 +115,7 @@ impl Title {
             let configuration = Configuration {
                 name: Name::new("test").unwrap(),
                 package_type,
-                segment_duration: SegmentDuration::new(1).unwrap(),
+                segment_duration: SegmentDuration::new(seconds).unwrap(),
                 manifest_name: Name::default_manifest(),
                 stream_selection: StreamSelection::default(),
                 encryption: scheme.map(encryption),
@@ -136,14 +141,14 @@ impl Title {
                     Ok(rendered) => rendered,
                     Err(error) => panic!("{what}: {rendition} at {}: {}", time.0, error.chain()),
                 };
-                segments += 1;
                 made.insert((rendition, period, time), (plan, rendered.bytes));
             }
             if package_type != PackageType::Hls {
                 compare_stills(&presentation, &made, what);
             }
+            all.push(made);
         }
-        segments
+        all
     }
 }
 
@@ -274,6 +279,42 @@ async fn bytes_that_are_none_of_the_stream() {
         segments += Title::new(&[stream]).package(&format!("garbage at packet {at}")).await;
     }
     assert!(segments > 50, "{segments}");
+}
+
+/// Transport streams are written while their source is read: late sound holds pictures up, and
+/// changes nothing.
+#[tokio::test]
+async fn sound_may_lie_anywhere_in_its_segment() {
+    let names = ["000.ts", "001.ts", "002.ts"];
+    let segments = names.map(|name| sample(&format!("ladder/360p/{name}")));
+    // Each packet of sound so many of its kind later, or behind all others.
+    let later = |segment: &Vec<u8>, packets: usize| {
+        let (mut out, mut held) = (Vec::new(), VecDeque::new());
+        for packet in segment.chunks(PACKET_BYTES) {
+            match u16::from(packet[1] & 0x1F) << 8 | u16::from(packet[2]) {
+                AUDIO_PID => held.push_back(packet),
+                _ => out.extend_from_slice(packet),
+            }
+            while held.len() > packets {
+                out.extend(held.pop_front().into_iter().flatten());
+            }
+        }
+        out.extend(held.into_iter().flatten());
+        out
+    };
+    let bytes = |all: Vec<Made>| -> Vec<Vec<Bytes>> {
+        all.into_iter().map(|made| made.into_values().map(|(_, bytes)| bytes).collect()).collect()
+    };
+    for seconds in [1, 6, 20] {
+        let expected = bytes(Title::new(&segments).package_in(seconds, "as it is").await);
+        assert!(expected.len() > 5 && expected.iter().all(|made| !made.is_empty()));
+        for packets in [3, 20, 100, usize::MAX] {
+            let moved = segments.each_ref().map(|segment| later(segment, packets));
+            assert_ne!(moved, segments);
+            let found = bytes(Title::new(&moved).package_in(seconds, "late sound").await);
+            assert!(found == expected, "{packets} packets later, {seconds} s");
+        }
+    }
 }
 
 #[tokio::test]

@@ -16,10 +16,6 @@ use crate::ts::mux::{
     TagInput, VideoInput, VideoTrack,
 };
 
-/// Groups of pictures that are in memory at the same time: the one that is written, one whose sound
-/// has not come yet, and what comes behind them.
-const GROUPS_AT_ONCE: usize = 3;
-
 /// The bytes of the segment that `plan` describes.
 pub(super) fn segment(
     plan: &SegmentPlan,
@@ -33,7 +29,8 @@ pub(super) fn segment(
             let cipher = SampleAesCipher::new(key.expose(), iv);
             write_whole(plan, pool, Some(&cipher), feed, &mut out)?;
         }
-        _ => write(plan, pool, feed, &mut out)?,
+        _ if Gatherer::gives_groups(plan) => write(plan, pool, feed, &mut out)?,
+        _ => write_whole(plan, pool, None, feed, &mut out)?,
     }
     pooled.put(match &plan.protection {
         Some(SegmentProtection::Aes128 { key, iv }) => encrypt_segment(key.expose(), iv, out),
@@ -55,24 +52,18 @@ fn write(
     let mut tracks = SegmentTracks { video: None, audio: None, tags: tags(plan) };
     for part in &plan.parts {
         let track = plan.track(part).ok_or_else(|| no_parts(plan))?;
-        let groups = plan.groups(part);
-        let at_once = match track.codec.medium() {
-            Medium::Video => GROUPS_AT_ONCE.min(groups.len()),
-            Medium::Audio => groups.len(),
-        };
-        let most = groups.windows(at_once.max(1)).map(payload_bytes).max().unwrap_or(0);
-        let mut pooled = pool.take(most + SLACK_BYTES);
-        let gatherer = Gatherer::new(plan, part, pooled.take())?;
-        if !gatherer.gives_groups() {
-            return write_whole(plan, pool, None, feed, out);
+        if matches!(track.codec, CodecConfig::Hevc(_)) {
+            continue;
         }
+        // All of it may have to wait for sound that lies behind the pictures.
+        let mut pooled = pool.take(payload_bytes(plan.groups(part)) + SLACK_BYTES);
+        let gatherer = Gatherer::new(plan, part, pooled.take())?;
         let packets_before = part.packets_before;
         match &track.codec {
             CodecConfig::Avc(config) => {
                 tracks.video = Some(VideoTrack { config, packets_before, is_encrypted: false });
                 pictures = Some(gatherer);
             }
-            CodecConfig::Hevc(_) => continue,
             config => {
                 let timescale = track.timescale;
                 tracks.audio =
@@ -130,11 +121,13 @@ impl<'a> Muxing<'a, '_> {
             let missing = missing.map(|time| time.rescale(*timescale, Timescale::MPEG));
             if missing.is_some_and(|missing| latest.is_some_and(|latest| missing <= latest)) {
                 *waiting = Some(group);
-                return;
+                break;
             }
             writer.write_pictures(out, &group, pictures.payload(), heard(sound, frames));
-            pictures.forget();
         }
+        let waits = waiting.as_deref_mut().unwrap_or_default();
+        let nearer = pictures.forget_all_but(waits.len());
+        waits.iter_mut().for_each(|sample| sample.offset -= nearer);
     }
 
     /// Writes what is left; returns the buffers.

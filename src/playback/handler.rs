@@ -413,7 +413,7 @@ impl Playback {
             let is_get = *method == Method::GET;
             let step = if is_get { self.step(view, &packaging, &plan) } else { None };
             let rendered = self.segment(view, *plan).await?;
-            step.into_iter().for_each(|step| self.ahead.step(step));
+            self.read_ahead(step);
             head.length = rendered.bytes.len() as u64;
             return Ok(match judge(method, headers, &head) {
                 Verdict::Unsatisfiable => self.policy.unsatisfiable(&head, request_id),
@@ -431,7 +431,7 @@ impl Playback {
                 };
                 let step = if reaches_end { self.step(view, &packaging, &plan) } else { None };
                 let rendered = self.segment(view, *plan).await?;
-                step.into_iter().for_each(|step| self.ahead.step(step));
+                self.read_ahead(step);
                 Ok(self.policy.resource(&head, &verdict, Some(rendered.bytes)))
             }
             verdict => Ok(self.policy.resource(&head, &verdict, None)),
@@ -461,6 +461,13 @@ impl Playback {
         let reads = package::source_blocks(own).ok()?;
         let wanted = package::source_blocks(&next).ok()?;
         Some(Step { root, own: own.key(), reads, next: next.key(), wanted })
+    }
+
+    /// Reads ahead, unless another request was faster.
+    fn read_ahead(&self, step: Option<Step>) {
+        if let Some(step) = step.filter(|step| !self.segments.has(&step.next)) {
+            self.ahead.step(step);
+        }
     }
 
     /// A media segment, from the cache or built once.

@@ -36,6 +36,8 @@ pub enum Presence {
 /// Frames that were looked at.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::codec) struct Evidence {
+    /// Frames that came, looked at or not.
+    seen: u64,
     frames: u64,
     /// With what looks like replication data.
     replicated: u64,
@@ -46,8 +48,9 @@ pub(in crate::codec) struct Evidence {
 /// Fewer frames than these tell nothing.
 const FEWEST_FRAMES: u64 = 8;
 const FEWEST_STEREO_FRAMES: u64 = 32;
-/// More frames than these tell nothing new: a minute and more.
-const MOST_FRAMES: u64 = 4096;
+/// Behind these frames, a minute and more, a share of all of them is looked at.
+const ALL_OF_FIRST: u64 = 4096;
+const ONE_IN: u64 = 16;
 /// Counts of bytes from this one on are escaped.
 const FEWEST_ESCAPED: usize = 15;
 /// The largest count, 14 + 255; an element of none fills up seven bits.
@@ -72,7 +75,8 @@ const PS_ID: u32 = 2;
 impl Evidence {
     /// Looks at a frame.
     pub fn observe(&mut self, payload: &[u8]) {
-        if self.frames >= MOST_FRAMES {
+        self.seen += 1;
+        if self.seen > ALL_OF_FIRST && !self.seen.is_multiple_of(ONE_IN) {
             return;
         }
         self.frames += 1;

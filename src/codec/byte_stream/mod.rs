@@ -213,8 +213,8 @@ const BATCH_BYTES: usize = 16 * 1024;
 /// Of a slice this much is looked at; all fields that matter are in it.
 const SLICE_START_BYTES: usize = 64;
 /// A processed prefix of this size is worth moving the rest of the buffer for, so that what is
-/// appended stays in the processor's cache.
-const RELEASE_BYTES: usize = 128 << 10;
+/// appended stays in the processor's cache. Tests have little, and shall move it too.
+const RELEASE_BYTES: usize = if cfg!(test) { 1 << 10 } else { 128 << 10 };
 
 impl<S: Syntax> Framer<S> {
     /// A framer that appends to `buffer` and finds out the configurations.
@@ -364,31 +364,34 @@ impl<S: Syntax> Framer<S> {
     }
 
     /// Forgets so many of the complete access units, and from time to time the bytes of those that
-    /// are forgotten: then the others lie elsewhere in the buffer.
-    pub fn release(&mut self, units: usize) {
+    /// are forgotten: returns by how many bytes the others lie nearer to the buffer's start then.
+    pub fn release(&mut self, units: usize) -> usize {
         self.units.drain(..units.min(self.units.len()));
         let open = self.unit.map_or(self.base, |unit| unit.offset);
         let waiting = self.field.map_or(open, |(unit, _)| unit.offset);
         let keep_from = self.units.first().map_or(waiting, |unit| unit.offset);
         let free = keep_from - self.base.min(keep_from);
-        if free >= RELEASE_BYTES {
-            self.buffer.copy_within(keep_from.., self.base);
-            self.buffer.truncate(self.buffer.len() - free);
-            self.scanned -= free;
-            self.shift(-(free as isize));
-            if let Some(nal) = &mut self.nal {
-                nal.start -= free;
-            }
-            if let Some(unit) = &mut self.unit {
-                unit.offset -= free;
-            }
-            if let Some((unit, _)) = &mut self.field {
-                unit.offset -= free;
-            }
-            for unit in &mut self.units {
-                unit.offset -= free;
-            }
+        // No byte is moved more often than another is forgotten.
+        if free < RELEASE_BYTES.max(self.buffer.len().saturating_sub(keep_from)) {
+            return 0;
         }
+        self.buffer.copy_within(keep_from.., self.base);
+        self.buffer.truncate(self.buffer.len() - free);
+        self.scanned -= free;
+        self.shift(-(free as isize));
+        if let Some(nal) = &mut self.nal {
+            nal.start -= free;
+        }
+        if let Some(unit) = &mut self.unit {
+            unit.offset -= free;
+        }
+        if let Some((unit, _)) = &mut self.field {
+            unit.offset -= free;
+        }
+        for unit in &mut self.units {
+            unit.offset -= free;
+        }
+        free
     }
 
     /// The buffer as far as it is written; those complete access units are in it that were not

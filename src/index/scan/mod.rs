@@ -726,7 +726,11 @@ impl TakePackets for StreamScanner {
     }
 
     fn take(&mut self, offset: u64, packet: &[u8; PACKET_BYTES]) {
-        self.push_packet(offset, packet);
+        // Packets that lie apart come one by one.
+        let is_apart = self.object.distance != Some(PACKET_BYTES as u8);
+        if !is_apart || self.take_run(offset, std::slice::from_ref(packet)) == 0 {
+            self.push_packet(offset, packet);
+        }
     }
 }
 
