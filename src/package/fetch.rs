@@ -28,8 +28,8 @@ use crate::plan::SegmentPlan;
 
 /// Bytes of a block: whole packets, about one and a half megabytes.
 const BLOCK_BYTES: u64 = 188 * 8192;
-/// Bytes of a piece: whole packets, a fraction of a second-level cache. Tests have little, and shall have
-/// several of them.
+/// Bytes of a piece: whole packets, a fraction of a second-level cache. Tests have little, and shall
+/// have several of them.
 const PIECE_BYTES: u64 = if cfg!(test) { 188 * 8 } else { 188 * 1024 };
 
 /// A block of a source segment.

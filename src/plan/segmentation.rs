@@ -390,17 +390,25 @@ mod tests {
         assert_eq!(cuts, times[1..]);
     }
 
-    proptest! {
-        #[test]
-        fn leaps_miss_nothing(
-            gaps in proptest::collection::vec(1_i64..40 * SECOND, 0..60),
-            (start, first) in (-9 * SECOND..9 * SECOND, -9 * SECOND..9 * SECOND),
-            (length, step) in (0_i64..900, 1_i64..30),
-        ) {
-            let mut times = vec![Ticks(first)];
+    /// 0 and so many times behind it, each less than so many seconds behind the one before.
+    fn times(apart: i64, others: Range<usize>) -> impl Strategy<Value = Vec<Ticks>> {
+        proptest::collection::vec(1..apart * SECOND, others).prop_map(|gaps| {
+            let mut times = vec![Ticks(0)];
             for gap in gaps {
                 times.push(times.last().unwrap().plus(Ticks(gap)));
             }
+            times
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn leaps_miss_nothing(
+            times in times(40, 0..60),
+            (start, first) in (-9 * SECOND..9 * SECOND, -9 * SECOND..9 * SECOND),
+            (length, step) in (0_i64..900, 1_i64..30),
+        ) {
+            let times: Vec<Ticks> = times.iter().map(|time| time.plus(Ticks(first))).collect();
             let end = Ticks(start + length * SECOND);
             let grid = Grid { start: Ticks(start), end, step: step * SECOND };
             prop_assert_eq!(grid.cuts(&times), cuts_step_by_step(&grid, &times));
@@ -409,14 +417,10 @@ mod tests {
         /// Streams whose times are the shared ones are not cut on their own.
         #[test]
         fn shared_cuts_are_spelled_by_those_who_have_their_times_as_they_are(
-            gaps in proptest::collection::vec(1_i64..20 * SECOND, 1..60),
+            times in times(20, 1..60),
             sure in proptest::collection::btree_set(0_usize..60, 0..8),
             step in 1_i64..30,
         ) {
-            let mut times = vec![Ticks(0)];
-            for gap in gaps {
-                times.push(times.last().unwrap().plus(Ticks(gap)));
-            }
             let sure: Vec<Ticks> = sure.iter().filter_map(|&at| times.get(at).copied()).collect();
             let cuts = grid(600, step).cuts_beside(&times, &sure);
             prop_assert_eq!(own_times(&cuts, &times), cuts);
@@ -425,14 +429,10 @@ mod tests {
 
         #[test]
         fn markers_are_cuts_and_the_others_still_grow(
-            gaps in proptest::collection::vec(1_i64..20 * SECOND, 1..60),
+            times in times(20, 1..60),
             sure in proptest::collection::btree_set(0_usize..60, 0..8),
             step in 1_i64..30,
         ) {
-            let mut times = vec![Ticks(0)];
-            for gap in gaps {
-                times.push(times.last().unwrap().plus(Ticks(gap)));
-            }
             let end = times.last().unwrap().plus(Ticks(SECOND));
             let sure: Vec<Ticks> = sure.iter().filter_map(|at| times.get(*at)).copied().collect();
             let grid = Grid { start: Ticks(0), end, step: step * SECOND };
@@ -445,13 +445,9 @@ mod tests {
 
         #[test]
         fn cuts_grow_and_are_keyframes(
-            gaps in proptest::collection::vec(1_i64..20 * SECOND, 1..100),
+            times in times(20, 1..100),
             step in 1_i64..30,
         ) {
-            let mut times = vec![Ticks(0)];
-            for gap in gaps {
-                times.push(times.last().unwrap().plus(Ticks(gap)));
-            }
             let end = times.last().unwrap().plus(Ticks(SECOND));
             let cuts = Grid { start: Ticks(0), end, step: step * SECOND }.cuts(&times);
             prop_assert!(cuts.windows(2).all(|pair| pair[0] < pair[1]));

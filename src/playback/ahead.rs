@@ -17,8 +17,8 @@
 //!   held already is more likely to be used than to have been given up.
 //! - Of the requests to a root that may run at a time it has half at most, so that what players
 //!   wait for has its way. Who needs a block that has not been begun with reads it himself.
-//! - A client that hangs up before its segment is there walks no further. One that leaves silently cannot be told from one whose buffer is full; what it left
-//!   is dropped after half a minute.
+//! - A client that hangs up before its segment is there walks no further. One that leaves silently
+//!   cannot be told from one whose buffer is full; what it left is dropped after half a minute.
 //! - The first step of a walk cannot be told from a jump. Jumps are read ahead of as long as that
 //!   is mostly of use; behind that, walks are from their second step on.
 //!

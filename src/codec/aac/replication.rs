@@ -277,6 +277,17 @@ mod tests {
         assert_eq!(judge((0..4).map(|seed| frame(seed, 0, 0))), Presence::Unsure);
     }
 
+    #[test]
+    fn what_comes_behind_the_first_frames_still_counts() {
+        let (plain, replicated) = (frame(1, 0, 0), frame(1, 40, 0));
+        let mut evidence = Evidence::default();
+        (0..ALL_OF_FIRST).for_each(|_| evidence.observe(&plain));
+        assert_eq!(evidence.replication(&CONFIG), Presence::Absent);
+        // As many more as make three quarters of those that are looked at.
+        (0..3 * ALL_OF_FIRST * ONE_IN).for_each(|_| evidence.observe(&replicated));
+        assert_eq!(evidence.replication(&CONFIG), Presence::Present);
+    }
+
     /// The obvious way.
     fn naive_data_before(payload: &[u8], end: usize, filling: u32) -> Option<Range<usize>> {
         (0..=269_usize).find_map(|count| {
