@@ -42,6 +42,6 @@ pub fn reader(reel: &Reel, pool: BufferPool) -> SourceReader {
     let never = |_| async { Err(Error::internal("clear files are not fetched")) }.boxed();
     SourceReader::new(pool, never).with_files(move |_, job| {
         let held = held.clone();
-        async move { job(&*held) }.boxed()
+        async move { job(&*held).await }.boxed()
     })
 }

@@ -34,6 +34,15 @@ pub fn encrypt_segment(key: &[u8; 16], iv: &[u8; 16], segment: Vec<u8>) -> Vec<u
     segment
 }
 
+/// Encrypts whole blocks of a segment that go on where others ended: `previous` is the last
+/// encrypted block before them, or the IV, and then the last of these.
+pub fn encrypt_further(key: &[u8; 16], previous: &mut [u8; 16], blocks: &mut [u8]) {
+    encrypt_blocks(key, previous, blocks);
+    if let Some(last) = blocks.last_chunk() {
+        *previous = *last;
+    }
+}
+
 /// Encrypts whole blocks as one chain. Nothing makes this fast, as each block waits for the one
 /// before; the library is a few per cent faster at it than [`chains`].
 fn encrypt_blocks(key: &[u8; 16], iv: &[u8; 16], blocks: &mut [u8]) {

@@ -18,9 +18,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::{BoxFuture, try_join_all};
+use futures_util::future::BoxFuture;
 
-use super::Rendered;
 use super::pool::BufferPool;
 use crate::error::{Error, Result};
 use crate::model::presentation::{SourceObject, SourceSpan};
@@ -42,22 +41,25 @@ pub struct BlockRequest {
 }
 
 /// Source segments that can be read on the spot.
-pub trait SourceFiles {
+pub trait SourceFiles: Sync {
     /// Opens one.
     fn open<'a>(&'a self, object: &SourceObject) -> Result<Box<dyn SourceFile + 'a>>;
 }
 
 /// An open source segment.
-pub trait SourceFile {
+pub trait SourceFile: Send {
     /// Exactly these bytes, counted from the start of the segment; at most a megabyte.
     fn read(&mut self, bytes: Range<u64>) -> Result<&[u8]>;
 }
 
 /// What is done with files; it may be begun anew.
-pub type FileJob = Box<dyn Fn(&dyn SourceFiles) -> Result<Rendered> + Send>;
+pub type FileJob = Arc<dyn for<'f> Fn(&'f dyn SourceFiles) -> FileWork<'f> + Send + Sync>;
+
+/// Work on files. It waits for nothing, but lets others have the thread now and then.
+pub type FileWork<'f> = BoxFuture<'f, Result<()>>;
 
 type Fetch = dyn Fn(BlockRequest) -> BoxFuture<'static, Result<Bytes>> + Send + Sync;
-type RunOnFiles = dyn Fn(u64, FileJob) -> BoxFuture<'static, Result<Rendered>> + Send + Sync;
+type RunOnFiles = dyn Fn(u64, FileJob) -> BoxFuture<'static, Result<()>> + Send + Sync;
 
 /// Reads one asset's source.
 #[derive(Clone)]
@@ -80,7 +82,7 @@ impl SourceReader {
     /// way of reading them.
     pub fn with_files(
         self,
-        run: impl Fn(u64, FileJob) -> BoxFuture<'static, Result<Rendered>> + Send + Sync + 'static,
+        run: impl Fn(u64, FileJob) -> BoxFuture<'static, Result<()>> + Send + Sync + 'static,
     ) -> Self {
         Self { files: Some(Arc::new(run)), ..self }
     }
@@ -90,10 +92,13 @@ impl SourceReader {
         self.files.as_deref().filter(|_| are_clear(needs))
     }
 
-    /// The blocks that hold what is needed, in order.
-    pub(super) async fn fetch(&self, needs: &[Need]) -> Result<Vec<Block>> {
+    /// Fetches the blocks that hold what is needed, in order.
+    pub(super) fn fetch<'n>(
+        &'n self,
+        needs: &'n [Need],
+    ) -> impl Iterator<Item = impl Future<Output = Result<Block>> + Send + use<'n>> {
         let blocks = needs.iter().flat_map(Need::blocks);
-        try_join_all(blocks.map(|(need, block)| self.fetch_block(need, block))).await
+        blocks.map(|(need, block)| self.fetch_block(need, block))
     }
 
     /// What is needed of one block.
@@ -148,13 +153,10 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// Gives it away piece by piece, as files come.
-    pub fn feed(&self, mut take: impl FnMut(u32, u64, &[u8])) {
-        let mut offset = self.offset;
-        for piece in self.bytes.chunks(PIECE_BYTES as usize) {
-            take(self.object, offset, piece);
-            offset += piece.len() as u64;
-        }
+    /// In pieces, as files come, and where they begin.
+    pub fn pieces(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        let offsets = (self.offset..).step_by(PIECE_BYTES as usize);
+        offsets.zip(self.bytes.chunks(PIECE_BYTES as usize))
     }
 }
 
@@ -207,19 +209,10 @@ impl Need {
         })
     }
 
-    /// Reads all of it, piece by piece.
-    pub(super) fn read(
-        &self,
-        files: &dyn SourceFiles,
-        mut take: impl FnMut(u32, u64, &[u8]),
-    ) -> Result<()> {
-        let mut file = files.open(&self.source)?;
-        let mut from = self.bytes.start;
-        while from < self.bytes.end {
-            let to = (from + PIECE_BYTES).min(self.bytes.end);
-            take(self.object, from, file.read(from..to)?);
-            from = to;
-        }
-        Ok(())
+    /// What to read of a file at once, in order.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = Range<u64>> + use<> {
+        let Range { start, end } = self.bytes;
+        let starts = (start..end).step_by(PIECE_BYTES as usize);
+        starts.map(move |from| from..end.min(from + PIECE_BYTES))
     }
 }

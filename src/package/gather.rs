@@ -149,13 +149,12 @@ impl<'a> Gatherer<'a> {
         self.framer.complete().0
     }
 
-    /// The samples of pictures that were handed out are not needed any more, but for so many at the
-    /// end: their offsets are to be made smaller by what is returned. Sound is little and stays.
-    pub(super) fn forget_all_but(&mut self, kept: usize) -> usize {
-        let Framer::Pictures(framer) = &mut self.framer else { return 0 };
-        let forgotten = self.passed.saturating_sub(kept);
-        self.passed -= forgotten;
-        framer.release(forgotten)
+    /// The samples of pictures that were handed out are not needed any more. Sound is little and
+    /// stays.
+    pub(super) fn forget(&mut self) {
+        if let Framer::Pictures(framer) = &mut self.framer {
+            framer.release(std::mem::take(&mut self.passed));
+        }
     }
 
     /// The source ends: what is there of the last groups may be had.

@@ -90,7 +90,8 @@ pub fn source_reader(
         async move {
             let name = root.name().clone();
             root.with_files_at_hand(bytes, move |files| {
-                job(&SurveyedFiles { files, name: name.clone(), survey: survey.clone() })
+                let (job, name, survey) = (job.clone(), name.clone(), survey.clone());
+                async move { job(&SurveyedFiles { files, name, survey }).await }.boxed()
             })
             .await?
         }

@@ -18,6 +18,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
+
 use super::error::SourceError;
 use super::file::{Folder, io_error};
 use super::path::SourcePath;
@@ -59,21 +62,22 @@ impl Root {
     }
 
     /// Runs work that reads about so many bytes of files: here if they are in memory, or else as
-    /// [`Root::with_files`] does, which begins it anew.
+    /// [`Root::with_files`] does, which begins it anew. The work may let others have the thread.
     pub async fn with_files_at_hand<T: Send + 'static>(
         &self,
         most_bytes: u64,
-        work: impl Fn(&LocalFiles) -> T + Send + 'static,
+        work: impl for<'f> Fn(&'f LocalFiles) -> BoxFuture<'f, T> + Send + 'static,
     ) -> Result<T, SourceError> {
         let is_here = self.folder().is_some_and(Folder::is_here);
         if is_here && most_bytes <= MOST_BYTES_NOW {
             let files = self.local_files(false)?;
-            let done = work(&files);
+            let done = work(&files).await;
             if !files.gave_up.load(Ordering::Relaxed) {
                 return Ok(done);
             }
         }
-        self.with_files(most_bytes, work).await
+        let runtime = Handle::current();
+        self.with_files(most_bytes, move |files| runtime.block_on(work(files))).await
     }
 
     /// Runs work that reads about so many bytes of files, where it may block. Work that is not
