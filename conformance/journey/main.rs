@@ -13,6 +13,7 @@ mod coding;
 mod commands;
 mod decryption;
 mod demo;
+mod growing;
 mod healing;
 mod ingesting;
 mod markers;

@@ -1,8 +1,9 @@
-//! A web server with the samples, which notes what it is asked for, and holds back some files until
+//! A web server with the samples or a folder, which notes what it is asked for, and holds back some files until
 //! it is told to let go.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ pub struct SlowSource {
 const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Gate {
+    folder: PathBuf,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -33,9 +35,14 @@ struct State {
 impl SlowSource {
     /// Serves the samples; requests for paths that contain `held` wait.
     pub fn holding(held: &str) -> Self {
+        Self::over(testdata(), held)
+    }
+
+    /// Serves what is in a folder; requests for paths that contain `held` wait.
+    pub fn over(folder: PathBuf, held: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let gate = Arc::new(Gate { state: Mutex::default(), changed: Condvar::new() });
+        let gate = Arc::new(Gate { folder, state: Mutex::default(), changed: Condvar::new() });
         let of_server = gate.clone();
         std::thread::spawn(move || {
             for socket in listener.incoming().map_while(Result::ok) {
@@ -135,7 +142,7 @@ fn serve(socket: TcpStream, gate: &Arc<Gate>) {
             let is_range = name.eq_ignore_ascii_case("range");
             is_range.then(|| (first.parse::<usize>().unwrap(), last.parse::<usize>().unwrap()))
         });
-        let file = std::fs::read(testdata().join(path.trim_start_matches('/')));
+        let file = std::fs::read(gate.folder.join(path.trim_start_matches('/')));
         let (status, body, extra) = match (file, range) {
             (Err(_), _) => ("404 Not Found", Vec::new(), String::new()),
             (Ok(file), Some((first, last))) => {

@@ -112,6 +112,12 @@ where
         }
     }
 
+    /// Forgets a stored value.
+    pub fn remove(&self, key: &K) {
+        self.shard(key).remove(key);
+        self.metrics.cache_holds(self.name, self.usage().0);
+    }
+
     /// Bytes and values stored.
     pub fn usage(&self) -> (u64, usize) {
         self.shards.iter().fold((0, 0), |(bytes, values), shard| {

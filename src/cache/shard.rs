@@ -76,6 +76,12 @@ impl<K: Hash + Eq + Clone, V: Weight + Clone> Shard<K, V> {
         evicted
     }
 
+    /// Forgets a stored value.
+    pub fn remove(&mut self, key: &K) {
+        let removed = self.stored.pop(key);
+        self.bytes -= removed.map_or(0, |value| value.bytes());
+    }
+
     /// A build is over, with or without [`Shard::finish`].
     pub fn abandon(&mut self, key: &K) {
         self.building.remove(key);

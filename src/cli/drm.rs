@@ -206,10 +206,7 @@ impl Visitor<'_> {
             .map_err(|error| Error::internal("the request cannot be made").caused_by(error))?;
         let response = self.playback.answer(request).await;
         let status = response.status();
-        let body = match response.into_body().collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(never) => match never {},
-        };
+        let body = response.into_body().collect().await?.to_bytes();
         if status.is_success() {
             return Ok(body.to_vec());
         }

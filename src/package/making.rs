@@ -20,8 +20,8 @@ use futures_util::stream::{FuturesOrdered, TryStreamExt};
 use super::fetch::{FileJob, Need, SourceFiles, SourceReader};
 use super::fragment::Fragment;
 use super::pool::BufferPool;
-use super::source_changed;
 use super::transport::{Grouped, Whole};
+use super::{LEAST_BYTES_IN_PIECES, source_changed};
 use crate::error::Result;
 use crate::model::policy::Container;
 use crate::plan::{SegmentPlan, SegmentProtection};
@@ -79,9 +79,10 @@ impl<'a> Making<'a> {
     }
 }
 
-/// Whether a segment comes in more than one piece if it is large.
+/// Whether a segment comes in more than one piece.
 pub(super) fn comes_in_pieces(plan: &SegmentPlan) -> bool {
-    plan.container == Container::MpegTs && plan.known_bytes().is_some() && comes_in_groups(plan)
+    let is_large = plan.known_bytes().is_some_and(|bytes| bytes >= LEAST_BYTES_IN_PIECES);
+    plan.container == Container::MpegTs && is_large && comes_in_groups(plan)
 }
 
 /// Whether a transport stream can be written group by group.
@@ -113,7 +114,9 @@ impl Job {
         let (needs, pool) = (Need::of(&plan)?, source.pool.clone());
         let give = Box::new(give);
         let job = Arc::new(Self { plan, needs, pool, piece_bytes, give, given: AtomicU64::new(0) });
-        let Some(run) = source.files_for(&job.needs) else { return job.run_on_blocks(source).await };
+        let Some(run) = source.files_for(&job.needs) else {
+            return job.run_on_blocks(source).await;
+        };
         let bytes = job.needs.iter().map(|need| need.bytes.end - need.bytes.start).sum();
         run(bytes, job.clone().on_files()).await
     }

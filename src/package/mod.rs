@@ -41,9 +41,12 @@ use crate::mp4::init::init_segment;
 use crate::mp4::protection::InitProtection;
 use crate::plan::SegmentPlan;
 
-/// Pieces of a segment are about as large as this: a fraction of a second-level cache. Tests have
-/// little, and shall have several of them.
-const PIECE_BYTES: usize = if cfg!(test) { 2048 } else { 256 * 1024 };
+/// A smaller segment is made before its first piece were on its way. Tests have little, and shall
+/// have pieces.
+const LEAST_BYTES_IN_PIECES: u64 = if cfg!(test) { 8192 } else { 1 << 20 };
+/// A segment comes in about so many pieces: few enough that sending each is worth a turn, and none
+/// much larger than what has to be gathered before the first.
+const PIECES: u64 = 4;
 
 /// A finished answer: what the segment cache holds.
 #[derive(Clone, Debug)]
@@ -96,7 +99,8 @@ pub async fn segment_in_pieces(
     plan: SegmentPlan,
     give: impl Fn(Bytes) + Send + Sync + 'static,
 ) -> Result<()> {
-    Job::run(source, plan, PIECE_BYTES, give).await
+    let piece_bytes = plan.bytes / PIECES;
+    Job::run(source, plan, piece_bytes as usize, give).await
 }
 
 fn no_parts(plan: &SegmentPlan) -> Error {
@@ -114,8 +118,8 @@ fn source_changed(plan: &SegmentPlan, what: &str) -> Error {
     )
 }
 
-/// Whether a segment comes in more than one piece if it is large, so that the first can be sent while
-/// the others are made.
+/// Whether a segment comes in more than one piece, so that the first can be sent while the others are
+/// made.
 pub fn comes_in_pieces(plan: &SegmentPlan) -> bool {
     making::comes_in_pieces(plan)
 }

@@ -3,15 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use zeroize::Zeroizing;
 
-use super::{BlockRequest, BufferPool, SourceReader};
+use super::{BlockRequest, BufferPool, SourceFile, SourceFiles, SourceReader};
 use crate::codec::ttml::{self, Ids};
 use crate::codec::webvtt;
 use crate::config::{Config, MissingVariants, Overrides};
+use crate::error::Error;
 use crate::index::{IngestLimits, Ingested, ingest};
 use crate::model::encryption::{Encryption, KeyProvider};
 use crate::model::ingest::{FailureCode, FindingCode, IngestFailure};
@@ -19,12 +21,12 @@ use crate::model::manifest::{RenditionId, RenditionKind};
 use crate::model::policy::{
     AudioLayout, Configuration, DashSubtitles, Name, PackageType, SegmentDuration, StreamSelection,
 };
-use crate::model::presentation::{Medium, Presentation};
+use crate::model::presentation::{Medium, Presentation, SourceObject};
 use crate::model::protection::{
     ContentKey, DrmSystem, KeyId, KeyRule, KeySet, ProtectionScheme, RuleKey, TrackType,
 };
 use crate::model::text::TextFormat;
-use crate::plan::{Packaging, SegmentPlan, Target};
+use crate::plan::{Packaging, SegmentPlan, SegmentProtection, Target};
 use crate::source::{Root, SourcePath, Sources};
 use crate::telemetry::Metrics;
 use crate::time::{Ticks, Timescale};
@@ -141,6 +143,10 @@ impl Title {
                     Ok(rendered) => rendered,
                     Err(error) => panic!("{what}: {rendition} at {}: {}", time.0, error.chain()),
                 };
+                if package_type == PackageType::Hls {
+                    let pieces = in_pieces(&reader, &plan).await;
+                    assert_eq!(pieces.concat(), rendered.bytes, "{what}: {rendition} in pieces");
+                }
                 made.insert((rendition, period, time), (plan, rendered.bytes));
             }
             if package_type != PackageType::Hls {
@@ -150,6 +156,14 @@ impl Title {
         }
         all
     }
+}
+
+/// A segment as it is given away.
+async fn in_pieces(reader: &SourceReader, plan: &SegmentPlan) -> Vec<Bytes> {
+    let (give, given) = std::sync::mpsc::channel();
+    let give = move |piece| give.send(piece).unwrap();
+    super::segment_in_pieces(reader, plan.clone(), give).await.unwrap();
+    given.into_iter().collect()
 }
 
 /// The segments of a packaging, by rendition, period and time.
@@ -239,6 +253,79 @@ async fn every_codec_is_packaged_in_every_scheme() {
         let count = Title::new(&segments).package(name).await;
         assert!(count >= at_least, "{name}: {count} segments");
     }
+}
+
+/// The segments of a title in memory, which cannot be read more than so often.
+struct Held {
+    segments: Arc<Vec<Vec<u8>>>,
+    reads_left: AtomicUsize,
+}
+
+impl SourceFiles for Held {
+    fn open<'a>(&'a self, object: &SourceObject) -> Result<Box<dyn SourceFile + 'a>, Error> {
+        let (number, _) = object.path.split_once('.').unwrap();
+        let segment = &self.segments[number.parse::<usize>().unwrap()];
+        Ok(Box::new(HeldFile { segment, files: self }))
+    }
+}
+
+struct HeldFile<'a> {
+    segment: &'a [u8],
+    files: &'a Held,
+}
+
+impl SourceFile for HeldFile<'_> {
+    fn read(&mut self, bytes: std::ops::Range<u64>) -> Result<&[u8], Error> {
+        let left = &self.files.reads_left;
+        let read =
+            left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        read.map_err(|_| Error::internal("it is not in memory"))?;
+        Ok(&self.segment[bytes.start as usize..bytes.end as usize])
+    }
+}
+
+#[tokio::test]
+async fn segments_come_in_pieces_and_none_comes_twice() {
+    let segments: Vec<Vec<u8>> =
+        (0..3).map(|number| sample(&format!("ladder/360p/00{number}.ts"))).collect();
+    let title = Title::new(&segments);
+    let all = title.package_in(10, "ladder").await;
+    let segments = Arc::new(segments);
+    let mut most = 0;
+    // Clear, AES-128 and SAMPLE-AES, with the sound in the same segment.
+    for (plan, whole) in all.iter().take(3).flat_map(BTreeMap::values) {
+        let is_sample_aes = matches!(plan.protection, Some(SegmentProtection::SampleAes { .. }));
+        let comes_in_pieces = !is_sample_aes && plan.still.is_none();
+        assert_eq!(super::comes_in_pieces(plan), comes_in_pieces, "{}", plan.key());
+        for reads in (0..).step_by(29) {
+            let segments = segments.clone();
+            let (tell, told) = std::sync::mpsc::channel();
+            let never = |_| async { Err(Error::internal("files are not fetched")) }.boxed();
+            let reader = SourceReader::new(BufferPool::default(), never);
+            let reader = reader.with_files(move |_, job| {
+                let held = |reads| Held {
+                    segments: segments.clone(),
+                    reads_left: AtomicUsize::new(reads),
+                };
+                let (first, again, tell) = (held(reads), held(usize::MAX), tell.clone());
+                async move {
+                    let done = job(&first).await;
+                    tell.send(done.is_ok()).unwrap();
+                    if done.is_ok() { done } else { job(&again).await }
+                }
+                .boxed()
+            });
+            let pieces = in_pieces(&reader, plan).await;
+            assert_eq!(pieces.concat(), *whole, "begun anew behind {reads} reads");
+            assert_eq!(pieces.len() > 1, comes_in_pieces);
+            most = most.max(pieces.len());
+            if told.recv().unwrap() {
+                assert!(reads > 100 || plan.still.is_some(), "{reads}");
+                break;
+            }
+        }
+    }
+    assert!(most >= 4, "{most} pieces");
 }
 
 /// Where the packets that begin a PES packet or table are.

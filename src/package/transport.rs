@@ -161,19 +161,17 @@ struct Outlet<'a> {
     pool: BufferPool,
     /// Pieces have at least so many bytes.
     piece_bytes: usize,
-    /// Room for a piece, and the picture with which it is full.
+    /// Room for a piece.
     room: usize,
     /// The key of AES-128, and the block before the next.
     chain: Option<(&'a [u8; 16], [u8; BLOCK_BYTES])>,
 }
 
-/// Most pictures are smaller. Where one is not its piece takes a buffer of its own.
-const PICTURE_BYTES: usize = 128 * 1024;
-
 impl<'a> Outlet<'a> {
     fn new(plan: &'a SegmentPlan, pool: &BufferPool, piece_bytes: usize) -> Self {
-        let whole = plan.bytes as usize + BLOCK_BYTES;
-        let room = whole.min(piece_bytes.saturating_add(PICTURE_BYTES));
+        // With the picture with which it is full; behind a larger one the buffer grows.
+        let room = piece_bytes.saturating_add(piece_bytes / 4 + SLACK_BYTES);
+        let room = room.min(plan.bytes as usize + BLOCK_BYTES);
         let mut pooled = pool.take(room);
         let chain = match &plan.protection {
             Some(SegmentProtection::Aes128 { key, iv }) => Some((key.expose(), *iv)),
@@ -273,7 +271,10 @@ impl<'a> Whole<'a> {
                     CodecConfig::Avc(config) => {
                         // The size of the segment says nothing once pictures have grown.
                         if mux::video_packets(config, &samples) != planned_packets(plan, part) {
-                            return Err(source_changed(plan, "its size is not what ingest measured"));
+                            return Err(source_changed(
+                                plan,
+                                "its size is not what ingest measured",
+                            ));
                         }
                         cipher.encrypt_pictures(&mut payload, &mut samples);
                     }

@@ -9,13 +9,13 @@ use std::time::Instant;
 use http::request::Parts;
 use http::{Method, Response};
 
+use super::content::Body;
 use super::handler::Playback;
-use super::respond::{Body, Freshness};
+use super::respond::Freshness;
 use super::route::Route;
 use super::selection::Selection;
 use crate::catalog::AssetView;
 use crate::model::policy::{Configuration, Name, OnSourceError, PackageType};
-use crate::package::Rendered;
 use crate::plan::{Packaging, Target};
 
 impl Playback {
@@ -69,8 +69,8 @@ impl Playback {
                     container.is_none_or(|c| c == packaging.package_type().container())
                         && lists(packaging, target)
                 })?;
-                let rendered: Rendered = self.segments.get(key)?;
-                self.give_good_parts(method, &request.headers, rendered)
+                let stored = self.segments.get(key).filter(|stored| stored.failure().is_none())?;
+                self.give_good_parts(method, &request.headers, stored)
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::cache::{Cache, Weight};
 use crate::error::Result;
 use crate::model::policy::Name;
 use crate::model::presentation::SourceObject;
-use crate::package::{BlockRequest, BufferPool, Rendered, SourceFile, SourceFiles, SourceReader};
+use crate::package::{BlockRequest, BufferPool, SourceFile, SourceFiles, SourceReader};
 use crate::source::{LocalFile, LocalFiles, Root, SourceError};
 
 /// Names a block in the cache.
@@ -39,12 +39,6 @@ pub struct CachedBlock(Bytes);
 impl Weight for CachedBlock {
     fn bytes(&self) -> u64 {
         self.0.len() as u64
-    }
-}
-
-impl Weight for Rendered {
-    fn bytes(&self) -> u64 {
-        self.bytes.len() as u64
     }
 }
 

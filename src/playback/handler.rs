@@ -14,10 +14,12 @@ use super::access::Access;
 use super::ahead::{ReadAhead, Step};
 use super::blocks::source_reader;
 use super::coding::{self, Text};
+use super::content::{Body, Content, Stored};
+use super::growing::Growing;
 use super::library::Library;
 use super::printed::{Plan, entry_manifest_of, media_playlist_of};
-use super::respond::{Body, Coding, Freshness, Head, ResponsePolicy, Verdict, judge};
-use super::room::Room;
+use super::respond::{Coding, Freshness, Head, ResponsePolicy, Verdict, judge};
+use super::room::{Place, Room};
 use super::route::Route;
 use super::selection::Selection;
 use super::survey::Survey;
@@ -55,7 +57,7 @@ pub struct Playback {
     /// What segments are made in.
     pub buffers: BufferPool,
     /// Finished segments and manifests.
-    pub segments: Arc<Cache<String, Rendered>>,
+    pub segments: Arc<Cache<String, Stored>>,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Whether spans go anywhere but into log lines.
@@ -234,14 +236,26 @@ impl Playback {
     where
         F: Future<Output = Result<Rendered>> + Send + 'static,
     {
-        let plain = self.segments.get_or_build(key.clone(), build).await?;
+        let plain = self.rendered(key.clone(), build).await?;
         if !gzip || !coding::is_worth_it(&plain) {
             return Ok(Arc::new(Text { plain, gzip: None }));
         }
         let text = plain.clone();
         let compress = || async move { coding::compressed(&text) };
-        let gzip = self.segments.get_or_build(format!("{key}/gzip"), compress).await?;
+        let gzip = self.rendered(format!("{key}/gzip"), compress).await?;
         Ok(Arc::new(Text { plain, gzip: Some(gzip) }))
+    }
+
+    /// What is made at once, out of the cache of segments or built once.
+    async fn rendered<F>(&self, key: String, build: impl FnOnce() -> F) -> Result<Rendered>
+    where
+        F: Future<Output = Result<Rendered>> + Send + 'static,
+    {
+        let build = || {
+            let built = build();
+            async move { built.await.map(Stored::from) }
+        };
+        self.segments.get_or_build(key, build).await?.rendered()
     }
 
     /// A packaging with what of its source is missing now, if its configuration heals.
@@ -281,7 +295,8 @@ impl Playback {
             },
         };
         let verdict = judge(method, headers, &head);
-        self.policy.resource(&head, &verdict, Some(rendered.bytes.clone()))
+        let content = Content::Whole(rendered.bytes.clone());
+        self.policy.resource(&head, &verdict, Some(content))
     }
 
     /// A resource that is at hand, never changes, and of which parts may be asked for.
@@ -292,10 +307,11 @@ impl Playback {
         rendered: Rendered,
         request_id: &str,
     ) -> Response<Body> {
-        let head = parts_head(&rendered);
+        let stored = Stored::from(rendered);
+        let head = parts_head(&stored);
         match judge(method, headers, &head) {
             Verdict::Unsatisfiable => self.policy.unsatisfiable(&head, request_id),
-            verdict => self.policy.resource(&head, &verdict, Some(rendered.bytes)),
+            verdict => self.policy.resource(&head, &verdict, Some(stored.content)),
         }
     }
 
@@ -304,12 +320,12 @@ impl Playback {
         &self,
         method: &Method,
         headers: &HeaderMap,
-        rendered: Rendered,
+        stored: Stored,
     ) -> Option<Response<Body>> {
-        let head = parts_head(&rendered);
+        let head = parts_head(&stored);
         match judge(method, headers, &head) {
             Verdict::Unsatisfiable => None,
-            verdict => Some(self.policy.resource(&head, &verdict, Some(rendered.bytes))),
+            verdict => Some(self.policy.resource(&head, &verdict, Some(stored.content))),
         }
     }
 
@@ -367,7 +383,7 @@ impl Playback {
                     let (track, protection) = init.ok_or_else(|| gone(packaging.segments()))?;
                     package::init(track, protection, &etag)
                 };
-                let rendered = self.segments.get_or_build(key, build).await?;
+                let rendered = self.rendered(key, build).await?;
                 return Ok(self.give_parts(method, headers, rendered, request_id));
             }
             Resource::TextInit(packaging, rendition, period) => {
@@ -377,7 +393,7 @@ impl Playback {
                     let text = packaging.text_init(rendition, period);
                     package::text_init(text.ok_or_else(|| gone(packaging.segments()))?, &etag)
                 };
-                let rendered = self.segments.get_or_build(key, build).await?;
+                let rendered = self.rendered(key, build).await?;
                 return Ok(self.give_parts(method, headers, rendered, request_id));
             }
             Resource::Text(plan) => {
@@ -385,7 +401,7 @@ impl Playback {
                     let plan = plan.clone();
                     async move { package::text(&plan) }
                 };
-                let rendered = self.segments.get_or_build(plan.key(), build).await?;
+                let rendered = self.rendered(plan.key(), build).await?;
                 return Ok(self.give_parts(method, headers, rendered, request_id));
             }
             Resource::Silence(plan) => {
@@ -393,7 +409,7 @@ impl Playback {
                     let plan = plan.clone();
                     async move { package::silence(&plan) }
                 };
-                let rendered = self.segments.get_or_build(plan.key(), build).await?;
+                let rendered = self.rendered(plan.key(), build).await?;
                 return Ok(self.give_parts(method, headers, rendered, request_id));
             }
             Resource::Segment(packaging, plan) => (packaging, plan),
@@ -412,12 +428,12 @@ impl Playback {
             // Only the segment itself knows its length.
             let is_get = *method == Method::GET;
             let step = if is_get { self.step(view, &packaging, &plan) } else { None };
-            let rendered = self.segment(view, *plan).await?;
-            self.read_ahead(step);
-            head.length = rendered.bytes.len() as u64;
+            let content = self.segment(view, *plan).await?.content;
+            self.read_ahead_behind(&content, step);
+            head.length = content.len();
             return Ok(match judge(method, headers, &head) {
                 Verdict::Unsatisfiable => self.policy.unsatisfiable(&head, request_id),
-                verdict => self.policy.resource(&head, &verdict, Some(rendered.bytes)),
+                verdict => self.policy.resource(&head, &verdict, Some(content)),
             });
         }
         let verdict = judge(method, headers, &head);
@@ -430,9 +446,9 @@ impl Playback {
                     _ => true,
                 };
                 let step = if reaches_end { self.step(view, &packaging, &plan) } else { None };
-                let rendered = self.segment(view, *plan).await?;
-                self.read_ahead(step);
-                Ok(self.policy.resource(&head, &verdict, Some(rendered.bytes)))
+                let content = self.segment(view, *plan).await?.content;
+                self.read_ahead_behind(&content, step);
+                Ok(self.policy.resource(&head, &verdict, Some(content)))
             }
             verdict => Ok(self.policy.resource(&head, &verdict, None)),
         }
@@ -463,6 +479,19 @@ impl Playback {
         Some(Step { root, own: own.key(), reads, next: next.key(), wanted })
     }
 
+    /// Reads ahead as soon as the player's own segment is there.
+    fn read_ahead_behind(self: &Arc<Self>, own: &Content, step: Option<Step>) {
+        let (Content::Growing(growing), Some(_)) = (own, &step) else {
+            return self.read_ahead(step);
+        };
+        let (playback, ended) = (self.clone(), growing.ended());
+        tokio::spawn(async move {
+            if ended.await.is_ok() {
+                playback.read_ahead(step);
+            }
+        });
+    }
+
     /// Reads ahead, unless another request was faster.
     fn read_ahead(&self, step: Option<Step>) {
         if let Some(step) = step.filter(|step| !self.segments.has(&step.next)) {
@@ -471,9 +500,8 @@ impl Playback {
     }
 
     /// A media segment, from the cache or built once.
-    async fn segment(self: &Arc<Self>, view: &AssetView, plan: SegmentPlan) -> Result<Rendered> {
+    async fn segment(self: &Arc<Self>, view: &AssetView, plan: SegmentPlan) -> Result<Stored> {
         let reader = self.source_reader(view)?;
-        let (metrics, room) = (self.metrics.clone(), self.room.clone());
         let context = format!("asset {}", view.name);
         // Clear files are read in pieces.
         let is_in_pieces = self.root(view)?.is_local() && package::is_clear(&plan);
@@ -485,23 +513,76 @@ impl Playback {
                 true => tracing::info_span!("build_segment", key = plan.key()),
                 false => tracing::Span::current(),
             };
+            let build = Build { playback: self.clone(), reader, plan, context };
             async move {
-                let place = room.take(plan.bytes + read).await;
-                let started = Instant::now();
-                let container = plan.container;
-                let mut rendered = package::segment(&reader, plan)
-                    .await
-                    .map_err(|error| error.context(context))?;
-                let bytes = rendered.bytes.len() as u64;
-                metrics.segment_built(container, started.elapsed(), bytes);
-                if let Some(place) = place {
-                    rendered.bytes = place.hold(rendered.bytes);
+                let place = build.playback.room.take(build.plan.bytes + read).await;
+                match package::comes_in_pieces(&build.plan) {
+                    true => build.growing(place).await,
+                    false => build.whole(place).await,
                 }
-                Ok(rendered)
             }
             .instrument(span)
         };
-        self.segments.get_or_build(key, build).await
+        let stored = self.segments.get_or_build(key.clone(), build).await?;
+        match stored.failure() {
+            None => Ok(stored),
+            Some(error) => {
+                self.segments.remove(&key);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// A segment that is to be made.
+struct Build {
+    playback: Arc<Playback>,
+    reader: SourceReader,
+    plan: SegmentPlan,
+    context: String,
+}
+
+impl Build {
+    async fn whole(self, place: Option<Place>) -> Result<Stored> {
+        let Self { playback, reader, plan, context } = self;
+        let (started, container) = (Instant::now(), plan.container);
+        let made = package::segment(&reader, plan).await;
+        let mut rendered = made.map_err(|error| error.context(context))?;
+        let bytes = rendered.bytes.len() as u64;
+        playback.metrics.segment_built(container, started.elapsed(), bytes);
+        if let Some(place) = place {
+            rendered.bytes = place.hold(rendered.bytes);
+        }
+        Ok(rendered.into())
+    }
+
+    /// Comes back with the first piece. The others follow whoever waits for them, so a failure
+    /// behind it is logged and counted here.
+    async fn growing(self, place: Option<Place>) -> Result<Stored> {
+        let Self { playback, reader, plan, context } = self;
+        let (source, growing) = Growing::new(plan.bytes);
+        let (content_type, key) = (plan.content_type(), plan.key());
+        let (begun, etag) = (growing.begun(), key.as_str().into());
+        let making = async move {
+            let (started, container, bytes) = (Instant::now(), plan.container, plan.bytes);
+            let source = Arc::new(source);
+            let pieces = source.clone();
+            let made = package::segment_in_pieces(&reader, plan, move |piece| pieces.give(piece));
+            let made = made.await.map_err(|error| error.context(context));
+            match &made {
+                Ok(()) => playback.metrics.segment_built(container, started.elapsed(), bytes),
+                Err(error) if source.has_begun() => {
+                    log(error);
+                    playback.metrics.error(error.kind(), error.blame());
+                    playback.segments.remove(&key);
+                }
+                Err(_) => {}
+            }
+            source.end(made, place.and_then(|place| place.keep(bytes)));
+        };
+        tokio::spawn(making.in_current_span());
+        begun.await?;
+        Ok(Stored { content: Content::Growing(growing), content_type, etag })
     }
 }
 
@@ -632,11 +713,11 @@ fn gone(fingerprint: &Fingerprint) -> Error {
 }
 
 /// What is to be said of a resource of which parts may be asked for.
-fn parts_head(rendered: &Rendered) -> Head {
+fn parts_head(stored: &Stored) -> Head {
     Head {
-        content_type: rendered.content_type,
-        etag: rendered.etag.clone(),
-        length: rendered.bytes.len() as u64,
+        content_type: stored.content_type,
+        etag: stored.etag.clone(),
+        length: stored.content.len(),
         freshness: Freshness::Immutable,
         ranges: true,
         coding: Coding::Only,

@@ -14,7 +14,9 @@
 //!     ahead    the source of the next segment, where that is far away
 //!     cache    hit, or package::segment once
 //!     coding   gzip for who accepts it
+//!     growing  segments that are sent while they are made
 //!     room     for what is being made and sent
+//!     content  what answers are made of
 //!     respond  headers, ranges, conditions, CORS, problems
 //! ```
 
@@ -23,6 +25,8 @@ mod ahead;
 mod at_hand;
 mod blocks;
 mod coding;
+mod content;
+mod growing;
 mod handler;
 mod library;
 mod printed;

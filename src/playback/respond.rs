@@ -14,13 +14,10 @@ use http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
-use http_body_util::Full;
 
+use super::content::{Body, Content};
 use crate::config;
 use crate::error::{Blame, Error, Kind};
-
-/// The body of every answer: one buffer, shared with the cache.
-pub type Body = Full<Bytes>;
 
 /// How long answers live in caches, and who may use them.
 #[derive(Clone, Debug)]
@@ -111,7 +108,12 @@ impl ResponsePolicy {
 
     /// The answer to a request for a resource whose body is at hand, or is not wanted (`None`, for
     /// `HEAD`).
-    pub fn resource(&self, head: &Head, verdict: &Verdict, body: Option<Bytes>) -> Response<Body> {
+    pub fn resource(
+        &self,
+        head: &Head,
+        verdict: &Verdict,
+        body: Option<Content>,
+    ) -> Response<Body> {
         let mut response = Response::new(Body::default());
         let headers = response.headers_mut();
         headers.reserve(MOST_HEADERS);
@@ -152,11 +154,11 @@ impl ResponsePolicy {
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         }
         if let Some(body) = body {
-            let body = match verdict {
-                Verdict::Part(range) => body.slice(range.start as usize..range.end as usize),
-                _ => body,
+            let range = match verdict {
+                Verdict::Part(range) => range.clone(),
+                _ => 0..body.len(),
             };
-            *response.body_mut() = Full::new(body);
+            *response.body_mut() = body.into_body(range);
         }
         response
     }
@@ -212,7 +214,7 @@ impl ResponsePolicy {
         if kind == Kind::MethodNotAllowed {
             headers.insert(ALLOW, METHODS);
         }
-        *response.body_mut() = Full::new(body);
+        *response.body_mut() = body.into();
         response
     }
 

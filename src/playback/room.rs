@@ -72,20 +72,24 @@ impl Room {
 
 impl Place {
     /// Ends the build: what it made holds its room until nobody holds it any more.
-    pub fn hold(mut self, made: Bytes) -> Bytes {
-        if !self.is_counted {
-            return made;
+    pub fn hold(self, made: Bytes) -> Bytes {
+        match self.keep(made.len() as u64) {
+            Some(place) => Bytes::from_owner(Held { made, _place: place }),
+            None => made,
         }
-        let kept = steps_of(made.len() as u64) as usize;
-        let surplus = self.permit.num_permits().saturating_sub(kept);
+    }
+
+    /// Ends the build: room for so many bytes that it made; `None` where they are not counted.
+    pub fn keep(mut self, bytes: u64) -> Option<Self> {
+        let surplus = self.permit.num_permits().saturating_sub(steps_of(bytes) as usize);
         drop(self.permit.split(surplus));
-        Bytes::from_owner(Held { made, _permit: self.permit })
+        self.is_counted.then_some(self)
     }
 }
 
 struct Held {
     made: Bytes,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl AsRef<[u8]> for Held {

@@ -7,6 +7,8 @@
 //! Work is tried where it is asked for, and comes to its end there if everything is in memory (see
 //! [`super::resident`]). As soon as it would have to wait it is given up and done again from its
 //! start on a thread that may wait; what a disk has to bring takes longer than what is done twice.
+//! Such work may let others have the thread in between, but as much of it is begun as there are
+//! processors, and no more: what it has gathered shall stay in their caches.
 //!
 //! What holds for requests to any root holds there: at most so many at a time, a time limit. There
 //! is a metric for each file.
@@ -70,8 +72,11 @@ impl Root {
     ) -> Result<T, SourceError> {
         let is_here = self.folder().is_some_and(Folder::is_here);
         if is_here && most_bytes <= MOST_BYTES_NOW {
+            let closed = |_| unavailable("the source is closed");
+            let turn = self.turns().acquire().await.map_err(closed)?;
             let files = self.local_files(false)?;
             let done = work(&files).await;
+            drop(turn);
             if !files.gave_up.load(Ordering::Relaxed) {
                 return Ok(done);
             }

@@ -1,5 +1,6 @@
 //! Reading below one root.
 
+use std::num::NonZero;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,6 +37,7 @@ pub struct Root {
     // Ours instead of OpenDAL's layer, so that the wait for a permit does not count as slowness of
     // the source.
     permits: Arc<Semaphore>,
+    turns: Arc<Semaphore>,
     pieces: Pieces,
     keys: KeyRing,
     metrics: Arc<Metrics>,
@@ -77,7 +79,9 @@ impl Root {
     ) -> Self {
         let permits = Arc::new(Semaphore::new(limits.concurrency));
         let pieces = Pieces::default();
-        Self { name, url, operator, backend, limits, permits, pieces, keys, metrics }
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let turns = Arc::new(Semaphore::new(processors));
+        Self { name, url, operator, backend, limits, permits, turns, pieces, keys, metrics }
     }
 
     /// The configured name.
@@ -95,6 +99,11 @@ impl Root {
             Backend::Folder(folder) => Some(folder),
             Backend::Http(_) => None,
         }
+    }
+
+    /// For work that is done where it is asked for.
+    pub(super) fn turns(&self) -> &Semaphore {
+        &self.turns
     }
 
     pub(super) fn permits(&self) -> Arc<Semaphore> {
