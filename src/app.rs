@@ -83,6 +83,7 @@ impl Parts {
                 config.source.concurrency,
                 metrics.clone(),
             ),
+            underway: Arc::default(),
             segments: Cache::new("segment", config.cache.segment_bytes, metrics.clone()),
             metrics: metrics.clone(),
             traces: config.telemetry.otlp_endpoint.is_some(),

@@ -112,10 +112,11 @@ where
         }
     }
 
-    /// Forgets a stored value.
-    pub fn remove(&self, key: &K) {
-        self.shard(key).remove(key);
-        self.metrics.cache_holds(self.name, self.usage().0);
+    /// Forgets a stored value of which something holds.
+    pub fn remove_if(&self, key: &K, holds: impl FnOnce(&V) -> bool) {
+        if self.shard(key).remove_if(key, holds) {
+            self.metrics.cache_holds(self.name, self.usage().0);
+        }
     }
 
     /// Bytes and values stored.
@@ -285,5 +286,10 @@ mod tests {
         assert_eq!(cache.usage(), (10, 2));
         cache.get_or_build("too large", || async { Ok(Blob(11)) }).await.unwrap();
         assert_eq!(cache.usage(), (10, 2));
+        cache.remove_if(&"a", |value| value.0 > 5);
+        assert_eq!(cache.usage(), (10, 2));
+        cache.remove_if(&"a", |value| value.0 == 5);
+        assert_eq!(cache.usage(), (5, 1));
+        assert!(cache.get(&"a").is_none() && cache.get(&"c").is_some());
     }
 }

@@ -76,10 +76,14 @@ impl<K: Hash + Eq + Clone, V: Weight + Clone> Shard<K, V> {
         evicted
     }
 
-    /// Forgets a stored value.
-    pub fn remove(&mut self, key: &K) {
-        let removed = self.stored.pop(key);
-        self.bytes -= removed.map_or(0, |value| value.bytes());
+    /// Forgets a stored value of which something holds; whether there was one.
+    pub fn remove_if(&mut self, key: &K, holds: impl FnOnce(&V) -> bool) -> bool {
+        let removed = match self.stored.peek(key).is_some_and(holds) {
+            true => self.stored.pop(key),
+            false => None,
+        };
+        self.bytes -= removed.as_ref().map_or(0, Weight::bytes);
+        removed.is_some()
     }
 
     /// A build is over, with or without [`Shard::finish`].

@@ -29,6 +29,8 @@ pub(super) struct Gatherer<'a> {
     taken: usize,
     /// Access units of these that the framer still has.
     passed: usize,
+    /// A group is not what ingest measured.
+    is_changed: bool,
 }
 
 enum Framer {
@@ -97,7 +99,18 @@ impl<'a> Gatherer<'a> {
         let framer = framer.ok_or_else(|| Error::internal("no framer reads the codec"))?;
         let packets = Packets::new(plan, track.pid, groups);
         let spans = plan.spans(part);
-        Ok(Self { plan, part, track, groups, spans, packets, framer, taken: 0, passed: 0 })
+        Ok(Self {
+            plan,
+            part,
+            track,
+            groups,
+            spans,
+            packets,
+            framer,
+            taken: 0,
+            passed: 0,
+            is_changed: false,
+        })
     }
 
     /// The part of the segment that is gathered.
@@ -131,12 +144,17 @@ impl<'a> Gatherer<'a> {
         self.groups.get(self.taken).map(|group| group.time)
     }
 
-    /// The samples of the next group, as soon as all of them are there. They lie in
-    /// [`Gatherer::payload`].
+    /// The samples of the next group, as soon as all of them are there, with as many bytes as ingest
+    /// measured. They lie in [`Gatherer::payload`].
     pub(super) fn next_group(&mut self) -> Option<Vec<Sample>> {
         let group = self.groups.get(self.taken)?;
         let (_, units) = self.framer.complete();
         let units = units.get(self.passed..)?.get(..group.samples as usize)?;
+        let bytes: usize = units.iter().map(|unit| unit.size).sum();
+        self.is_changed |= bytes != group.payload_bytes as usize;
+        if self.is_changed {
+            return None;
+        }
         let mut samples = Vec::with_capacity(units.len());
         place_group(self.track, self.part, self.taken, group, units, &mut samples);
         self.taken += 1;
@@ -165,6 +183,9 @@ impl<'a> Gatherer<'a> {
 
     /// The buffer, once all groups were handed out.
     pub(super) fn into_buffer(self) -> Result<Vec<u8>> {
+        if self.is_changed {
+            return Err(source_changed(self.plan, "its samples are not what ingest measured"));
+        }
         if self.taken < self.groups.len() {
             return Err(samples_are_missing(self.plan));
         }

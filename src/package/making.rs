@@ -9,21 +9,24 @@
 //! comes later. The others come whole: the header of a fragment lists the sizes of all samples, which
 //! the index does not have, and what SAMPLE-AES adds to a segment is spread over all of it.
 //!
-//! Work that was begun anew (see [`FileJob`]) makes the same bytes again; they are given once.
+//! Work that was begun anew (see [`FileJob`]) makes the same pieces again; they are compared with what
+//! was given, and given once. What completes a segment is not given before all of it is checked, so
+//! that nobody takes for whole what is not.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::stream::{FuturesOrdered, TryStreamExt};
 
 use super::fetch::{FileJob, Need, SourceFiles, SourceReader};
 use super::fragment::Fragment;
+use super::gather::Gatherer;
 use super::pool::BufferPool;
 use super::transport::{Grouped, Whole};
 use super::{LEAST_BYTES_IN_PIECES, source_changed};
 use crate::error::Result;
 use crate::model::policy::Container;
+use crate::model::presentation::Medium;
 use crate::plan::{SegmentPlan, SegmentProtection};
 
 /// What makes a segment.
@@ -79,16 +82,19 @@ impl<'a> Making<'a> {
     }
 }
 
-/// Whether a segment comes in more than one piece.
-pub(super) fn comes_in_pieces(plan: &SegmentPlan) -> bool {
+/// Whether a segment comes in more than one piece, so that the first can be sent while the others are
+/// made.
+pub fn comes_in_pieces(plan: &SegmentPlan) -> bool {
     let is_large = plan.known_bytes().is_some_and(|bytes| bytes >= LEAST_BYTES_IN_PIECES);
-    plan.container == Container::MpegTs && is_large && comes_in_groups(plan)
+    let is_video = |part| plan.track(part).is_some_and(|t| t.codec.medium() == Medium::Video);
+    let has_pictures = plan.parts.iter().any(is_video);
+    plan.container == Container::MpegTs && is_large && has_pictures && comes_in_groups(plan)
 }
 
 /// Whether a transport stream can be written group by group.
 fn comes_in_groups(plan: &SegmentPlan) -> bool {
     let is_spread = matches!(plan.protection, Some(SegmentProtection::SampleAes { .. }));
-    !is_spread && super::gather::Gatherer::gives_groups(plan)
+    !is_spread && Gatherer::gives_groups(plan)
 }
 
 /// One segment to be made, and who wants it.
@@ -99,8 +105,8 @@ pub(super) struct Job {
     /// No piece but the last is smaller.
     piece_bytes: usize,
     give: Box<dyn Fn(Bytes) + Send + Sync>,
-    /// Bytes that were given.
-    given: AtomicU64,
+    /// Pieces that were given.
+    given: Mutex<Vec<Bytes>>,
 }
 
 impl Job {
@@ -113,7 +119,7 @@ impl Job {
     ) -> Result<()> {
         let (needs, pool) = (Need::of(&plan)?, source.pool.clone());
         let give = Box::new(give);
-        let job = Arc::new(Self { plan, needs, pool, piece_bytes, give, given: AtomicU64::new(0) });
+        let job = Arc::new(Self { plan, needs, pool, piece_bytes, give, given: Mutex::default() });
         let Some(run) = source.files_for(&job.needs) else {
             return job.run_on_blocks(source).await;
         };
@@ -135,7 +141,7 @@ impl Job {
             for bytes in need.pieces() {
                 let offset = bytes.start;
                 run.making.take(need.object, offset, file.read(bytes)?);
-                run.give_pieces().await;
+                run.give_pieces().await?;
             }
         }
         run.finish().await
@@ -148,7 +154,7 @@ impl Job {
         while let Some(block) = blocks.try_next().await? {
             for (offset, bytes) in block.pieces() {
                 run.making.take(block.object, offset, bytes);
-                run.give_pieces().await;
+                run.give_pieces().await?;
             }
         }
         run.finish().await
@@ -159,50 +165,67 @@ impl Job {
 struct Run<'a> {
     job: &'a Job,
     making: Making<'a>,
-    /// Bytes that it made.
-    made: u64,
+    /// Pieces and bytes that it made.
+    pieces: usize,
+    bytes: u64,
+    /// Those with which the segment is complete, or more than that.
+    last: Vec<Bytes>,
 }
 
 impl<'a> Run<'a> {
     fn begin(job: &'a Job) -> Result<Self> {
-        Ok(Self { job, making: Making::begin(job)?, made: 0 })
+        Ok(Self { job, making: Making::begin(job)?, pieces: 0, bytes: 0, last: Vec::new() })
     }
 
-    async fn give_pieces(&mut self) {
+    async fn give_pieces(&mut self) -> Result<()> {
         while let Some(piece) = self.making.next_piece() {
-            self.give(piece);
+            self.bytes += piece.len() as u64;
+            if self.job.plan.known_bytes().is_some_and(|known| self.bytes >= known) {
+                self.last.push(piece);
+                continue;
+            }
+            self.give(piece)?;
             // It is sent while it lies in the processor's cache.
             tokio::task::yield_now().await;
         }
+        Ok(())
     }
 
     async fn finish(mut self) -> Result<()> {
         self.making.end();
-        self.give_pieces().await;
-        let Self { job, making, made } = self;
-        let last = making.finish()?;
-        let bytes = made + last.len() as u64;
+        self.give_pieces().await?;
+        let Self { job, making, mut pieces, bytes, mut last } = self;
+        let end = making.finish()?;
+        let bytes = bytes + end.len() as u64;
         if job.plan.known_bytes().is_some_and(|known| known != bytes) {
             return Err(source_changed(&job.plan, "its size is not what ingest measured"));
         }
-        give(job, made, last);
-        Ok(())
+        last.push(end);
+        last.into_iter().try_for_each(|piece| job.give(&mut pieces, piece))
     }
 
-    fn give(&mut self, piece: Bytes) {
-        let begins = self.made;
-        self.made += piece.len() as u64;
-        give(self.job, begins, piece);
+    fn give(&mut self, piece: Bytes) -> Result<()> {
+        self.job.give(&mut self.pieces, piece)
     }
 }
 
-/// Gives what of a piece was not given before.
-fn give(job: &Job, begins: u64, mut piece: Bytes) {
-    let end = begins + piece.len() as u64;
-    let given = job.given.fetch_max(end, Ordering::Relaxed);
-    let known = given.saturating_sub(begins).min(piece.len() as u64);
-    let new = piece.split_off(known as usize);
-    if !new.is_empty() {
-        (job.give)(new);
+impl Job {
+    /// Gives the piece of a number, unless it was given before.
+    fn give(&self, number: &mut usize, piece: Bytes) -> Result<()> {
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = given.get(*number);
+        *number += 1;
+        match before {
+            Some(before) if *before == piece => Ok(()),
+            Some(_) => Err(source_changed(&self.plan, "it was changed while it was read")),
+            None => {
+                given.push(piece.clone());
+                drop(given);
+                if !piece.is_empty() {
+                    (self.give)(piece);
+                }
+                Ok(())
+            }
+        }
     }
 }

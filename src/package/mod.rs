@@ -29,6 +29,7 @@ use bytes::Bytes;
 pub use fetch::{
     BlockRequest, FileJob, FileWork, SourceFile, SourceFiles, SourceReader, is_clear, source_blocks,
 };
+pub use making::comes_in_pieces;
 pub use pool::{BufferPool, PooledBuffer};
 pub use silence::silence;
 pub use text::{text, text_init};
@@ -116,10 +117,4 @@ fn source_changed(plan: &SegmentPlan, what: &str) -> Error {
             plan.key()
         ),
     )
-}
-
-/// Whether a segment comes in more than one piece, so that the first can be sent while the others are
-/// made.
-pub fn comes_in_pieces(plan: &SegmentPlan) -> bool {
-    making::comes_in_pieces(plan)
 }

@@ -64,11 +64,27 @@ impl Content {
 }
 
 impl Stored {
-    /// Why it will never be whole.
+    /// Why it will never be whole; see [`Growing::failure`].
     pub fn failure(&self) -> Option<Error> {
         match &self.content {
             Content::Whole(_) => None,
             Content::Growing(growing) => growing.failure(),
+        }
+    }
+
+    /// The same, once there is something of it to answer with.
+    pub async fn begun(self) -> Result<Self> {
+        if let Content::Growing(growing) = &self.content {
+            growing.begun().await?;
+        }
+        self.failure().map_or(Ok(self), Err)
+    }
+
+    /// Whether making it has failed.
+    pub fn has_failed(&self) -> bool {
+        match &self.content {
+            Content::Whole(_) => false,
+            Content::Growing(growing) => growing.has_failed(),
         }
     }
 

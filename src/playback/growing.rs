@@ -1,19 +1,18 @@
 //! A segment that can be read while it is made.
 //!
 //! ```text
-//! Source ── give ──► pieces ──► Reader   of one answer: from its start, as far as they are there
-//!                          └──► Reader
-//!                    Growing   in the cache, or on the way to it: may be asked for a reader
+//! Maker ── give ──► pieces ──► Reader   of one answer: from its start, as far as they are there
+//!                         └──► Reader
+//!                   Growing   in the cache, or on the way to it: gives readers
 //! ```
 //!
-//! Readers never hold up who makes the segment, nor each other. As long as somebody may ask for a
-//! reader all pieces are kept; behind that, those that every reader has had are let go of, so that a
-//! segment that no cache holds is never in memory as a whole if its readers keep up.
+//! Readers never hold up who makes the segment, nor each other. Its room in memory is held as long as
+//! it is, or any piece that a reader was given.
 //!
 //! Where making it fails behind the first piece, readers end with the error: an answer whose length
-//! was announced breaks off. Who asks afterwards gets the same error, until the cache forgets it.
+//! was announced breaks off. Either somebody answers with the error or who makes the segment tells
+//! of it, and never both ([`Growing::failure`]).
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,15 +23,15 @@ use bytes::Bytes;
 use super::room::Place;
 use crate::error::{Error, Kind, Result};
 
-/// A segment whose pieces come one after another; the right to read it from its start.
-#[derive(Debug)]
+/// A segment whose pieces come one after another; cheap to clone.
+#[derive(Clone, Debug)]
 pub struct Growing {
     shared: Arc<Shared>,
 }
 
-/// Who makes the segment. Dropped without [`Source::end`], the segment has failed.
+/// Who makes the segment. Dropped without [`Maker::end`], the segment has failed.
 #[derive(Debug)]
-pub struct Source {
+pub struct Maker {
     shared: Arc<Shared>,
 }
 
@@ -40,8 +39,8 @@ pub struct Source {
 #[derive(Debug)]
 pub struct Reader {
     shared: Arc<Shared>,
-    /// Its place among the readers.
-    place: usize,
+    /// Pieces that it has had.
+    had: usize,
     /// Bytes before those that are wanted.
     skip: u64,
     /// Bytes that are still wanted.
@@ -56,33 +55,37 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    pieces: VecDeque<Bytes>,
-    /// Pieces that were let go of.
-    dropped: usize,
-    /// How many may still ask for a reader.
-    askers: usize,
-    readers: Vec<Option<Progress>>,
-    /// Who waits for the first piece or for the end.
-    waiting: Vec<Waker>,
+    pieces: Vec<Bytes>,
     end: Option<Result<()>>,
     /// What the pieces lie in.
     room: Option<Place>,
+    /// Who waits for a piece or for the end.
+    waiting: Vec<Waker>,
+    /// Somebody answers with it.
+    is_used: bool,
+    /// Readers that have not had all.
+    readers: usize,
+    /// A reader has had all.
+    is_read: bool,
 }
 
-/// Of one reader.
-#[derive(Debug, Default)]
-struct Progress {
-    /// Pieces that it has had.
-    had: usize,
-    waker: Option<Waker>,
+/// A piece on its way to a client, which takes room until it is sent.
+struct Handed {
+    piece: Bytes,
+    _shared: Arc<Shared>,
+}
+
+impl AsRef<[u8]> for Handed {
+    fn as_ref(&self) -> &[u8] {
+        &self.piece
+    }
 }
 
 impl Growing {
     /// A segment that will have so many bytes.
-    pub fn new(bytes: u64) -> (Source, Self) {
-        let state = State { askers: 1, ..State::default() };
-        let shared = Arc::new(Shared { bytes, state: Mutex::new(state) });
-        (Source { shared: shared.clone() }, Self { shared })
+    pub fn new(bytes: u64) -> (Maker, Self) {
+        let shared = Arc::new(Shared { bytes, state: Mutex::default() });
+        (Maker { shared: shared.clone() }, Self { shared })
     }
 
     /// How many bytes it will have.
@@ -91,75 +94,89 @@ impl Growing {
     }
 
     /// Waits for the first piece.
-    pub fn begun(&self) -> impl Future<Output = Result<()>> + use<> {
-        wait(self.shared.clone(), has_begun)
+    pub async fn begun(&self) -> Result<()> {
+        self.wait(|state| !state.pieces.is_empty()).await
     }
 
     /// Waits until it is made.
-    pub fn ended(&self) -> impl Future<Output = Result<()>> + use<> {
-        wait(self.shared.clone(), |_| false)
+    pub async fn ended(&self) -> Result<()> {
+        self.wait(|_| false).await
     }
 
-    /// Why it will never be whole.
+    /// Why it will never be whole. Where it still may be, it is answered with, and from now on who
+    /// makes it tells of failures.
     pub fn failure(&self) -> Option<Error> {
-        self.shared.state().end.as_ref().and_then(|end| end.as_ref().err().cloned())
+        let mut state = self.shared.state();
+        match &state.end {
+            Some(Err(error)) => Some(error.clone()),
+            _ => {
+                state.is_used = true;
+                None
+            }
+        }
+    }
+
+    /// Whether making it has failed.
+    pub fn has_failed(&self) -> bool {
+        matches!(self.shared.state().end, Some(Err(_)))
+    }
+
+    /// Whether somebody reads it, or has read what was wanted of it.
+    pub fn is_wanted(&self) -> bool {
+        let state = self.shared.state();
+        state.readers > 0 || state.is_read
     }
 
     /// Reads these bytes, which it has.
     pub fn read(self, bytes: Range<u64>) -> Reader {
-        let mut state = self.shared.state();
-        let place = state.readers.len();
-        state.readers.push(Some(Progress::default()));
-        drop(state);
+        let Self { shared } = self;
+        shared.state().readers += 1;
         let left = bytes.end.saturating_sub(bytes.start);
-        Reader { shared: self.shared.clone(), place, skip: bytes.start, left }
+        Reader { shared, had: 0, skip: bytes.start, left }
+    }
+
+    /// Waits until something holds, or until the end.
+    async fn wait(&self, holds: fn(&State) -> bool) -> Result<()> {
+        poll_fn(|context| {
+            let mut state = self.shared.state();
+            match &state.end {
+                Some(end) => Poll::Ready(end.clone()),
+                None if holds(&state) => Poll::Ready(Ok(())),
+                None => state.wait(context),
+            }
+        })
+        .await
     }
 }
 
-impl Clone for Growing {
-    fn clone(&self) -> Self {
-        self.shared.state().askers += 1;
-        Self { shared: self.shared.clone() }
-    }
-}
-
-impl Drop for Growing {
-    fn drop(&mut self) {
-        let mut state = self.shared.state();
-        state.askers -= 1;
-        state.let_go();
-    }
-}
-
-impl Source {
+impl Maker {
     /// Adds a piece behind those that are there.
     pub fn give(&self, piece: Bytes) {
         let mut state = self.shared.state();
-        state.pieces.push_back(piece);
-        state.let_go();
-        state.wake();
+        state.pieces.push(piece);
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        waiting.into_iter().for_each(Waker::wake);
     }
 
-    /// Whether a piece was given.
-    pub fn has_begun(&self) -> bool {
-        has_begun(&self.shared.state())
-    }
-
-    /// All pieces were given, or no more will come; they lie in `room`.
-    pub fn end(&self, made: Result<()>, room: Option<Place>) {
+    /// All pieces were given, or no more will come; they lie in `room`. Whether somebody answers
+    /// with the segment.
+    pub fn end(&self, made: Result<()>, room: Option<Place>) -> bool {
         let mut state = self.shared.state();
         state.room = room;
         state.end.get_or_insert(made);
-        state.wake();
+        let is_used = state.is_used;
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        waiting.into_iter().for_each(Waker::wake);
+        is_used
     }
 }
 
-impl Drop for Source {
+impl Drop for Maker {
     fn drop(&mut self) {
-        let stopped = Error::new(Kind::Internal, "the segment was dropped half-way");
-        let mut state = self.shared.state();
-        state.end.get_or_insert(Err(stopped));
-        state.wake();
+        let room = self.shared.state().room.take();
+        self.end(Err(Error::new(Kind::Internal, "the segment was dropped half-way")), room);
     }
 }
 
@@ -173,22 +190,26 @@ impl Reader {
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
         while self.left > 0 {
             let mut state = self.shared.state();
-            let mut piece = match state.next_for(self.place, context) {
-                Poll::Ready(Ok(piece)) => piece,
-                Poll::Ready(Err(error)) => {
-                    self.left = 0;
-                    return Poll::Ready(Some(Err(error)));
-                }
-                Poll::Pending => return Poll::Pending,
+            let Some(piece) = state.pieces.get(self.had).cloned() else {
+                return match &state.end {
+                    Some(Err(error)) => Poll::Ready(Some(Err(error.clone()))),
+                    Some(Ok(())) => {
+                        Poll::Ready(Some(Err(Error::internal("a segment is shorter than planned"))))
+                    }
+                    None => state.wait(context),
+                };
             };
+            self.had += 1;
+            let length = piece.len() as u64;
+            let from = self.skip.min(length);
+            let to = length.min(from.saturating_add(self.left));
+            self.skip -= from;
+            self.left -= to - from;
+            state.is_read |= self.left == 0;
             drop(state);
-            let skipped = self.skip.min(piece.len() as u64);
-            self.skip -= skipped;
-            let mut wanted = piece.split_off(skipped as usize);
-            wanted.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
-            if !wanted.is_empty() {
-                self.left -= wanted.len() as u64;
-                return Poll::Ready(Some(Ok(wanted)));
+            if from < to {
+                let handed = Bytes::from_owner(Handed { piece, _shared: self.shared.clone() });
+                return Poll::Ready(Some(Ok(handed.slice(from as usize..to as usize))));
             }
         }
         Poll::Ready(None)
@@ -197,11 +218,7 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        let mut state = self.shared.state();
-        if let Some(reader) = state.readers.get_mut(self.place) {
-            *reader = None;
-        }
-        state.let_go();
+        self.shared.state().readers -= 1;
     }
 }
 
@@ -211,75 +228,23 @@ impl Shared {
     }
 }
 
-fn has_begun(state: &State) -> bool {
-    state.dropped > 0 || !state.pieces.is_empty()
-}
-
-/// Waits until something holds, or until the end.
-async fn wait(shared: Arc<Shared>, holds: fn(&State) -> bool) -> Result<()> {
-    poll_fn(|context| {
-        let mut state = shared.state();
-        match &state.end {
-            Some(Err(error)) => Poll::Ready(Err(error.clone())),
-            Some(Ok(())) => Poll::Ready(Ok(())),
-            None if holds(&state) => Poll::Ready(Ok(())),
-            None => {
-                state.waiting.push(context.waker().clone());
-                Poll::Pending
-            }
-        }
-    })
-    .await
-}
-
 impl State {
-    /// The piece that a reader has not had.
-    fn next_for(&mut self, place: usize, context: &Context<'_>) -> Poll<Result<Bytes>> {
-        let Some(Some(reader)) = self.readers.get_mut(place) else {
-            return Poll::Ready(Err(Error::internal("an answer is read that was given up")));
-        };
-        let at = reader.had.checked_sub(self.dropped);
-        if let Some(piece) = at.and_then(|at| self.pieces.get(at)) {
-            reader.had += 1;
-            let piece = piece.clone();
-            self.let_go();
-            return Poll::Ready(Ok(piece));
+    fn wait<T>(&mut self, context: &Context<'_>) -> Poll<T> {
+        let waker = context.waker();
+        if !self.waiting.iter().any(|waiting| waiting.will_wake(waker)) {
+            self.waiting.push(waker.clone());
         }
-        match &self.end {
-            Some(Err(error)) => Poll::Ready(Err(error.clone())),
-            Some(Ok(())) => Poll::Ready(Err(Error::internal("a segment is shorter than planned"))),
-            None => {
-                reader.waker = Some(context.waker().clone());
-                Poll::Pending
-            }
-        }
-    }
-
-    /// Lets go of what nobody will ask for.
-    fn let_go(&mut self) {
-        if self.askers > 0 {
-            return;
-        }
-        let had = self.readers.iter().flatten().map(|reader| reader.had).min();
-        let had = had.unwrap_or(usize::MAX);
-        while self.dropped < had && self.pieces.pop_front().is_some() {
-            self.dropped += 1;
-        }
-    }
-
-    fn wake(&mut self) {
-        let readers = self.readers.iter_mut().flatten();
-        let readers = readers.filter_map(|reader| reader.waker.take());
-        readers.chain(self.waiting.drain(..)).for_each(Waker::wake);
+        Poll::Pending
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::playback::room::Room;
     use futures_util::FutureExt;
 
-    /// All bytes that a reader has at the moment; whether it is at its end, and how it ended.
+    /// All bytes that a reader has at the moment; and how it ended, if it did.
     fn read_all(reader: &mut Reader) -> (Vec<u8>, Option<Result<()>>) {
         let mut context = Context::from_waker(Waker::noop());
         let mut all = Vec::new();
@@ -293,109 +258,120 @@ mod tests {
         }
     }
 
-    /// A piece, and what is alive as long as it is.
-    fn piece(bytes: &'static [u8]) -> (Bytes, std::sync::Weak<&'static [u8]>) {
-        struct Owner(Arc<&'static [u8]>);
-        impl AsRef<[u8]> for Owner {
-            fn as_ref(&self) -> &[u8] {
-                *self.0
-            }
-        }
-        let owner = Arc::new(bytes);
-        let alive = Arc::downgrade(&owner);
-        (Bytes::from_owner(Owner(owner)), alive)
-    }
-
     #[test]
     fn readers_get_what_they_asked_for_whenever_they_begin() {
-        let (source, growing) = Growing::new(9);
+        let (maker, growing) = Growing::new(9);
         let mut early = growing.clone().read(0..9);
         assert_eq!(read_all(&mut early).0, b"");
-        source.give(Bytes::from_static(b"abc"));
+        maker.give(Bytes::from_static(b"abc"));
         assert_eq!(read_all(&mut early).0, b"abc");
         let mut part = growing.clone().read(2..7);
-        source.give(Bytes::from_static(b"defg"));
-        source.give(Bytes::from_static(b"hi"));
+        maker.give(Bytes::from_static(b"defg"));
+        maker.give(Bytes::from_static(b"hi"));
         // Those who want nothing behind it need not wait for the end.
         assert!(matches!(read_all(&mut part), (bytes, Some(Ok(()))) if bytes == b"cdefg"));
         assert!(matches!(read_all(&mut early), (bytes, Some(Ok(()))) if bytes == b"defghi"));
-        source.end(Ok(()), None);
+        maker.end(Ok(()), None);
+        drop(maker);
         let mut late = growing.read(4..9);
         assert!(matches!(read_all(&mut late), (bytes, Some(Ok(()))) if bytes == b"efghi"));
     }
 
-    #[test]
-    fn pieces_that_nobody_will_ask_for_are_let_go_of() {
-        let (source, growing) = Growing::new(6);
-        let stored = growing.clone();
-        let (mut fast, slow) = (growing.clone().read(0..6), growing.read(0..6));
-        let (first, first_is_alive) = piece(b"abc");
-        source.give(first);
-        read_all(&mut fast);
-        drop(slow);
-        assert!(first_is_alive.upgrade().is_some(), "the cache may hand it out");
-        let mut slow = stored.clone().read(0..6);
-        drop(stored);
-        assert!(first_is_alive.upgrade().is_some(), "a reader has not had it");
-        assert_eq!(read_all(&mut slow).0, b"abc");
-        assert!(first_is_alive.upgrade().is_none());
-        let (second, second_is_alive) = piece(b"def");
-        source.give(second);
-        assert_eq!((read_all(&mut fast).0, read_all(&mut slow).0), (b"def".into(), b"def".into()));
-        assert!(second_is_alive.upgrade().is_none());
-        // Nobody reads any more, and nobody will.
-        drop((fast, slow));
-        let (third, third_is_alive) = piece(b"ghi");
-        source.give(third);
-        assert!(third_is_alive.upgrade().is_none());
+    #[tokio::test]
+    async fn room_is_held_until_the_last_piece_is_sent() {
+        let room = Room::new(0, 4096);
+        let place = room.take(4096).await.unwrap();
+        let (maker, growing) = Growing::new(6);
+        maker.give(Bytes::from_static(b"abc"));
+        maker.give(Bytes::from_static(b"def"));
+        maker.end(Ok(()), place.keep(4096));
+        drop(maker);
+        let mut reader = growing.read(0..6);
+        let mut next = async || poll_fn(|context| reader.poll_next(context)).await;
+        let (first, second) = (next().await.unwrap().unwrap(), next().await.unwrap().unwrap());
+        drop(reader);
+        drop(first);
+        let mut another = Box::pin(room.take(1));
+        assert!((&mut another).now_or_never().is_none(), "a piece is still being sent");
+        drop(second);
+        assert!(another.now_or_never().is_some());
     }
 
     #[test]
-    fn failures_reach_those_who_read_and_those_who_come_later() {
-        for is_told in [true, false] {
-            let (source, growing) = Growing::new(6);
-            let mut reader = growing.clone().read(0..6);
-            source.give(Bytes::from_static(b"abc"));
-            assert!(growing.failure().is_none());
-            if is_told {
-                source.end(Err(Error::new(Kind::SourceFailed, "gone")), None);
-            }
-            drop(source);
-            let kind = if is_told { Kind::SourceFailed } else { Kind::Internal };
-            let is_failed =
-                |outcome: Option<Result<()>>| outcome.unwrap().unwrap_err().kind() == kind;
-            let (bytes, outcome) = read_all(&mut reader);
-            assert_eq!(bytes, b"abc");
-            assert!(is_failed(outcome));
-            assert_eq!(growing.failure().unwrap().kind(), kind);
-            assert!(is_failed(read_all(&mut growing.clone().read(3..6)).1));
-            assert!(is_failed(growing.ended().now_or_never()));
-        }
+    fn a_failure_is_told_by_who_answers_with_it_or_by_who_makes_it() {
+        let failed = || Err(Error::new(Kind::SourceFailed, "gone"));
+        let (maker, growing) = Growing::new(6);
+        maker.give(Bytes::from_static(b"abc"));
+        assert!(growing.failure().is_none());
+        let mut reader = growing.clone().read(0..6);
+        assert!(maker.end(failed(), None), "somebody answers with it");
+        drop(maker);
+        let (bytes, outcome) = read_all(&mut reader);
+        assert_eq!(bytes, b"abc");
+        assert_eq!(outcome.unwrap().unwrap_err().kind(), Kind::SourceFailed);
+
+        let (maker, growing) = Growing::new(6);
+        maker.give(Bytes::from_static(b"abc"));
+        assert!(!maker.end(failed(), None), "whoever asks for it is told");
+        assert_eq!(growing.failure().unwrap().kind(), Kind::SourceFailed);
+        assert!(growing.has_failed());
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_woken_when_the_maker_is_gone() {
+        let (maker, growing) = Growing::new(6);
+        let ended = tokio::spawn({
+            let growing = growing.clone();
+            async move { growing.ended().await }
+        });
+        let mut reader = growing.read(0..6);
+        let reading =
+            tokio::spawn(async move { poll_fn(|context| reader.poll_next(context)).await });
+        tokio::task::yield_now().await;
+        drop(maker);
+        assert_eq!(ended.await.unwrap().unwrap_err().kind(), Kind::Internal);
+        assert_eq!(reading.await.unwrap().unwrap().unwrap_err().kind(), Kind::Internal);
     }
 
     #[tokio::test]
     async fn the_first_piece_and_the_end_are_waited_for() {
-        let (source, growing) = Growing::new(3);
-        let (begun, ended) = (tokio::spawn(growing.begun()), tokio::spawn(growing.ended()));
-        let mut reader = growing.read(0..3);
-        let reading = tokio::spawn(async move {
-            poll_fn(|context| reader.poll_next(context)).await.unwrap().unwrap()
-        });
+        let (maker, growing) = Growing::new(3);
+        let waiting = |first: bool| {
+            let growing = growing.clone();
+            tokio::spawn(async move {
+                if first { growing.begun().await } else { growing.ended().await }
+            })
+        };
+        let (begun, ended) = (waiting(true), waiting(false));
         tokio::task::yield_now().await;
-        assert!(!source.has_begun() && !begun.is_finished() && !reading.is_finished());
-        source.give(Bytes::from_static(b"abc"));
+        assert!(!begun.is_finished());
+        maker.give(Bytes::from_static(b"abc"));
         begun.await.unwrap().unwrap();
-        assert_eq!(reading.await.unwrap(), "abc");
-        assert!(source.has_begun() && !ended.is_finished());
-        source.end(Ok(()), None);
+        assert!(!ended.is_finished());
+        maker.end(Ok(()), None);
         ended.await.unwrap().unwrap();
     }
 
     #[test]
+    fn it_is_wanted_by_those_who_stay_to_their_end() {
+        let (maker, growing) = Growing::new(6);
+        maker.give(Bytes::from_static(b"abc"));
+        let mut reader = growing.clone().read(0..6);
+        assert_eq!(read_all(&mut reader).0, b"abc");
+        assert!(growing.is_wanted());
+        drop(reader);
+        assert!(!growing.is_wanted(), "it hung up");
+        let mut reader = growing.clone().read(0..3);
+        read_all(&mut reader);
+        drop(reader);
+        assert!(growing.is_wanted());
+    }
+
+    #[test]
     fn a_segment_that_ends_early_is_an_error() {
-        let (source, growing) = Growing::new(6);
-        source.give(Bytes::from_static(b"abc"));
-        source.end(Ok(()), None);
+        let (maker, growing) = Growing::new(6);
+        maker.give(Bytes::from_static(b"abc"));
+        maker.end(Ok(()), None);
         assert!(read_all(&mut growing.read(0..6)).1.unwrap().is_err());
     }
 }

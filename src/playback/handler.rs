@@ -23,6 +23,7 @@ use super::room::{Place, Room};
 use super::route::Route;
 use super::selection::Selection;
 use super::survey::Survey;
+use super::underway::Underway;
 use crate::cache::Cache;
 use crate::catalog::{AssetView, Catalog};
 use crate::error::{Blame, Error, Kind, Result};
@@ -56,6 +57,8 @@ pub struct Playback {
     pub room: Arc<Room>,
     /// What segments are made in.
     pub buffers: BufferPool,
+    /// Segments that are being sent while they are made.
+    pub underway: Arc<Underway>,
     /// Finished segments and manifests.
     pub segments: Arc<Cache<String, Stored>>,
     /// Counters.
@@ -484,9 +487,10 @@ impl Playback {
         let (Content::Growing(growing), Some(_)) = (own, &step) else {
             return self.read_ahead(step);
         };
-        let (playback, ended) = (self.clone(), growing.ended());
+        let (playback, growing) = (self.clone(), growing.clone());
         tokio::spawn(async move {
-            if ended.await.is_ok() {
+            // Who hung up in the meantime walks no further.
+            if growing.ended().await.is_ok() && growing.is_wanted() {
                 playback.read_ahead(step);
             }
         });
@@ -523,14 +527,12 @@ impl Playback {
             }
             .instrument(span)
         };
-        let stored = self.segments.get_or_build(key.clone(), build).await?;
-        match stored.failure() {
-            None => Ok(stored),
-            Some(error) => {
-                self.segments.remove(&key);
-                Err(error)
-            }
+        if let Some(stored) = self.underway.get(&key) {
+            return stored.begun().await;
         }
+        // One that failed before it was stored.
+        self.segments.remove_if(&key, Stored::has_failed);
+        self.segments.get_or_build(key, build).await?.begun().await
     }
 }
 
@@ -560,29 +562,32 @@ impl Build {
     /// behind it is logged and counted here.
     async fn growing(self, place: Option<Place>) -> Result<Stored> {
         let Self { playback, reader, plan, context } = self;
-        let (source, growing) = Growing::new(plan.bytes);
+        let (maker, growing) = Growing::new(plan.bytes);
         let (content_type, key) = (plan.content_type(), plan.key());
-        let (begun, etag) = (growing.begun(), key.as_str().into());
+        let etag = key.as_str().into();
+        let stored = Stored { content: Content::Growing(growing.clone()), content_type, etag };
+        let underway = playback.underway.begin(key.clone(), stored.clone());
         let making = async move {
             let (started, container, bytes) = (Instant::now(), plan.container, plan.bytes);
-            let source = Arc::new(source);
-            let pieces = source.clone();
+            let maker = Arc::new(maker);
+            let pieces = maker.clone();
             let made = package::segment_in_pieces(&reader, plan, move |piece| pieces.give(piece));
             let made = made.await.map_err(|error| error.context(context));
-            match &made {
-                Ok(()) => playback.metrics.segment_built(container, started.elapsed(), bytes),
-                Err(error) if source.has_begun() => {
-                    log(error);
-                    playback.metrics.error(error.kind(), error.blame());
-                    playback.segments.remove(&key);
-                }
-                Err(_) => {}
+            let failure = made.as_ref().err().cloned();
+            let is_used = maker.end(made, place.and_then(|place| place.keep(bytes)));
+            drop(underway);
+            let Some(error) = failure else {
+                return playback.metrics.segment_built(container, started.elapsed(), bytes);
+            };
+            playback.segments.remove_if(&key, Stored::has_failed);
+            if is_used {
+                log(&error);
+                playback.metrics.error(error.kind(), error.blame());
             }
-            source.end(made, place.and_then(|place| place.keep(bytes)));
         };
         tokio::spawn(making.in_current_span());
-        begun.await?;
-        Ok(Stored { content: Content::Growing(growing), content_type, etag })
+        growing.begun().await?;
+        Ok(stored)
     }
 }
 

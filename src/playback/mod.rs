@@ -15,6 +15,7 @@
 //!     cache    hit, or package::segment once
 //!     coding   gzip for who accepts it
 //!     growing  segments that are sent while they are made
+//!     underway until they are whole
 //!     room     for what is being made and sent
 //!     content  what answers are made of
 //!     respond  headers, ranges, conditions, CORS, problems
@@ -37,6 +38,7 @@ mod route;
 mod selection;
 mod server;
 mod survey;
+mod underway;
 
 pub use access::Access;
 pub use ahead::ReadAhead;
@@ -50,3 +52,4 @@ pub use room::Room;
 pub(crate) use route::Route;
 pub use server::serve;
 pub use survey::Survey;
+pub use underway::Underway;

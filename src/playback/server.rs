@@ -42,7 +42,7 @@ pub async fn serve(
                 continue;
             }
         };
-        // Answers are written whole; waiting to fill packets only delays their ends.
+        // Answers are written in large pieces; waiting to fill packets only delays their ends.
         let _ = stream.set_nodelay(true);
         let playback = playback.clone();
         let service = service_fn(move |request| {
