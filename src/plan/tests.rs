@@ -38,7 +38,8 @@ fn track(codec: CodecConfig, syntax: StreamSyntax) -> Track {
             ts_payload_packets: 600,
             access: RandomAccess::Instant,
             ..Group::default()
-        }],
+        }]
+        .into(),
     }
 }
 
