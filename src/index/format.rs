@@ -18,10 +18,13 @@
 
 mod groups;
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use twox_hash::XxHash3_128;
+use zstd::bulk::Decompressor;
 
 use crate::model::codec::StreamSyntax;
 use crate::model::list::List;
@@ -98,6 +101,12 @@ pub fn decode(stored: &[u8]) -> Result<Presentation, FormatError> {
     Ok(presentation)
 }
 
+thread_local! {
+    /// To make one costs as much as to unpack a part.
+    static DECOMPRESSOR: RefCell<std::io::Result<Decompressor<'static>>> =
+        RefCell::new(Decompressor::new());
+}
+
 fn compressed(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     zstd::bulk::compress(bytes, COMPRESSION_LEVEL)
 }
@@ -107,7 +116,10 @@ fn decompressed(compressed: &[u8]) -> std::io::Result<Vec<u8>> {
         Ok(Some(size)) => usize::try_from(size).unwrap_or(MAX_PART_BYTES),
         _ => MAX_PART_BYTES,
     };
-    zstd::bulk::decompress(compressed, MAX_PART_BYTES.min(size))
+    DECOMPRESSOR.with_borrow_mut(|decompressor| match decompressor {
+        Ok(decompressor) => decompressor.decompress(compressed, MAX_PART_BYTES.min(size)),
+        Err(error) => Err(std::io::Error::from(error.kind())),
+    })
 }
 
 const SYNTAXES: [StreamSyntax; 6] = [
@@ -284,20 +296,25 @@ type Read<T> = Result<T, FormatError>;
 
 /// What was in a part. Its bytes are what was written, or it would not have been loaded; so if this
 /// cannot read it, this or what wrote it is wrong, and the list is empty, which has no segments.
-fn unpacked<T>(what: &str, read: impl FnOnce() -> Read<Vec<T>>) -> Vec<T> {
-    read().unwrap_or_else(|error| {
+fn unpacked<T: Default>(what: &str, read: Read<T>) -> T {
+    read.unwrap_or_else(|error| {
         tracing::error!("an index has {what} that cannot be read; ingest its asset again: {error}");
-        Vec::new()
+        T::default()
     })
 }
 
 impl<'a> Reader<'a> {
+    #[inline]
     fn unsigned(&mut self, field: &'static str) -> Read<u64> {
         // Most numbers of most columns.
         if let [byte @ ..0x80, rest @ ..] = self.rest {
             self.rest = rest;
             return Ok(u64::from(*byte));
         }
+        self.long_unsigned(field)
+    }
+
+    fn long_unsigned(&mut self, field: &'static str) -> Read<u64> {
         let mut value = 0_u64;
         for shift in [0, 7, 14, 21, 28, 35, 42, 49, 56, 63] {
             let (&byte, rest) = self.rest.split_first().ok_or(FormatError::Field { field })?;
@@ -310,6 +327,7 @@ impl<'a> Reader<'a> {
         Err(FormatError::Field { field })
     }
 
+    #[inline]
     fn signed(&mut self, field: &'static str) -> Read<i64> {
         let value = self.unsigned(field)?;
         Ok((value >> 1) as i64 ^ -((value & 1) as i64))
@@ -397,11 +415,12 @@ impl<'a> Reader<'a> {
                 let count = self.number("objects")?;
                 let part = self.part("objects")?;
                 List::later(count, move || {
-                    unpacked("objects", || {
+                    let read = || {
                         let bytes = decompressed(&part)?;
                         let mut reader = Reader { rest: &bytes, ..Reader::default() };
                         (0..count).map(|_| reader.object()).collect()
-                    })
+                    };
+                    unpacked("objects", read())
                 })
             },
             source_identity: {

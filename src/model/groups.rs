@@ -34,8 +34,8 @@ pub trait PackedGroups: Send + Sync {
     /// What is known of all of them.
     fn outline(&self) -> Outline;
 
-    /// The groups of one block: [`Groups::BLOCK`] of them, or in the last what is left.
-    fn block(&self, block: usize, outline: &Outline) -> Vec<Group>;
+    /// Appends the groups of one block: [`Groups::BLOCK`] of them, or in the last what is left.
+    fn block(&self, block: usize, outline: &Outline, groups: &mut Vec<Group>);
 }
 
 /// What is known of groups before they are unpacked.
@@ -154,8 +154,8 @@ impl Groups {
         }
         let first = range.start / Self::BLOCK;
         let blocks = first..range.end.div_ceil(Self::BLOCK);
-        let mut groups: Vec<Group> =
-            blocks.flat_map(|block| packed.block(block, self.outline())).collect();
+        let mut groups = Vec::with_capacity(blocks.len() * Self::BLOCK);
+        blocks.for_each(|block| packed.block(block, self.outline(), &mut groups));
         let start = range.start - first * Self::BLOCK;
         groups.truncate(start + range.len());
         (groups.len() == start + range.len()).then(|| Cow::Owned(groups.split_off(start)))
@@ -177,8 +177,9 @@ impl Deref for Groups {
         let Inner { len, packed, all, .. } = &*self.0;
         all.get_or_init(|| {
             let mut groups = Vec::with_capacity(*len);
-            for block in 0..len.div_ceil(Self::BLOCK) {
-                groups.extend(packed.iter().flat_map(|packed| packed.block(block, self.outline())));
+            if let Some(packed) = packed {
+                let blocks = 0..len.div_ceil(Self::BLOCK);
+                blocks.for_each(|block| packed.block(block, self.outline(), &mut groups));
             }
             groups
         })

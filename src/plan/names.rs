@@ -73,3 +73,6 @@ impl Packaging {
         tracks.next().filter(|_| is_offered)
     }
 }
+
+#[cfg(test)]
+mod tests;

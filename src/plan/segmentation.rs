@@ -72,11 +72,12 @@ impl Segmentation {
         let cuts = self.cuts(period, stream);
         let mut ranges = Vec::with_capacity(cuts.len() + 1);
         let mut start = 0;
-        for end in cuts.iter().map(|cut| Some(*cut)).chain([None]) {
-            let end = first_group_behind(track, end);
+        for cut in cuts {
+            let end = walk(track.groups.times(), start, is_before(track, *cut));
             ranges.push(start..end);
             start = end;
         }
+        ranges.push(start..track.groups.len());
         ranges
     }
 
@@ -120,9 +121,20 @@ impl Segmentation {
 /// The first group that begins at a cut or behind, or less than half a sample before it.
 fn first_group_behind(track: &Track, cut: Option<Ticks>) -> usize {
     let Some(cut) = cut else { return track.groups.len() };
+    track.groups.times().partition_point(is_before(track, cut))
+}
+
+/// Whether a time of a track is half a sample or more before a cut.
+fn is_before(track: &Track, cut: Ticks) -> impl Fn(&Ticks) -> bool {
     let cut = cut.rescale(Timescale::MPEG, track.timescale);
     let sample = i64::from(track.sample_duration);
-    track.groups.times().partition_point(|time| 2 * time.0 + sample <= 2 * cut.0)
+    move |time| 2 * time.0 + sample <= 2 * cut.0
+}
+
+/// The place of the first time, from one on, that something no longer holds for.
+fn walk(times: &[Ticks], from: usize, holds: impl Fn(&Ticks) -> bool) -> usize {
+    let rest = times.get(from..).unwrap_or_default();
+    from + rest.iter().take_while(|time| holds(time)).count()
 }
 
 impl Segmentation {
@@ -268,7 +280,11 @@ impl Markers {
 
 /// The nearest of ordered times; the earlier of two that are equally near.
 fn nearest(times: &[Ticks], wanted: Ticks) -> Option<Ticks> {
-    let behind = times.partition_point(|&time| time < wanted);
+    nearest_beside(times, times.partition_point(|&time| time < wanted), wanted)
+}
+
+/// The same where the place is known of the first that is not before what is wanted.
+fn nearest_beside(times: &[Ticks], behind: usize, wanted: Ticks) -> Option<Ticks> {
     let after = times.get(behind).copied();
     let before = behind.checked_sub(1).and_then(|index| times.get(index)).copied();
     match (before, after) {
@@ -308,16 +324,21 @@ impl Grid {
     fn cuts(&self, times: &[Ticks]) -> Vec<Ticks> {
         let mut cuts: Vec<Ticks> = Vec::new();
         let mut wanted = self.start.plus(Ticks(self.step));
+        // Neither goes back, so the times are walked through once.
+        let mut behind = times.partition_point(|&time| time < self.start);
+        let mut next = behind;
         while wanted < self.end {
             let last = cuts.last().copied().unwrap_or(self.start);
-            if let Some(near) = nearest(times, wanted)
+            behind = walk(times, behind, |time| *time < wanted);
+            if let Some(near) = nearest_beside(times, behind, wanted)
                 && near > last
                 && near < self.end
             {
                 cuts.push(near);
             }
             let last = cuts.last().copied().unwrap_or(self.start);
-            let Some(following) = self.first_wish_behind(times, last) else { break };
+            next = walk(times, next, |time| *time <= last);
+            let Some(following) = self.first_wish_behind(times, next, last) else { break };
             wanted = wanted.plus(Ticks(self.step)).max(following);
         }
         if let Some(last) = cuts.last()
@@ -328,10 +349,9 @@ impl Grid {
         cuts
     }
 
-    /// A multiple that is not behind the first one which leads to a keyframe behind `last`; gaps in
-    /// the source are not walked through step by step.
-    fn first_wish_behind(&self, times: &[Ticks], last: Ticks) -> Option<Ticks> {
-        let next = times.partition_point(|&time| time <= last);
+    /// A multiple that is not behind the first one which leads to a keyframe behind `last`, which is
+    /// at `next`; gaps in the source are not walked through step by step.
+    fn first_wish_behind(&self, times: &[Ticks], next: usize, last: Ticks) -> Option<Ticks> {
         let after = times.get(next)?;
         let before = next.checked_sub(1).and_then(|index| times.get(index)).unwrap_or(&last);
         let halfway = before.0.midpoint(after.0);

@@ -170,19 +170,22 @@ struct Packed {
 
 impl PackedGroups for Packed {
     fn outline(&self) -> Outline {
-        let read = || self.read_outline().map(|read| vec![read]);
-        unpacked("an outline", read).pop().unwrap_or_default()
+        unpacked("an outline", self.read_outline())
     }
 
-    fn block(&self, block: usize, outline: &Outline) -> Vec<Group> {
-        unpacked("groups", || self.read_block(block, outline))
+    fn block(&self, block: usize, outline: &Outline, groups: &mut Vec<Group>) {
+        unpacked("groups", self.read_block(block, outline, groups));
     }
 }
 
 impl Packed {
     fn read_outline(&self) -> Read<Outline> {
         let mut reader = Reader { rest: &self.outline, ..Reader::default() };
-        let mut outline = Outline::default();
+        let mut outline = Outline {
+            times: Vec::with_capacity(self.count),
+            access: Vec::with_capacity(self.count),
+            blocks: Vec::new(),
+        };
         let (mut before, mut step) = (Ticks::ZERO, 0);
         for _ in 0..self.count {
             let time = before.plus(Ticks(reader.signed("time")?.wrapping_add(step)));
@@ -203,7 +206,7 @@ impl Packed {
         Ok(outline)
     }
 
-    fn read_block(&self, block: usize, outline: &Outline) -> Read<Vec<Group>> {
+    fn read_block(&self, block: usize, outline: &Outline, groups: &mut Vec<Group>) -> Read<()> {
         let field = "group";
         let part = match self.unpacked.get() {
             Some(part) => part,
@@ -235,11 +238,11 @@ impl Packed {
             }
         }
         let mut before = Group::default();
-        let groups = rows.iter().zip(known).map(|(row, (time, access))| {
+        for (row, (time, access)) in rows.iter().zip(known) {
             before = group_from(row, &before, *time, *access)?;
-            Ok(before)
-        });
-        groups.collect()
+            groups.push(before);
+        }
+        Ok(())
     }
 }
 
