@@ -11,10 +11,12 @@ use crate::model::manifest::{RenditionId, RenditionKind, RenditionProtection};
 use crate::model::presentation::{Medium, Presentation, Track};
 use crate::time::Ticks;
 
-/// The names of the segments of all tracks, as far as somebody asked: by stream and period, of its
-/// pictures and of its sound.
+/// The names of the segments of all tracks, as far as somebody asked: by stream and period.
 #[derive(Clone, Debug)]
-pub(super) struct Names(Vec<Vec<[OnceLock<Box<[Ticks]>>; 2]>>);
+pub(super) struct Names(Vec<Vec<NamesOfPeriod>>);
+
+/// Of its pictures and of its sound.
+type NamesOfPeriod = [OnceLock<Box<[Ticks]>>; 2];
 
 impl Names {
     pub fn of(presentation: &Presentation) -> Self {
