@@ -324,6 +324,8 @@ fn first_segment(stage: &Stage, package_type: PackageType) {
     let middle = targets.len() / 2;
     targets.rotate_left(middle);
     let segment = targets.into_iter().find_map(|target| match target {
+        // Of trick play a manifest is made.
+        Target::Segment { rendition, .. } if rendition.kind == RenditionKind::Trick => None,
         Target::Segment { rendition, period, time } => Some((rendition, period, time)),
         _ => None,
     });
