@@ -41,7 +41,7 @@ use packorigin::model::protection::ProtectionScheme;
 use packorigin::model::sample::{FragmentLayout, SampleProtections};
 use packorigin::mp4::fragment::FragmentHeader;
 use packorigin::package::{self, BufferPool, Rendered};
-use packorigin::plan::Packaging;
+use packorigin::plan::{Packaging, Target};
 use packorigin::ts::mux::{AudioInput, VideoInput, write_segment};
 use packorigin::{dash, hls};
 use tokio::runtime::Runtime;
@@ -80,6 +80,9 @@ const PATHS: &[Path] = &[
     ("segment-dash-of-small-pictures", |stage| segment(stage, &stage.ladder(), Dash, None)),
     ("segment-ts-of-small-pictures", |stage| segment(stage, &stage.ladder(), Hls, None)),
     ("index-load", index_load),
+    ("index-unpack", index_unpack),
+    ("first-segment-dash", |stage| first_segment(stage, Dash)),
+    ("first-segment-hls", |stage| first_segment(stage, Hls)),
     ("plan-dash", |stage| plan(stage, Dash)),
     ("plan-hls", |stage| plan(stage, Hls)),
     ("plan-segment", plan_segment),
@@ -296,6 +299,38 @@ fn segment(
 fn index_load(stage: &Stage) {
     let (stored, _) = format::encode(&stage.long()).expect("an index");
     count(1, || format::decode(&stored).expect("an index"));
+}
+
+/// All groups of all tracks, which a manifest looks at.
+fn index_unpack(stage: &Stage) {
+    let (stored, _) = format::encode(&stage.long()).expect("an index");
+    count(1, || {
+        let presentation = format::decode(&stored).expect("an index");
+        let periods = presentation.streams.iter().flat_map(|stream| &stream.periods);
+        let tracks = periods.flat_map(|period| [&period.video, &period.audio]).flatten();
+        tracks.map(|track| track.groups.iter().count()).sum::<usize>()
+    });
+}
+
+/// What is planned for a segment in the middle of a title that nobody has touched yet.
+fn first_segment(stage: &Stage, package_type: PackageType) {
+    let (stored, _) = format::encode(&stage.long()).expect("an index");
+    let configuration = reel::configuration(package_type);
+    let plan = || {
+        let presentation = Arc::new(format::decode(&stored).expect("an index"));
+        Packaging::new(presentation, "1", &configuration, None).expect("a plan")
+    };
+    let mut targets = plan().targets();
+    let middle = targets.len() / 2;
+    targets.rotate_left(middle);
+    let segment = targets.into_iter().find_map(|target| match target {
+        // Of trick play a manifest is made.
+        Target::Segment { rendition, .. } if rendition.kind == RenditionKind::Trick => None,
+        Target::Segment { rendition, period, time } => Some((rendition, period, time)),
+        _ => None,
+    });
+    let (rendition, period, time) = segment.expect("a segment");
+    count(5, || plan().segment(rendition, period, time).expect("a plan"));
 }
 
 fn plan(stage: &Stage, package_type: PackageType) {

@@ -2,7 +2,8 @@
 //!
 //! | bench | measures | bytes in the throughput |
 //! |---|---|---|
-//! | `load` | a stored index is checked, unpacked and decoded | the stored index |
+//! | `load` | a stored index is checked and its directory is read | the stored index |
+//! | `unpack` | the same, and all groups are unpacked | the stored index |
 //! | `plan` | everything is decided for one configuration; once for each asset, version and configuration | the index in memory is not counted; the text that is printed from it is |
 //! | `print` | entry manifest, and for HLS one media playlist | the text |
 //! | `segment plan` | one segment is looked up and sized, as each segment request does | none: a look-up |
@@ -36,6 +37,14 @@ fn manifest(criterion: &mut Criterion) {
     group.throughput(Throughput::Bytes(stored.len() as u64));
     group.bench_function("load", |bencher| {
         bencher.iter(|| format::decode(black_box(&stored)).expect("an index"));
+    });
+    group.bench_function("unpack", |bencher| {
+        bencher.iter(|| {
+            let presentation = format::decode(black_box(&stored)).expect("an index");
+            let periods = presentation.streams.iter().flat_map(|stream| &stream.periods);
+            let tracks = periods.flat_map(|period| [&period.video, &period.audio]).flatten();
+            tracks.map(|track| track.groups.iter().count()).sum::<usize>()
+        });
     });
     for package_type in [PackageType::Hls, PackageType::HlsCmaf, PackageType::Dash] {
         let configuration = reel::configuration(package_type);

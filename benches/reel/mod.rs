@@ -33,7 +33,9 @@ use packorigin::model::manifest::{RenditionId, RenditionKind};
 use packorigin::model::policy::{
     Configuration, Name, OnSourceError, PackageType, SegmentDuration, StreamSelection, TrickPlay,
 };
-use packorigin::model::presentation::{Group, Medium, Presentation, SourcePosition, Track};
+use packorigin::model::presentation::{
+    Group, Medium, Presentation, SourceObject, SourcePosition, Track,
+};
 use packorigin::model::protection::{
     ContentKey, DrmSystem, KeyId, KeyRule, KeySet, ProtectionScheme, RuleKey, TrackType,
 };
@@ -200,7 +202,7 @@ impl Reel {
         for stream in &mut long.streams {
             stream.periods.truncate(1);
             let objects = stream.objects.len() as u32;
-            stream.objects = (0..times).flat_map(|_| stream.objects.clone()).collect();
+            stream.objects = (0..times).flat_map(|_| stream.objects.to_vec()).collect();
             let period = &mut stream.periods[0];
             for track in period.video.iter_mut().chain(&mut period.audio) {
                 let once = track.groups.clone();
@@ -230,16 +232,20 @@ impl Reel {
             let period = &mut stream.periods[0];
             for track in period.video.iter_mut().chain(&mut period.audio) {
                 let mut offset = 0;
-                for (index, group) in track.groups.iter_mut().enumerate() {
+                let mut groups = track.groups.to_vec();
+                for (index, group) in groups.iter_mut().enumerate() {
                     vary(index, group);
                     let bytes = 188 * u64::from(group.ts_payload_packets + group.ts_clock_packets);
                     group.start = SourcePosition { object: 0, offset };
                     offset += bytes;
                     group.end = SourcePosition { object: 0, offset };
                 }
+                track.groups = groups.into();
             }
-            stream.objects.truncate(1);
-            stream.objects[0].size = u64::from(u32::MAX);
+            let size = u64::from(u32::MAX);
+            let first = stream.objects.first().cloned();
+            stream.objects =
+                first.map(|object| SourceObject { size, ..object }).into_iter().collect();
         }
         long
     }

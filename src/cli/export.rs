@@ -96,7 +96,7 @@ async fn export_target(
         Target::Init { rendition, period } => {
             let (track, protection) = packaging.init(rendition, period).ok_or_else(missing)?;
             let file = format!("{segments}/{rendition}/{period}/{INIT_NAME}");
-            (file.clone(), package::init(track, protection, &file)?.bytes)
+            (file.clone(), package::init(track, protection.as_deref(), &file)?.bytes)
         }
         Target::Numbered { rendition, period, number } => {
             let time = packaging.numbered(rendition, period, number).ok_or_else(missing)?;

@@ -129,7 +129,7 @@ pub(super) fn presentation(
             declared_bandwidth: read.declared.bandwidth,
             captions: captions::of_stream(&read.scan.captions, &read.declared.captions),
             metadata,
-            objects: read.objects,
+            objects: read.objects.into(),
             periods: periods_of_stream,
         };
         finished.push(stream);
@@ -358,7 +358,7 @@ fn place_video(video: &VideoSection, clock_offset: Ticks) -> Track {
         sample_duration: 0,
         clock_offset: Ticks(clock_offset.0.rem_euclid(CLOCK_PERIOD)),
         transport_delay,
-        groups,
+        groups: groups.into(),
         end,
     };
     let (samples, span) = track.typical_group().unwrap_or((1, Ticks::ZERO));
@@ -499,7 +499,7 @@ fn place_audio(
         sample_duration: audio.format.frame_samples,
         clock_offset: Ticks(clock_offset.0.rem_euclid(CLOCK_PERIOD)),
         transport_delay: 0,
-        groups,
+        groups: groups.into(),
         end,
     })
 }

@@ -82,7 +82,7 @@ mod tests {
             Medium::Video => StreamPeriod { video: Some(track), audio: None },
             Medium::Audio => StreamPeriod { video: None, audio: Some(track) },
         };
-        Stream { objects: vec![object; 9], periods: vec![period], ..Stream::default() }
+        Stream { objects: vec![object; 9].into(), periods: vec![period], ..Stream::default() }
     }
 
     #[test]

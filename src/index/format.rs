@@ -1,23 +1,34 @@
 //! The stored form of a presentation: compact, versioned, checksummed.
 //!
 //! ```text
-//! "PKORIDX" version │ SHA-256 of the body │ zstd( body )
+//! "PKORIDX" version │ XXH3-128 of all behind │ length, zstd( directory ) │ zstd( part ) …
+//!
+//! directory   everything but objects and groups; of these how many there are, and how long their
+//!             parts are; of each track's groups an outline: times, access, sums of blocks
+//! part        the objects of a stream, or the groups of a track in blocks (see [`groups`])
 //! ```
 //!
-//! The body is a row of variable-length integers (LEB128; signed ones in zigzag) and of byte
-//! strings with their length. Groups are written field by field, each as the difference to what the
-//! group before lets one expect, so that regular streams become rows of zeros. The same
-//! presentation always gives the same bytes; its version in URLs is their hash.
+//! All are rows of variable-length integers (LEB128; signed ones in zigzag) and of byte strings with
+//! their length. Parts are unpacked when somebody first looks into them, so that a segment costs the
+//! same whatever the length of its title. That all is as it was written is known before: the
+//! checksum is that of the whole file.
+//!
+//! The version of a presentation in URLs is the SHA-256 of its canonical form, in which all parts
+//! stand in their places in the directory: it hangs on what is stored, and not on how.
 
+mod groups;
+
+use std::cell::RefCell;
+
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use twox_hash::XxHash3_128;
+use zstd::bulk::Decompressor;
 
 use crate::model::codec::StreamSyntax;
-use crate::model::presentation::{
-    Group, Period, Presentation, SourceObject, SourcePosition, StillPicture, Stream, StreamPeriod,
-    SubsampleCounts, Track,
-};
-use crate::model::sample::RandomAccess;
+use crate::model::list::List;
+use crate::model::presentation::{Period, Presentation, SourceObject, Stream, StreamPeriod, Track};
 use crate::model::source_key::{KeyPlace, SourceEncryption};
 use crate::model::timed_metadata::TimedMetadata;
 use crate::time::{Ticks, Timescale};
@@ -25,10 +36,11 @@ use crate::time::{Ticks, Timescale};
 const MAGIC: &[u8; 7] = b"PKORIDX";
 /// Changes whenever the body's layout does. An index of another version is refused, and its asset
 /// has to be ingested again.
-const VERSION: u8 = 7;
+const VERSION: u8 = 8;
 const HASH_BYTES: usize = 32;
+const CHECKSUM_BYTES: usize = 16;
 /// A presentation of ten streams over ten hours has about 200,000 groups of 40 bytes.
-const MAX_BODY_BYTES: usize = 256 << 20;
+const MAX_PART_BYTES: usize = 256 << 20;
 const COMPRESSION_LEVEL: i32 = 9;
 
 /// Why stored bytes are no index.
@@ -56,82 +68,58 @@ pub enum FormatError {
 
 /// The stored form, and its hash.
 pub fn encode(presentation: &Presentation) -> Result<(Vec<u8>, [u8; HASH_BYTES]), FormatError> {
-    let mut body = Body::default();
-    body.presentation(presentation);
-    if let Some(error) = body.failure {
-        return Err(error.into());
-    }
-    let hash: [u8; HASH_BYTES] = Sha256::digest(&body.bytes).into();
-    let mut stored = Vec::with_capacity(body.bytes.len() / 2);
-    stored.extend_from_slice(MAGIC);
-    stored.push(VERSION);
-    stored.extend_from_slice(&hash);
-    stored.extend_from_slice(&zstd::bulk::compress(&body.bytes, COMPRESSION_LEVEL)?);
+    let canonical = Body::of(presentation, None)?;
+    let hash: [u8; HASH_BYTES] = Sha256::digest(&canonical.bytes).into();
+    drop(canonical);
+    let directory = Body::of(presentation, Some(Vec::new()))?;
+    let mut behind = Body::default();
+    behind.string(&compressed(&directory.bytes)?);
+    behind.bytes.extend(directory.parts.unwrap_or_default());
+    let checksum = XxHash3_128::oneshot(&behind.bytes).to_be_bytes();
+    let stored = [MAGIC, &[VERSION][..], &checksum, &behind.bytes].concat();
     Ok((stored, hash))
 }
 
-/// What [`encode`] stored.
+/// What [`encode`] stored. All of it is checked; objects and groups are unpacked when they are first
+/// wanted.
 pub fn decode(stored: &[u8]) -> Result<Presentation, FormatError> {
     let rest = stored.strip_prefix(MAGIC).ok_or(FormatError::Version)?;
     let rest = rest.strip_prefix(&[VERSION]).ok_or(FormatError::Version)?;
-    let (hash, compressed) = rest.split_first_chunk::<HASH_BYTES>().ok_or(FormatError::Checksum)?;
-    let bytes = zstd::bulk::decompress(compressed, MAX_BODY_BYTES.min(body_bound(compressed)))?;
-    if Sha256::digest(&bytes)[..] != hash[..] {
+    let (checksum, behind) =
+        rest.split_first_chunk::<CHECKSUM_BYTES>().ok_or(FormatError::Checksum)?;
+    if XxHash3_128::oneshot(behind).to_be_bytes() != *checksum {
         return Err(FormatError::Checksum);
     }
-    let mut reader = Reader { rest: &bytes };
+    let mut file = Reader { rest: behind, parts: Parts::default() };
+    let directory = Bytes::from(decompressed(file.string("directory")?)?);
+    let parts = Parts { directory: directory.clone(), rest: Bytes::copy_from_slice(file.rest) };
+    let mut reader = Reader { rest: &directory, parts };
     let presentation = reader.presentation()?;
-    if !reader.rest.is_empty() {
+    if !reader.rest.is_empty() || !reader.parts.rest.is_empty() {
         return Err(FormatError::Field { field: "end" });
     }
     Ok(presentation)
 }
 
-/// How large the body is, as the zstd frame says.
-fn body_bound(compressed: &[u8]) -> usize {
-    match zstd::zstd_safe::get_frame_content_size(compressed) {
-        Ok(Some(size)) => usize::try_from(size).unwrap_or(MAX_BODY_BYTES),
-        _ => MAX_BODY_BYTES,
-    }
+thread_local! {
+    /// To make one costs as much as to unpack a part.
+    static DECOMPRESSOR: RefCell<std::io::Result<Decompressor<'static>>> =
+        RefCell::new(Decompressor::new());
 }
 
-/// The fields of a group as the format orders them; each is a column of its own.
-const GROUP_COLUMNS: usize = 26;
+fn compressed(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    zstd::bulk::compress(bytes, COMPRESSION_LEVEL)
+}
 
-/// A group as numbers, each as the difference to what `before` lets one expect.
-fn group_columns(group: &Group, before: &Group, step: i64) -> [i64; GROUP_COLUMNS] {
-    let distance = |a: u64, b: u64| a.wrapping_sub(b) as i64;
-    let still = group.still.unwrap_or(StillPicture { end: group.start, ..StillPicture::default() });
-    [
-        i64::from(group.start.object) - i64::from(before.end.object),
-        distance(group.start.offset, before.end.offset),
-        i64::from(group.end.object) - i64::from(group.start.object),
-        distance(group.end.offset, group.start.offset),
-        i64::from(group.skip),
-        group.pes_left.map_or(0, |left| i64::from(left) + 1),
-        group.time.minus(before.time).0 - step,
-        i64::from(group.decode_delay) - i64::from(before.decode_delay),
-        i64::from(group.samples) - i64::from(before.samples),
-        i64::from(group.payload_bytes),
-        group.uniform_duration.map_or(0, |duration| i64::from(duration) + 1),
-        i64::from(group.ts_payload_packets),
-        i64::from(group.ts_clock_packets),
-        i64::from(group.subsamples.cenc) - i64::from(group.samples),
-        i64::from(group.subsamples.cbcs) - i64::from(group.subsamples.cenc),
-        i64::from(group.subsamples.most),
-        group.lead,
-        access_code(group.access),
-        // One column: hardly any group has either.
-        i64::from(group.left_out) | i64::from(group.undecodable) << 32,
-        group.still.map_or(0, |still| i64::from(still.bytes) + 1),
-        i64::from(still.end.object) - i64::from(group.start.object),
-        // Little but other tracks' packets lies between.
-        distance(still.end.offset, group.start.offset).wrapping_sub(i64::from(still.bytes)),
-        i64::from(still.last),
-        i64::from(still.subsamples.cenc),
-        i64::from(still.subsamples.cbcs) - i64::from(still.subsamples.cenc),
-        i64::from(still.subsamples.most),
-    ]
+fn decompressed(compressed: &[u8]) -> std::io::Result<Vec<u8>> {
+    let size = match zstd::zstd_safe::get_frame_content_size(compressed) {
+        Ok(Some(size)) => usize::try_from(size).unwrap_or(MAX_PART_BYTES),
+        _ => MAX_PART_BYTES,
+    };
+    DECOMPRESSOR.with_borrow_mut(|decompressor| match decompressor {
+        Ok(decompressor) => decompressor.decompress(compressed, MAX_PART_BYTES.min(size)),
+        Err(error) => Err(std::io::Error::from(error.kind())),
+    })
 }
 
 const SYNTAXES: [StreamSyntax; 6] = [
@@ -152,33 +140,36 @@ fn syntax_from(code: u64) -> Read<StreamSyntax> {
     known.copied().ok_or(FormatError::Field { field: "syntax" })
 }
 
-const fn access_code(access: RandomAccess) -> i64 {
-    match access {
-        RandomAccess::Instant => 0,
-        RandomAccess::Recovery => 1,
-        RandomAccess::Gradual => 2,
-        RandomAccess::None => 3,
-    }
-}
-
-const fn access_from(code: i64) -> Read<RandomAccess> {
-    Ok(match code {
-        0 => RandomAccess::Instant,
-        1 => RandomAccess::Recovery,
-        2 => RandomAccess::Gradual,
-        3 => RandomAccess::None,
-        _ => return Err(FormatError::Field { field: "access" }),
-    })
-}
-
 #[derive(Default)]
 struct Body {
     bytes: Vec<u8>,
+    /// The parts, compressed, one behind the other; `None` in the canonical form, which has none.
+    parts: Option<Vec<u8>>,
     /// Why something could not be written.
-    failure: Option<postcard::Error>,
+    failure: Option<FormatError>,
 }
 
 impl Body {
+    fn of(presentation: &Presentation, parts: Option<Vec<u8>>) -> Result<Self, FormatError> {
+        let mut body = Self { parts, ..Self::default() };
+        body.presentation(presentation);
+        body.failure.take().map_or(Ok(body), Err)
+    }
+
+    /// Writes a part, or what would be one where there are none.
+    fn apart(&mut self, write: impl FnOnce(&mut Self)) {
+        let Some(parts) = &mut self.parts else { return write(self) };
+        let mut part = Self::default();
+        write(&mut part);
+        match compressed(&part.bytes) {
+            Ok(part) => {
+                parts.extend_from_slice(&part);
+                self.unsigned(part.len() as u64);
+            }
+            Err(error) => self.failure = Some(error.into()),
+        }
+    }
+
     fn unsigned(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.bytes.push(value as u8 | 0x80);
@@ -226,13 +217,8 @@ impl Body {
         self.string(stream.uri.as_bytes());
         self.packed(&stream.role);
         self.unsigned(stream.declared_bandwidth);
-        self.list(&stream.objects, |body, object| {
-            body.string(object.path.as_bytes());
-            body.unsigned(object.start);
-            body.unsigned(object.size);
-            body.unsigned(u64::from(object.packet_bytes));
-            body.option(object.encryption.as_ref(), Self::encryption);
-        });
+        self.unsigned(stream.objects.len() as u64);
+        self.apart(|body| stream.objects.iter().for_each(|object| body.object(object)));
         self.string(&stream.source_identity);
         self.option(stream.audio_identity, |body, identity| body.string(&identity));
         self.packed(&stream.captions);
@@ -245,6 +231,14 @@ impl Body {
             body.option(period.video.as_ref(), Self::track);
             body.option(period.audio.as_ref(), Self::track);
         });
+    }
+
+    fn object(&mut self, object: &SourceObject) {
+        self.string(object.path.as_bytes());
+        self.unsigned(object.start);
+        self.unsigned(object.size);
+        self.unsigned(u64::from(object.packet_bytes));
+        self.option(object.encryption.as_ref(), Self::encryption);
     }
 
     fn encryption(&mut self, encryption: &SourceEncryption) {
@@ -267,43 +261,60 @@ impl Body {
         self.unsigned(u64::from(track.transport_delay));
         self.signed(track.end.0);
         self.unsigned(track.groups.len() as u64);
-        let mut columns: [Vec<i64>; GROUP_COLUMNS] = Default::default();
-        let mut before = Group::default();
-        let mut step = 0;
-        for group in &track.groups {
-            let row = group_columns(group, &before, step);
-            for (column, value) in columns.iter_mut().zip(row) {
-                column.push(value);
-            }
-            step = group.time.minus(before.time).0;
-            before = *group;
-        }
-        for value in columns.iter().flatten() {
-            self.signed(*value);
+        if self.parts.is_some() {
+            self.groups_apart(&track.groups);
+        } else {
+            self.groups(&track.groups);
         }
     }
 
     fn packed(&mut self, value: &impl Serialize) {
         match postcard::to_stdvec(value) {
             Ok(bytes) => self.string(&bytes),
-            Err(error) => self.failure = Some(error),
+            Err(error) => self.failure = Some(error.into()),
         }
     }
 }
 
+#[derive(Default)]
 struct Reader<'a> {
     rest: &'a [u8],
+    /// What the directory has apart.
+    parts: Parts,
+}
+
+/// What is unpacked later.
+#[derive(Default)]
+struct Parts {
+    /// All that the reader reads.
+    directory: Bytes,
+    /// The parts that it has not come to.
+    rest: Bytes,
 }
 
 type Read<T> = Result<T, FormatError>;
 
+/// What was in a part. Its bytes are what was written, or it would not have been loaded; so if this
+/// cannot read it, this or what wrote it is wrong, and the list is empty, which has no segments.
+fn unpacked<T: Default>(what: &str, read: Read<T>) -> T {
+    read.unwrap_or_else(|error| {
+        tracing::error!("an index has {what} that cannot be read; ingest its asset again: {error}");
+        T::default()
+    })
+}
+
 impl<'a> Reader<'a> {
+    #[inline]
     fn unsigned(&mut self, field: &'static str) -> Read<u64> {
         // Most numbers of most columns.
         if let [byte @ ..0x80, rest @ ..] = self.rest {
             self.rest = rest;
             return Ok(u64::from(*byte));
         }
+        self.long_unsigned(field)
+    }
+
+    fn long_unsigned(&mut self, field: &'static str) -> Read<u64> {
         let mut value = 0_u64;
         for shift in [0, 7, 14, 21, 28, 35, 42, 49, 56, 63] {
             let (&byte, rest) = self.rest.split_first().ok_or(FormatError::Field { field })?;
@@ -316,6 +327,7 @@ impl<'a> Reader<'a> {
         Err(FormatError::Field { field })
     }
 
+    #[inline]
     fn signed(&mut self, field: &'static str) -> Read<i64> {
         let value = self.unsigned(field)?;
         Ok((value >> 1) as i64 ^ -((value & 1) as i64))
@@ -365,6 +377,17 @@ impl<'a> Reader<'a> {
         (0..count).map(|_| read(self)).collect()
     }
 
+    /// The next part, as it is stored.
+    fn part(&mut self, field: &'static str) -> Read<Bytes> {
+        let length = self.number::<usize>(field)?;
+        let rest = &mut self.parts.rest;
+        if length > rest.len() {
+            Err(FormatError::Field { field })
+        } else {
+            Ok(rest.split_to(length))
+        }
+    }
+
     fn presentation(&mut self) -> Read<Presentation> {
         let periods = self.list("periods", |reader| {
             Ok(Period {
@@ -388,15 +411,18 @@ impl<'a> Reader<'a> {
             uri: self.text("uri")?,
             role: self.packed("role")?,
             declared_bandwidth: self.unsigned("declared_bandwidth")?,
-            objects: self.list("objects", |reader| {
-                Ok(SourceObject {
-                    path: reader.text("path")?,
-                    start: reader.unsigned("start")?,
-                    size: reader.unsigned("size")?,
-                    packet_bytes: reader.number("packet_bytes")?,
-                    encryption: reader.option("encryption", Self::encryption)?,
+            objects: {
+                let count = self.number("objects")?;
+                let part = self.part("objects")?;
+                List::later(count, move || {
+                    let read = || {
+                        let bytes = decompressed(&part)?;
+                        let mut reader = Reader { rest: &bytes, ..Reader::default() };
+                        (0..count).map(|_| reader.object()).collect()
+                    };
+                    unpacked("objects", read())
                 })
-            })?,
+            },
             source_identity: {
                 let field = "source_identity";
                 let bytes = self.string(field)?;
@@ -421,6 +447,16 @@ impl<'a> Reader<'a> {
                     audio: reader.option("audio", Self::track)?,
                 })
             })?,
+        })
+    }
+
+    fn object(&mut self) -> Read<SourceObject> {
+        Ok(SourceObject {
+            path: self.text("path")?,
+            start: self.unsigned("start")?,
+            size: self.unsigned("size")?,
+            packet_bytes: self.number("packet_bytes")?,
+            encryption: self.option("encryption", Self::encryption)?,
         })
     }
 
@@ -460,148 +496,9 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn groups(&mut self) -> Read<Vec<Group>> {
-        let count = self.count("groups")?;
-        // Read side by side: to keep them would take more memory than the groups themselves. What
-        // regular streams have no use for is zeros, and not read again in every row.
-        let mut columns: Vec<(usize, Self)> = Vec::with_capacity(GROUP_COLUMNS);
-        for index in 0..GROUP_COLUMNS {
-            let rest = self.column(count)?;
-            if rest.iter().any(|&byte| byte != 0) {
-                columns.push((index, Reader { rest }));
-            }
-        }
-        let mut groups = Vec::with_capacity(count);
-        let mut before = Group::default();
-        let mut step = 0;
-        let mut row = [0; GROUP_COLUMNS];
-        for _ in 0..count {
-            for (index, column) in &mut columns {
-                let value = column.signed("group")?;
-                row.get_mut(*index).into_iter().for_each(|cell| *cell = value);
-            }
-            let group = group_from(&row, &before, step)?;
-            step = group.time.minus(before.time).0;
-            before = group;
-            groups.push(group);
-        }
-        Ok(groups)
-    }
-
-    /// The bytes of so many numbers.
-    fn column(&mut self, count: usize) -> Read<&'a [u8]> {
-        let mut length = 0;
-        let mut missing = count;
-        // So many numbers take as many bytes at least, so no step goes past the last of them.
-        while missing > 0 {
-            let step = self.rest.get(length..).and_then(|rest| rest.get(..missing));
-            let step = step.ok_or(FormatError::Field { field: "group" })?;
-            length += step.len();
-            missing -= step.iter().filter(|byte| **byte < 0x80).count();
-        }
-        let (column, rest) = self.rest.split_at(length);
-        self.rest = rest;
-        Ok(column)
-    }
-
     fn packed<T: Deserialize<'a>>(&mut self, field: &'static str) -> Read<T> {
         postcard::from_bytes(self.string(field)?).map_err(|_| FormatError::Field { field })
     }
-}
-
-/// The group behind [`group_columns`].
-fn group_from(row: &[i64; GROUP_COLUMNS], before: &Group, step: i64) -> Read<Group> {
-    let [
-        start_object,
-        start_offset,
-        end_object,
-        end_offset,
-        skip,
-        pes_left,
-        time,
-        decode_delay,
-        samples,
-        payload_bytes,
-        uniform_duration,
-        ts_payload_packets,
-        ts_clock_packets,
-        cenc_subsamples,
-        cbcs_subsamples,
-        most_subsamples,
-        lead,
-        access,
-        left_out,
-        still_bytes,
-        still_object,
-        still_offset,
-        still_last,
-        still_cenc,
-        still_cbcs,
-        still_most,
-    ] = *row;
-    let number = |base: u32, value: i64| {
-        u32::try_from(i64::from(base).wrapping_add(value))
-            .map_err(|_| FormatError::Field { field: "group" })
-    };
-    let optional = |value: i64| match value {
-        0 => Ok(None),
-        value => number(0, value.wrapping_sub(1)).map(Some),
-    };
-    let start = SourcePosition {
-        object: number(before.end.object, start_object)?,
-        offset: before.end.offset.wrapping_add(start_offset as u64),
-    };
-    let samples = number(before.samples, samples)?;
-    let cenc = number(samples, cenc_subsamples)?;
-    let byte = |value: i64, field| u8::try_from(value).map_err(|_| FormatError::Field { field });
-    let most =
-        |value: i64| u16::try_from(value).map_err(|_| FormatError::Field { field: "subsamples" });
-    let still = match optional(still_bytes)? {
-        None => None,
-        Some(bytes) => {
-            let cenc = number(0, still_cenc)?;
-            let length = still_offset.wrapping_add(i64::from(bytes));
-            Some(StillPicture {
-                end: SourcePosition {
-                    object: number(start.object, still_object)?,
-                    offset: start.offset.wrapping_add(length as u64),
-                },
-                last: byte(still_last, "still")?,
-                bytes,
-                subsamples: SubsampleCounts {
-                    cenc,
-                    cbcs: number(cenc, still_cbcs)?,
-                    most: most(still_most)?,
-                },
-            })
-        }
-    };
-    Ok(Group {
-        start,
-        end: SourcePosition {
-            object: number(start.object, end_object)?,
-            offset: start.offset.wrapping_add(end_offset as u64),
-        },
-        skip: byte(skip, "skip")?,
-        pes_left: optional(pes_left)?,
-        time: before.time.plus(Ticks(time.wrapping_add(step))),
-        decode_delay: number(before.decode_delay, decode_delay)?,
-        samples,
-        payload_bytes: number(0, payload_bytes)?,
-        uniform_duration: optional(uniform_duration)?,
-        ts_payload_packets: number(0, ts_payload_packets)?,
-        ts_clock_packets: number(0, ts_clock_packets)?,
-        subsamples: SubsampleCounts {
-            cenc,
-            cbcs: number(cenc, cbcs_subsamples)?,
-            most: most(most_subsamples)?,
-        },
-        lead,
-        access: access_from(access)?,
-        left_out: left_out as u32,
-        undecodable: number(0, left_out >> 32)?,
-        still,
-    })
 }
 
 #[cfg(test)]

@@ -128,7 +128,8 @@ mod tests {
                 end: first,
                 time: Ticks(start),
                 ..Group::default()
-            }],
+            }]
+            .into(),
             end: Ticks(end),
         };
         StreamPeriod { video: Some(video), audio: None }

@@ -22,6 +22,8 @@ use serde::{Deserialize, Serialize};
 use super::caption::Caption;
 use super::codec::{CodecConfig, StreamSyntax};
 use super::description::Description;
+use super::groups::Groups;
+use super::list::List;
 use super::marker::Marker;
 use super::sample::RandomAccess;
 use super::session::{Session, VariantWords};
@@ -99,7 +101,7 @@ pub struct Stream {
     /// `BANDWIDTH` that the master playlist declares, bits per second; 0 where it is no variant.
     pub declared_bandwidth: u64,
     /// The source segments in playing order.
-    pub objects: Vec<SourceObject>,
+    pub objects: List<SourceObject>,
     /// XXH3-128 over all bytes of the source segments: other bytes, other version.
     pub source_identity: [u8; 16],
     /// SHA-256 over all audio frames and their times; equal means interchangeable.
@@ -215,7 +217,7 @@ pub struct Track {
     /// may not follow presentation.
     pub transport_delay: u32,
     /// Independently decodable groups, without gaps in order of time.
-    pub groups: Vec<Group>,
+    pub groups: Groups,
     /// When the last sample ends.
     pub end: Ticks,
 }
@@ -223,7 +225,7 @@ pub struct Track {
 impl Track {
     /// When the given group ends: where the next begins, or the end of the track.
     pub fn group_end(&self, group: usize) -> Ticks {
-        self.groups.get(group + 1).map_or(self.end, |next| next.time)
+        self.groups.times().get(group + 1).copied().unwrap_or(self.end)
     }
 
     /// Samples and duration of the group whose samples last neither the longest nor the shortest:
@@ -247,7 +249,7 @@ impl Track {
 
     /// When the first sample is shown.
     pub fn start(&self) -> Ticks {
-        self.groups.first().map_or(self.end, |group| group.time)
+        self.groups.times().first().copied().unwrap_or(self.end)
     }
 }
 

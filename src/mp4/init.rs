@@ -152,6 +152,7 @@ pub(super) fn nested(
 mod tests {
     use super::*;
     use crate::model::codec::{AacConfig, AacExtension, AvcConfig, CodecConfig, StreamSyntax};
+    use crate::model::groups::Groups;
     use crate::time::{Ticks, Timescale};
     use mp4_atom::{Codec, Decode, Ftyp, Moov};
 
@@ -164,7 +165,7 @@ mod tests {
             sample_duration: 0,
             clock_offset: Ticks::ZERO,
             transport_delay: 0,
-            groups: Vec::new(),
+            groups: Groups::default(),
             end: Ticks::ZERO,
         }
     }

@@ -13,6 +13,7 @@ use super::{Fingerprint, INIT_NAME, captions, metadata, session, set_number, tri
 use crate::cenc::aes128;
 use crate::model::codec::CodecConfig;
 use crate::model::description::Description;
+use crate::model::groups::Sums;
 use crate::model::manifest::{
     AdaptationSet, Healing, Manifest, ManifestPeriod, ManifestRendition, ManifestSegment, Offer,
     RenditionId, RenditionKind, RenditionProtection,
@@ -452,11 +453,10 @@ pub(super) fn transport_bytes(lead: &[Group], audio: &[Group]) -> u64 {
     (transport::TABLE_PACKETS + leading + beside) * transport::PACKET_BYTES
 }
 
-/// Packets with payload that a group takes of the track of a medium, where `lead` carries the clock.
-pub(super) fn payload_packets(group: &Group, medium: Medium, lead: Medium) -> u64 {
+/// Packets with payload that groups take of the track of a medium, where `lead` carries the clock.
+pub(super) fn payload_packets(groups: Sums, medium: Medium, lead: Medium) -> u64 {
     let has_clock = medium == Medium::Audio && lead == Medium::Audio;
-    let more = if has_clock { group.ts_clock_packets } else { 0 };
-    u64::from(group.ts_payload_packets) + u64::from(more)
+    groups.payload_packets + if has_clock { groups.clock_packets } else { 0 }
 }
 
 /// What encryption makes of a transport stream segment of `clear` bytes: exact for AES-128, which

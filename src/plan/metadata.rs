@@ -39,11 +39,12 @@ pub(super) fn of_segment(
             of_tag < period || of_tag == period && time.is_none_or(|time| tag.time < time)
         })
     };
-    let start = match lead.groups.get(groups.start) {
-        Some(group) if groups.start > 0 => before(Some(mpeg(group.time))),
+    let group_time = |group: usize| lead.groups.times().get(group).copied().map(mpeg);
+    let start = match group_time(groups.start) {
+        Some(time) if groups.start > 0 => before(Some(time)),
         _ => tags.partition_point(|tag| (tag.period as usize) < period),
     };
-    let end = before(lead.groups.get(groups.end).map(|next| mpeg(next.time)));
+    let end = before(group_time(groups.end));
     start..end.max(start)
 }
 

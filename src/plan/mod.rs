@@ -12,6 +12,7 @@
 //!   ├ manifest     Manifest: names, times, sizes, bandwidths
 //!   │ ├ filter     the manifest again, with those renditions alone that somebody wants
 //!   │ └ clip       the manifest again, from one moment to another
+//!   ├ names        what segments are called, for those who want no manifest
 //!   ├ segment      SegmentPlan: which groups, where in the source, exact size, ETag
 //!   ├ trick        pictures that are segments of their own
 //!   └ heal         the manifest again, knowing which source objects are missing
@@ -31,6 +32,7 @@ mod fingerprint;
 mod heal;
 mod manifest;
 mod metadata;
+mod names;
 mod protection;
 mod remeasure;
 mod segment;
@@ -52,6 +54,7 @@ pub use text::{TextForm, TextPlan, fragment_layout};
 
 use self::fingerprint::SEGMENT_FORMAT_VERSION;
 use self::manifest::Resolver;
+use self::names::{Names, is_of_tracks};
 use self::protection::Protection;
 use self::segmentation::Segmentation;
 use self::sound::Offering;
@@ -164,8 +167,12 @@ pub struct Packaging {
     segments: Fingerprint,
     playlists: Fingerprint,
     how: Presenting,
-    /// Made when first wanted: who looks for the plan behind a URL asks several for their names.
+    names: Names,
+    /// Made when first wanted: who looks for the plan behind a URL asks several for their names, and
+    /// a segment needs none.
     manifest: OnceLock<Manifest>,
+    /// Whether the manifest lacks what a filter leaves out.
+    is_filtered: bool,
 }
 
 /// What decides how a manifest shows what there is.
@@ -194,8 +201,11 @@ impl Packaging {
         let (presentation, left_out) = carried(whole.clone(), configuration)?;
         let streams = selected(&presentation, configuration)?;
         let package_type = configuration.package_type;
-        let segmentation =
-            Segmentation::new(&presentation, &streams, configuration.segment_duration);
+        let segmentation = Segmentation::new(
+            presentation.clone(),
+            streams.clone(),
+            configuration.segment_duration,
+        );
         let protection = match (&configuration.encryption, keys) {
             (None, _) => None,
             (Some(encryption), Some(keys)) => Some(Protection::new(
@@ -234,6 +244,8 @@ impl Packaging {
             program_date_time: configuration.program_date_time,
         };
         let mut packaging = Self {
+            names: Names::of(&presentation),
+            is_filtered: configuration.filter.is_some(),
             presentation,
             left_out,
             package_type,
@@ -284,15 +296,14 @@ impl Packaging {
     /// hangs on that.
     pub fn segments_about(&self) -> u64 {
         let periods = 0..self.presentation.periods.len();
-        let streams = self.presentation.streams.iter().enumerate();
-        let of_stream = |(stream, of_stream): (usize, &Stream)| -> u64 {
-            let pictures = of_stream.periods.iter().filter_map(|period| period.video.as_ref());
+        let of_stream = |stream: &Stream| -> u64 {
+            let pictures = stream.periods.iter().filter_map(|period| period.video.as_ref());
             let stills: usize = pictures.map(|track| track.groups.len()).sum();
-            let listed = periods.clone().map(|p| self.segmentation.segment_count(p, stream));
+            let listed = periods.clone().map(|p| self.segmentation.segments_about(p));
             // Of pictures and of sound, and those of trick play.
             (2 * listed.sum::<usize>() + stills) as u64
         };
-        streams.map(of_stream).sum()
+        self.presentation.streams.iter().map(of_stream).sum()
     }
 
     /// What was planned for.
@@ -352,15 +363,23 @@ impl Packaging {
         &self,
         rendition: RenditionId,
         period: usize,
-    ) -> Option<(&Track, Option<&RenditionProtection>)> {
+    ) -> Option<(&Track, Option<Arc<RenditionProtection>>)> {
         let medium = match (self.package_type.container(), rendition.kind) {
             (Container::Cmaf, RenditionKind::Video | RenditionKind::Trick) => Medium::Video,
             (Container::Cmaf, RenditionKind::Audio) => Medium::Audio,
             _ => return None,
         };
-        let entry = self.manifest().rendition(rendition, period)?;
+        let protection = match rendition.kind {
+            RenditionKind::Trick => {
+                self.manifest().rendition(rendition, period)?.protection.clone()
+            }
+            _ => {
+                self.names(rendition, period)?;
+                self.rendition_protection(rendition, period)
+            }
+        };
         let track = self.presentation.track(rendition.stream, period, medium)?;
-        Some((track, entry.protection.as_deref()))
+        Some((track, protection))
     }
 
     /// The plan of a media segment; `None` where no segment has that name.
@@ -379,14 +398,13 @@ impl Packaging {
         if !is_numbered(plan.rendition.kind) && plan.rendition.kind != RenditionKind::Muxed {
             return None;
         }
-        let listed = |period| Some(&self.manifest().rendition(plan.rendition, period)?.segments);
-        let here = listed(plan.period)?;
-        let behind = here.partition_point(|segment| segment.time <= plan.time);
+        let here = self.names(plan.rendition, plan.period)?;
+        let behind = here.partition_point(|time| *time <= plan.time);
         let (period, next) = match here.get(behind) {
             Some(next) => (plan.period, next),
-            None => (plan.period + 1, listed(plan.period + 1)?.first()?),
+            None => (plan.period + 1, self.names(plan.rendition, plan.period + 1)?.first()?),
         };
-        self.segment(plan.rendition, period, next.time)
+        self.segment(plan.rendition, period, *next)
     }
 
     /// The time that names a segment of pictures or sound by its number in the period, from 1; `None`
@@ -395,8 +413,30 @@ impl Packaging {
         if !is_numbered(rendition.kind) {
             return None;
         }
-        let segments = &self.manifest().rendition(rendition, period)?.segments;
-        Some(segments.get(number.checked_sub(1)?)?.time)
+        self.names(rendition, period)?.get(number.checked_sub(1)?).copied()
+    }
+
+    /// Whether there is an initialization segment, or a media segment of that name.
+    pub fn lists(&self, target: &Target) -> bool {
+        let listed = |id, period| self.manifest().rendition(id, period);
+        match *target {
+            Target::Init { rendition, period } if is_of_tracks(rendition.kind) => {
+                let is_cmaf = self.package_type.container() == Container::Cmaf;
+                is_cmaf && self.names(rendition, period).is_some()
+            }
+            Target::Init { rendition, period } => {
+                listed(rendition, period).is_some_and(|rendition| rendition.init.is_some())
+            }
+            Target::Segment { rendition, period, time } if is_of_tracks(rendition.kind) => self
+                .names(rendition, period)
+                .is_some_and(|names| names.binary_search(&time).is_ok()),
+            Target::Segment { rendition, period, time } => {
+                listed(rendition, period).is_some_and(|rendition| {
+                    rendition.segments.binary_search_by_key(&time, |segment| segment.time).is_ok()
+                })
+            }
+            _ => false,
+        }
     }
 
     /// Everything that has a URL below the fingerprints, in playing order: init segments first.

@@ -104,8 +104,7 @@ impl Protection {
         let mut before = 0;
         let mut next = |track: Option<&Track>| {
             let own = before;
-            let groups = track.map_or(&[][..], |track| &track.groups);
-            before += groups.iter().map(|group| u64::from(group.samples)).sum::<u64>();
+            before += track.map_or(0, |track| track.groups.sums().samples);
             own
         };
         let samples_before = presentation
@@ -194,8 +193,7 @@ impl Protection {
             ProtectionScheme::Cenc => {
                 let of_tracks = self.samples_before.get(stream)?.get(period)?;
                 let [video, audio] = *of_tracks;
-                let groups_before = track.groups.get(..group)?;
-                let own: u64 = groups_before.iter().map(|group| u64::from(group.samples)).sum();
+                let own = track.groups.before(group).samples;
                 let others = if medium == Medium::Video { video } else { audio };
                 SegmentProtection::Cenc { key, ivs: self.ivs, first_sample: others + own }
             }

@@ -63,6 +63,8 @@ pub struct TrackPart {
     pub medium: Medium,
     /// Which of the track's groups.
     pub groups: Range<usize>,
+    /// The same.
+    pub taken: Vec<Group>,
     /// Fields of the fragment that holds them.
     pub layout: FragmentLayout,
     /// Packets with payload that all segments before take of this track in a transport stream.
@@ -81,8 +83,8 @@ impl SegmentPlan {
         }
         let presentation = packaging.presentation.clone();
         let container = packaging.package_type.container();
-        let entry = packaging.manifest().rendition(rendition, period)?;
-        let listed = entry.segments.binary_search_by_key(&time, |segment| segment.time).ok()?;
+        let listed = packaging.names(rendition, period)?.binary_search(&time).ok()?;
+        let encryption = packaging.rendition_protection(rendition, period);
         let stream = rendition.stream;
         let mut tracks = media_of(rendition.kind)
             .iter()
@@ -90,13 +92,12 @@ impl SegmentPlan {
         let (lead_medium, lead) = tracks.next()?;
         let segmentation = &packaging.segmentation;
         // Segments without samples are not listed, so the place in the list may differ.
-        let first_group = lead.groups.binary_search_by_key(&time, |group| group.time).ok()?;
+        let first_group = lead.groups.times().binary_search(&time).ok()?;
         let segment = segmentation.segment_of(lead, period, stream, first_group);
         let part = |medium, track: &Track| {
             let groups = segmentation.group_range(track, period, stream, segment);
-            let protection = entry.protection.as_deref();
-            let layout =
-                fragment_layout(track, track.groups.get(groups.clone())?, protection, listed);
+            let taken = track.groups.part(groups.clone())?.into_owned();
+            let layout = fragment_layout(track, &taken, encryption.as_deref(), listed);
             // Fragments count no packets.
             let packets_before = match container {
                 Container::Cmaf => 0,
@@ -104,7 +105,7 @@ impl SegmentPlan {
                     packets_before(&presentation, stream, period, medium, lead_medium, groups.start)
                 }
             };
-            Some(TrackPart { medium, groups, layout, packets_before })
+            Some(TrackPart { medium, groups, taken, layout, packets_before })
         };
         let mut parts = vec![part(lead_medium, lead)?];
         for (medium, track) in tracks {
@@ -117,10 +118,10 @@ impl SegmentPlan {
             &segmentation.group_range(lead, period, stream, segment),
         );
         let segments_before: usize = (0..period)
-            .filter_map(|period| packaging.manifest().rendition(rendition, period))
-            .map(|rendition| rendition.segments.len())
+            .filter_map(|period| packaging.names(rendition, period))
+            .map(<[Ticks]>::len)
             .sum();
-        let protection = match &entry.protection {
+        let protection = match &encryption {
             Some(entry) if listed >= entry.clear_segments => {
                 let protection = packaging.protection.as_ref()?;
                 let key = &protection.key_for(lead)?.key;
@@ -169,9 +170,8 @@ impl SegmentPlan {
     }
 
     /// A part's groups.
-    pub fn groups(&self, part: &TrackPart) -> &[Group] {
-        let groups = self.track(part).and_then(|track| track.groups.get(part.groups.clone()));
-        groups.unwrap_or_default()
+    pub fn groups<'a>(&self, part: &'a TrackPart) -> &'a [Group] {
+        &part.taken
     }
 
     /// When a part ends: where the next segment's first sample begins.
@@ -242,13 +242,8 @@ fn packets_before(
     lead: Medium,
     group: usize,
 ) -> u64 {
-    let packets = |groups: &[Group]| -> u64 {
-        groups.iter().map(|group| payload_packets(group, medium, lead)).sum()
-    };
-    let earlier: u64 = (0..period)
-        .filter_map(|period| presentation.track(stream, period, medium))
-        .map(|track| packets(&track.groups))
-        .sum();
-    let track = presentation.track(stream, period, medium);
-    earlier + packets(track.and_then(|track| track.groups.get(..group)).unwrap_or_default())
+    let track = |period| presentation.track(stream, period, medium);
+    let earlier: u64 =
+        (0..period).filter_map(track).map(|t| payload_packets(t.groups.sums(), medium, lead)).sum();
+    earlier + track(period).map_or(0, |t| payload_packets(t.groups.before(group), medium, lead))
 }

@@ -13,11 +13,11 @@
 //! Audio is cut where the pictures of its stream are, at the nearest whole frame.
 
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 use crate::model::marker::Marker;
 use crate::model::policy::SegmentDuration;
 use crate::model::presentation::{Medium, Presentation, Track};
-use crate::model::sample::RandomAccess;
 use crate::time::{Ticks, Timescale};
 
 /// Keyframes this close together count as shared: clocks are rounded to a millisecond or so.
@@ -26,6 +26,9 @@ const SHARED_TOLERANCE: i64 = 90;
 /// Boundaries of all streams in all periods.
 #[derive(Clone, Debug)]
 pub(super) struct Segmentation {
+    presentation: Arc<Presentation>,
+    selected: Vec<usize>,
+    duration: SegmentDuration,
     periods: Vec<PeriodSegmentation>,
 }
 
@@ -37,37 +40,44 @@ pub(super) struct PeriodSegmentation {
     /// What they were computed from, for the fingerprint: one list where aligned, else one for
     /// each selected stream.
     pub basis: Vec<Vec<Ticks>>,
-    /// By stream of the presentation: where segments but the first begin, 90 kHz.
-    cuts: Vec<Vec<Ticks>>,
+    /// By stream of the presentation: where segments but the first begin, 90 kHz; found when first
+    /// wanted.
+    cuts: Vec<OnceLock<Vec<Ticks>>>,
 }
 
 impl Segmentation {
-    pub fn new(presentation: &Presentation, selected: &[usize], duration: SegmentDuration) -> Self {
-        let periods = (0..presentation.periods.len())
-            .map(|period| PeriodSegmentation::new(presentation, period, selected, duration))
-            .collect();
-        Self { periods }
+    pub fn new(
+        presentation: Arc<Presentation>,
+        selected: Vec<usize>,
+        duration: SegmentDuration,
+    ) -> Self {
+        let periods = 0..presentation.periods.len();
+        let mut segmentation = Self { presentation, selected, duration, periods: Vec::new() };
+        segmentation.periods = periods.map(|period| segmentation.period(period)).collect();
+        segmentation
     }
 
     pub fn periods(&self) -> &[PeriodSegmentation] {
         &self.periods
     }
 
-    /// How many segments a stream has in a period.
-    pub fn segment_count(&self, period: usize, stream: usize) -> usize {
-        self.cuts(period, stream).len() + 1
+    /// How many segments a stream has in a period, about.
+    pub fn segments_about(&self, period: usize) -> usize {
+        let basis = self.periods.get(period).map(|period| &period.basis);
+        basis.into_iter().flatten().map(|cuts| cuts.len() + 1).max().unwrap_or(1)
     }
 
     /// The groups of a track that each segment of its stream takes; ranges may be empty.
     pub fn group_ranges(&self, track: &Track, period: usize, stream: usize) -> Vec<Range<usize>> {
-        let mut ranges = Vec::with_capacity(self.segment_count(period, stream));
+        let cuts = self.cuts(period, stream);
+        let mut ranges = Vec::with_capacity(cuts.len() + 1);
         let mut start = 0;
-        let ends = self.cuts(period, stream).iter().map(|cut| Some(*cut)).chain([None]);
-        for end in ends {
-            let end = first_group_behind(track, end);
+        for cut in cuts {
+            let end = walk(track.groups.times(), start, is_before(track, *cut));
             ranges.push(start..end);
             start = end;
         }
+        ranges.push(start..track.groups.len());
         ranges
     }
 
@@ -94,63 +104,95 @@ impl Segmentation {
     }
 
     fn cuts(&self, period: usize, stream: usize) -> &[Ticks] {
-        let period = self.periods.get(period);
-        period.and_then(|period| period.cuts.get(stream)).map_or(&[], Vec::as_slice)
+        let Some(PeriodSegmentation { aligned, basis, cuts }) = self.periods.get(period) else {
+            return &[];
+        };
+        let find = || {
+            let times = random_access_times(&self.presentation, period, stream);
+            match basis.first().filter(|_| *aligned) {
+                Some(shared) => own_times(shared, &times),
+                None => self.grid(period).map_or_else(Vec::new, |grid| grid.cuts(&times)),
+            }
+        };
+        cuts.get(stream).map_or(&[], |cuts| cuts.get_or_init(find))
     }
 }
 
 /// The first group that begins at a cut or behind, or less than half a sample before it.
 fn first_group_behind(track: &Track, cut: Option<Ticks>) -> usize {
     let Some(cut) = cut else { return track.groups.len() };
-    let cut = cut.rescale(Timescale::MPEG, track.timescale);
-    let sample = i64::from(track.sample_duration);
-    track.groups.partition_point(|group| 2 * group.time.0 + sample <= 2 * cut.0)
+    track.groups.times().partition_point(is_before(track, cut))
 }
 
-impl PeriodSegmentation {
-    fn new(
-        presentation: &Presentation,
-        period: usize,
-        selected: &[usize],
-        duration: SegmentDuration,
-    ) -> Self {
-        let Some(bounds) = presentation.periods.get(period) else {
-            return Self { aligned: true, basis: Vec::new(), cuts: Vec::new() };
+/// Whether a time of a track is half a sample or more before a cut.
+fn is_before(track: &Track, cut: Ticks) -> impl Fn(&Ticks) -> bool {
+    let cut = cut.rescale(Timescale::MPEG, track.timescale);
+    let sample = i64::from(track.sample_duration);
+    move |time| 2 * time.0 + sample <= 2 * cut.0
+}
+
+/// The place of the first time, from one on, that something no longer holds for.
+fn walk(times: &[Ticks], from: usize, holds: impl Fn(&Ticks) -> bool) -> usize {
+    let rest = times.get(from..).unwrap_or_default();
+    from + rest.iter().take_while(|time| holds(time)).count()
+}
+
+impl Segmentation {
+    /// The boundaries in a period. Only the selected streams are looked at.
+    fn period(&self, period: usize) -> PeriodSegmentation {
+        let presentation = &*self.presentation;
+        let mut cuts = vec![OnceLock::new(); presentation.streams.len()];
+        let Some(grid) = self.grid(period) else {
+            return PeriodSegmentation { aligned: true, basis: Vec::new(), cuts };
         };
-        let grid = Grid {
-            start: bounds.start,
-            end: bounds.start.plus(bounds.duration),
-            step: i64::from(duration.seconds()) * i64::from(Timescale::MPEG.hertz()),
-        };
-        let times: Vec<Vec<Ticks>> = (0..presentation.streams.len())
-            .map(|stream| random_access_times(presentation, period, stream))
+        let leading = leading_streams(presentation, period, &self.selected);
+        let times: Vec<Vec<Ticks>> = leading
+            .iter()
+            .map(|&stream| random_access_times(presentation, period, stream))
             .collect();
-        let chosen: Vec<&[Ticks]> = leading_streams(presentation, period, selected)
-            .into_iter()
-            .filter_map(|stream| times.get(stream).map(Vec::as_slice))
-            .collect();
-        let markers = Markers::of(presentation, period, selected);
-        let cuts_of = |times: &[Ticks]| grid.cuts_beside(times, &markers.found_in(times));
-        let shared_times = shared_times(&chosen);
-        let shared = cuts_of(&shared_times);
-        let is_shared = |times: &[Ticks]| *times == *shared_times;
-        let alone = chosen.iter().map(|times| match is_shared(times) {
+        let shared_times = shared_times(&times);
+        let shared = grid.cuts(&shared_times);
+        let alone = times.iter().map(|times| match times == &shared_times {
             true => shared.clone(),
-            false => cuts_of(times),
+            false => grid.cuts(times),
         });
         let alone: Vec<Vec<Ticks>> = alone.collect();
         let possible = alone.iter().map(|cuts| cuts.len() + 1).min().unwrap_or(1);
         let aligned = (shared.len() + 1) * 2 >= possible;
-        let cuts = times
-            .iter()
-            .map(|times| match aligned {
-                true if is_shared(times) => shared.clone(),
-                true => own_times(&shared, times),
-                false => cuts_of(times),
-            })
-            .collect();
+        // Streams that have the shared times spell them as they are.
+        for ((stream, times), alone) in leading.iter().zip(&times).zip(&alone) {
+            if let Some(cuts) = cuts.get_mut(*stream).filter(|_| !aligned || *times == shared_times)
+            {
+                *cuts = alone.clone().into();
+            }
+        }
         let basis = if aligned { vec![shared] } else { alone };
-        Self { aligned, basis, cuts }
+        PeriodSegmentation { aligned, basis, cuts }
+    }
+
+    /// What the streams are cut by in a period.
+    fn grid(&self, period: usize) -> Option<MarkedGrid> {
+        let bounds = self.presentation.periods.get(period)?;
+        let grid = Grid {
+            start: bounds.start,
+            end: bounds.start.plus(bounds.duration),
+            step: i64::from(self.duration.seconds()) * i64::from(Timescale::MPEG.hertz()),
+        };
+        let markers = Markers::of(&self.presentation, period, &self.selected);
+        Some(MarkedGrid { grid, markers })
+    }
+}
+
+/// Multiples of the wished-for duration, and markers.
+struct MarkedGrid {
+    grid: Grid,
+    markers: Markers,
+}
+
+impl MarkedGrid {
+    /// Where segments but the first begin in a stream with these times.
+    fn cuts(&self, times: &[Ticks]) -> Vec<Ticks> {
+        self.grid.cuts_beside(times, &self.markers.found_in(times))
     }
 }
 
@@ -166,17 +208,16 @@ fn random_access_times(presentation: &Presentation, period: usize, stream: usize
     let video = presentation.track(stream, period, Medium::Video);
     let track = video.or_else(|| presentation.track(stream, period, Medium::Audio));
     track.map_or_else(Vec::new, |track| {
-        let begins = track.groups.iter().filter(|group| group.access != RandomAccess::None);
-        let times = begins.map(|group| group.time);
+        let times = track.groups.random_access_times();
         times.map(|time| time.rescale(track.timescale, Timescale::MPEG)).collect()
     })
 }
 
 /// The times of the first list that all others have, too.
-fn shared_times(lists: &[&[Ticks]]) -> Vec<Ticks> {
+fn shared_times(lists: &[Vec<Ticks>]) -> Vec<Ticks> {
     let Some((first, others)) = lists.split_first() else { return Vec::new() };
     if others.iter().all(|other| other == first) {
-        return first.to_vec();
+        return first.clone();
     }
     let is_shared = |time: &&Ticks| {
         others.iter().all(|other| {
@@ -239,7 +280,11 @@ impl Markers {
 
 /// The nearest of ordered times; the earlier of two that are equally near.
 fn nearest(times: &[Ticks], wanted: Ticks) -> Option<Ticks> {
-    let behind = times.partition_point(|&time| time < wanted);
+    nearest_beside(times, times.partition_point(|&time| time < wanted), wanted)
+}
+
+/// The same where the place is known of the first that is not before what is wanted.
+fn nearest_beside(times: &[Ticks], behind: usize, wanted: Ticks) -> Option<Ticks> {
     let after = times.get(behind).copied();
     let before = behind.checked_sub(1).and_then(|index| times.get(index)).copied();
     match (before, after) {
@@ -279,16 +324,21 @@ impl Grid {
     fn cuts(&self, times: &[Ticks]) -> Vec<Ticks> {
         let mut cuts: Vec<Ticks> = Vec::new();
         let mut wanted = self.start.plus(Ticks(self.step));
+        // Neither goes back, so the times are walked through once.
+        let mut behind = times.partition_point(|&time| time < self.start);
+        let mut next = behind;
         while wanted < self.end {
             let last = cuts.last().copied().unwrap_or(self.start);
-            if let Some(near) = nearest(times, wanted)
+            behind = walk(times, behind, |time| *time < wanted);
+            if let Some(near) = nearest_beside(times, behind, wanted)
                 && near > last
                 && near < self.end
             {
                 cuts.push(near);
             }
             let last = cuts.last().copied().unwrap_or(self.start);
-            let Some(following) = self.first_wish_behind(times, last) else { break };
+            next = walk(times, next, |time| *time <= last);
+            let Some(following) = self.first_wish_behind(times, next, last) else { break };
             wanted = wanted.plus(Ticks(self.step)).max(following);
         }
         if let Some(last) = cuts.last()
@@ -299,10 +349,9 @@ impl Grid {
         cuts
     }
 
-    /// A multiple that is not behind the first one which leads to a keyframe behind `last`; gaps in
-    /// the source are not walked through step by step.
-    fn first_wish_behind(&self, times: &[Ticks], last: Ticks) -> Option<Ticks> {
-        let next = times.partition_point(|&time| time <= last);
+    /// A multiple that is not behind the first one which leads to a keyframe behind `last`, which is
+    /// at `next`; gaps in the source are not walked through step by step.
+    fn first_wish_behind(&self, times: &[Ticks], next: usize, last: Ticks) -> Option<Ticks> {
         let after = times.get(next)?;
         let before = next.checked_sub(1).and_then(|index| times.get(index)).unwrap_or(&last);
         let halfway = before.0.midpoint(after.0);
@@ -346,7 +395,7 @@ mod tests {
     fn rounding_of_clocks_does_not_hide_shared_keyframes() {
         let first = [Ticks(0), Ticks(180_180), Ticks(360_360)];
         let second = [Ticks(0), Ticks(180_182), Ticks(370_000)];
-        assert_eq!(shared_times(&[&first, &second]), [Ticks(0), Ticks(180_180)]);
+        assert_eq!(shared_times(&[first.to_vec(), second.to_vec()]), [Ticks(0), Ticks(180_180)]);
         assert_eq!(own_times(&[Ticks(180_180)], &second), [Ticks(180_182)]);
     }
 
@@ -424,7 +473,7 @@ mod tests {
             let sure: Vec<Ticks> = sure.iter().filter_map(|&at| times.get(at).copied()).collect();
             let cuts = grid(600, step).cuts_beside(&times, &sure);
             prop_assert_eq!(own_times(&cuts, &times), cuts);
-            prop_assert_eq!(shared_times(&[&times, &times, &times]), times);
+            prop_assert_eq!(shared_times(&[times.clone(), times.clone(), times.clone()]), times);
         }
 
         #[test]

@@ -73,6 +73,13 @@ impl Offering {
         offering
     }
 
+    /// Whether a rendition is among [`Offering::renditions`].
+    pub fn has(&self, id: RenditionId) -> bool {
+        let mut members = self.groups.iter().flat_map(|group| &group.members);
+        self.offers.iter().any(|(main, _)| *main == id)
+            || members.any(|member| member.rendition == Some(id))
+    }
+
     /// All renditions: what is shown in the order of the offers, then what is heard.
     pub fn renditions(&self) -> Vec<RenditionId> {
         let mains = self.offers.iter().map(|(main, _)| *main);

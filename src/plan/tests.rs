@@ -21,7 +21,7 @@ use crate::time::Timescale;
 
 const LENGTH: i64 = 2 * 90_000;
 
-fn track(codec: CodecConfig, syntax: StreamSyntax) -> Track {
+pub(super) fn track(codec: CodecConfig, syntax: StreamSyntax) -> Track {
     Track {
         pid: 0x100,
         syntax,
@@ -38,7 +38,8 @@ fn track(codec: CodecConfig, syntax: StreamSyntax) -> Track {
             ts_payload_packets: 600,
             access: RandomAccess::Instant,
             ..Group::default()
-        }],
+        }]
+        .into(),
     }
 }
 
@@ -51,7 +52,7 @@ fn picture(width: u16, transfer: u8) -> PictureFormat {
     }
 }
 
-fn avc(width: u16) -> Track {
+pub(super) fn avc(width: u16) -> Track {
     let codec = AvcConfig {
         profile_idc: 100,
         constraints: 0,
@@ -101,7 +102,7 @@ fn shown(video: Track) -> (StreamRole, StreamPeriod) {
     (StreamRole::variant(), StreamPeriod { video: Some(video), audio: None })
 }
 
-fn configuration(package_type: PackageType) -> Configuration {
+pub(super) fn configuration(package_type: PackageType) -> Configuration {
     Configuration {
         name: Name::new("test").unwrap(),
         package_type,
@@ -119,7 +120,7 @@ fn configuration(package_type: PackageType) -> Configuration {
     }
 }
 
-fn encrypting(package_type: PackageType, scheme: ProtectionScheme) -> Configuration {
+pub(super) fn encrypting(package_type: PackageType, scheme: ProtectionScheme) -> Configuration {
     let encryption = Encryption {
         scheme,
         systems: vec![DrmSystem::PlainKey],

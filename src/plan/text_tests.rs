@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::codec::{AvcConfig, CodecConfig, PictureFormat, StreamSyntax};
+use crate::model::list::List;
 use crate::model::policy::{Configuration, Name, OnSourceError, SegmentDuration, StreamSelection};
 use crate::model::presentation::{Group, Period, Stream, StreamPeriod, StreamRole, Track};
 use crate::model::text::TextHeader;
@@ -71,7 +72,7 @@ fn presentation(periods: &[i64], cues: Vec<Cue>) -> Arc<Presentation> {
             uri: "v.m3u8".to_owned(),
             role: StreamRole::variant(),
             declared_bandwidth: 1,
-            objects: Vec::new(),
+            objects: List::default(),
             source_identity: [0; 16],
             audio_identity: None,
             captions: Default::default(),

@@ -63,7 +63,7 @@ impl Still {
             // Nothing is decoded before it.
             transport_delay: 0,
             codec: track.codec.clone(),
-            groups: vec![self.group_alone(track)?],
+            groups: vec![self.group_alone(track)?].into(),
             end: self.end,
             ..*track
         })
@@ -322,7 +322,8 @@ pub(super) fn segment(
         }
     };
     let layout = fragment_layout(&alone, &alone.groups, entry.protection.as_deref(), listed);
-    let part = TrackPart { medium: Medium::Video, groups: 0..1, layout, packets_before };
+    let taken = alone.groups.to_vec();
+    let part = TrackPart { medium: Medium::Video, groups: 0..1, taken, layout, packets_before };
     let segments_before: usize = (0..period)
         .filter_map(|period| packaging.manifest().rendition(id, period))
         .map(|rendition| rendition.segments.len())

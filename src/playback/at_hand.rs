@@ -16,7 +16,7 @@ use super::route::Route;
 use super::selection::Selection;
 use crate::catalog::AssetView;
 use crate::model::policy::{Configuration, Name, OnSourceError, PackageType};
-use crate::plan::{Packaging, Target};
+use crate::plan::Target;
 
 impl Playback {
     /// The answer to a request, where it is in memory.
@@ -67,7 +67,7 @@ impl Playback {
                 let plans = self.library.recently_named(&view, fingerprint, now)?;
                 plans.iter().map(|plan| plan.packaging()).find(|packaging| {
                     container.is_none_or(|c| c == packaging.package_type().container())
-                        && lists(packaging, target)
+                        && packaging.lists(target)
                 })?;
                 let stored = self.segments.get(key).filter(|stored| stored.failure().is_none())?;
                 self.give_good_parts(method, &request.headers, stored)
@@ -90,20 +90,6 @@ fn stored_under<'a>(path: &'a str, asset: &Name, target: &Target) -> Option<&'a 
     }
     let path = path.strip_prefix("/vod/v1/")?.strip_prefix(asset.as_str())?.strip_prefix('/')?;
     path.rsplit_once('.').map(|(key, _extension)| key)
-}
-
-/// Whether a plan has an init or media segment.
-fn lists(packaging: &Packaging, target: &Target) -> bool {
-    let rendition = |id, period| packaging.manifest().rendition(id, period);
-    match *target {
-        Target::Init { rendition: id, period } => {
-            rendition(id, period).is_some_and(|rendition| rendition.init.is_some())
-        }
-        Target::Segment { rendition: id, period, time } => rendition(id, period).is_some_and(|r| {
-            r.segments.binary_search_by_key(&time, |segment| segment.time).is_ok()
-        }),
-        _ => false,
-    }
 }
 
 #[cfg(test)]

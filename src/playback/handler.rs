@@ -384,7 +384,7 @@ impl Playback {
                 let build = || async move {
                     let init = packaging.init(rendition, period);
                     let (track, protection) = init.ok_or_else(|| gone(packaging.segments()))?;
-                    package::init(track, protection, &etag)
+                    package::init(track, protection.as_deref(), &etag)
                 };
                 let rendered = self.rendered(key, build).await?;
                 return Ok(self.give_parts(method, headers, rendered, request_id));

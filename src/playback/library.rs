@@ -32,9 +32,12 @@ use crate::telemetry::Metrics;
 /// Configurations whose keys are asked for at the same time. Each may ask a server of its own.
 const ASKED_AT_ONCE: usize = 8;
 
-/// A loaded index in the cache.
+/// A loaded index in the cache. What is not unpacked yet is counted as if it were.
 #[derive(Clone)]
 struct LoadedIndex(Arc<Presentation>);
+
+/// What is kept of a group beside it: its time, and what it is unpacked from.
+const PACKED_GROUP_BYTES: usize = 40;
 
 impl Weight for LoadedIndex {
     fn bytes(&self) -> u64 {
@@ -44,7 +47,7 @@ impl Weight for LoadedIndex {
                 let objects = stream.objects.len() * 128;
                 let tracks = stream.periods.iter().flat_map(|p| [&p.video, &p.audio]);
                 let groups: usize = tracks.flatten().map(|track| track.groups.len()).sum();
-                (objects + groups * size_of::<Group>()) as u64
+                (objects + groups * (size_of::<Group>() + PACKED_GROUP_BYTES)) as u64
             })
             .sum::<u64>()
             + 1024

@@ -2,8 +2,12 @@ use super::*;
 use crate::model::caption::{Caption, CaptionService};
 use crate::model::codec::{AacConfig, AacExtension, AvcConfig, CodecConfig, PictureFormat};
 use crate::model::description::Description;
+use crate::model::groups::{Groups, Outline, Sums};
 use crate::model::marker::Marker;
-use crate::model::presentation::{SoundRole, StreamRole};
+use crate::model::presentation::{
+    Group, Medium, SoundRole, SourcePosition, StillPicture, StreamRole, SubsampleCounts,
+};
+use crate::model::sample::RandomAccess;
 use crate::model::session::{
     Session, SessionContent, SessionData, SessionFormat, StartPoint, VariantWords,
 };
@@ -11,6 +15,7 @@ use crate::model::text::{Cue, TextHeader, TextStream};
 use crate::model::ttml::{TtmlBody, TtmlHead, TtmlPart, TtmlStart, TtmlText};
 use crate::model::wall_clock::{Anchor, WallClock};
 use proptest::prelude::*;
+use std::borrow::Cow;
 
 fn group() -> impl Strategy<Value = Group> {
     let position =
@@ -41,7 +46,10 @@ fn group() -> impl Strategy<Value = Group> {
             ts_clock_packets: counts.3,
             subsamples: SubsampleCounts { cenc: counts.1, cbcs: counts.3, most: 77 },
             lead: i64::from(counts.2) - (1 << 31),
-            access: RandomAccess::Recovery,
+            access: match counts.0 % 3 {
+                0 => RandomAccess::None,
+                _ => RandomAccess::Recovery,
+            },
             left_out: counts.0 & 0xF,
             undecodable: counts.1 >> 1,
             still: pictures.2,
@@ -78,7 +86,7 @@ fn presentation(groups: Vec<Group>) -> Presentation {
         sample_duration: 3_003,
         clock_offset: Ticks(-5),
         transport_delay: 6,
-        groups: groups.clone(),
+        groups: groups.clone().into(),
         end: Ticks(1 << 41),
     };
     Presentation {
@@ -165,7 +173,8 @@ fn presentation(groups: Vec<Group>) -> Presentation {
                 packet_bytes: 192,
                 encryption: key.map(|key| SourceEncryption { key, iv: [0xF1; 16] }),
             })
-            .to_vec(),
+            .into_iter()
+            .collect(),
             source_identity: [3; 16],
             audio_identity: Some([7; 32]),
             captions: vec![
@@ -187,23 +196,98 @@ fn presentation(groups: Vec<Group>) -> Presentation {
     }
 }
 
+/// Up to three blocks of groups.
+fn groups() -> impl Strategy<Value = Vec<Group>> {
+    proptest::collection::vec(group(), 0..3 * Groups::BLOCK)
+}
+
+fn track(presentation: &Presentation) -> &Track {
+    presentation.track(0, 0, Medium::Video).unwrap()
+}
+
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
-    fn what_is_stored_is_read_back(groups in proptest::collection::vec(group(), 0..20)) {
+    fn what_is_stored_is_read_back(groups in groups()) {
         let presentation = presentation(groups);
         let (stored, _) = encode(&presentation).unwrap();
         prop_assert_eq!(decode(&stored).unwrap(), presentation);
     }
 
+    /// What is unpacked alone is what all of it has, and so are the sums.
     #[test]
-    fn damage_is_noticed_or_harmless(at in 0_usize..200, bit in 0_u8..8) {
-        let whole = presentation(vec![Group::default(); 9]);
-        let (mut stored, _) = encode(&whole).unwrap();
-        let at = at % stored.len();
-        stored[at] ^= 1 << bit;
-        // zstd frames have a bit that means nothing.
-        prop_assert!(decode(&stored).map_or(true, |decoded| decoded == whole));
+    fn parts_of_groups_are_those_of_all(groups in groups(), from in 0_usize..200, to in 0_usize..200) {
+        let (stored, _) = encode(&presentation(groups.clone())).unwrap();
+        let found = decode(&stored).unwrap();
+        let packed = &track(&found).groups;
+        prop_assert_eq!(packed.len(), groups.len());
+        prop_assert_eq!(packed.part(from..to), groups.get(from..to).map(Cow::Borrowed));
+        let before = &groups[..from.min(groups.len())];
+        prop_assert_eq!(packed.before(from), Sums::of(before));
+        prop_assert_eq!(packed.sums(), Sums::of(&groups));
+        prop_assert_eq!(packed.times(), Outline::of(&groups).times);
+        let begins = groups.iter().filter(|group| group.access != RandomAccess::None);
+        prop_assert!(packed.random_access_times().eq(begins.map(|group| group.time)));
+        // The same when all of it is there.
+        let _all: &[Group] = packed;
+        prop_assert_eq!(packed.part(from..to), groups.get(from..to).map(Cow::Borrowed));
+        prop_assert_eq!(packed.before(from), Sums::of(before));
     }
+}
+
+/// In whichever part it is, and before anything of it is unpacked.
+#[test]
+fn damage_is_noticed_when_an_index_is_loaded() {
+    let (stored, _) = encode(&presentation(vec![Group::default(); 9])).unwrap();
+    for at in 0..stored.len() {
+        for bit in 0..8 {
+            let mut damaged = stored.clone();
+            damaged[at] ^= 1 << bit;
+            let error = decode(&damaged).unwrap_err();
+            let is_told = match at {
+                ..8 => matches!(error, FormatError::Version),
+                _ => matches!(error, FormatError::Checksum),
+            };
+            assert!(is_told, "{error} where byte {at} is damaged");
+        }
+        assert!(decode(&stored[..at]).is_err(), "cut at {at}");
+    }
+    let more = [&stored[..], &[0]].concat();
+    assert!(matches!(decode(&more), Err(FormatError::Checksum)));
+}
+
+/// A writer with a bug: what is in the file is what it wrote.
+#[test]
+fn parts_that_make_no_sense_are_empty_lists() {
+    let (stored, _) = encode(&presentation(vec![Group::default(); 200])).unwrap();
+    let mut file = Reader { rest: &stored[8 + CHECKSUM_BYTES..], ..Reader::default() };
+    file.string("directory").unwrap();
+    let parts = stored.len() - file.rest.len();
+    for at in parts..stored.len() {
+        let mut wrong = stored.clone();
+        wrong[at] ^= 0x55;
+        let checksum = XxHash3_128::oneshot(&wrong[8 + CHECKSUM_BYTES..]).to_be_bytes();
+        wrong[8..8 + CHECKSUM_BYTES].copy_from_slice(&checksum);
+        let presentation = decode(&wrong).unwrap();
+        let stream = &presentation.streams[0];
+        let _objects = stream.objects.to_vec();
+        let track = track(&presentation);
+        let _part = track.groups.part(100..120);
+        let _before = track.groups.before(100);
+        assert!(track.groups.iter().count() <= 200);
+    }
+}
+
+/// URLs hang on it, so it is the same in whichever layout an index is stored.
+#[test]
+fn the_identity_of_an_index_does_not_hang_on_its_layout() {
+    let (_, hash) = encode(&presentation(vec![Group::default(); 200])).unwrap();
+    // What version 7 had.
+    let known = "1142d3ea79925ac15f4aa287230eb1d4dc5e91a60b386e6817f33dc9f05cc639";
+    assert_eq!(hex::encode(hash), known);
+    let (_, other) = encode(&presentation(vec![Group::default(); 201])).unwrap();
+    assert_ne!(hash, other);
 }
 
 #[test]
@@ -233,6 +317,5 @@ fn two_hours_of_two_second_groups_take_little_room() {
     let presentation = presentation(groups);
     let (stored, _) = encode(&presentation).unwrap();
     assert!(stored.len() < 60_000, "{} bytes for two tracks", stored.len());
-    // Most columns are nothing but zeros, which are not read row by row.
     assert_eq!(decode(&stored).unwrap(), presentation);
 }

@@ -44,7 +44,7 @@ fn stream(uri: &str) -> Stream {
     };
     Stream {
         uri: uri.to_owned(),
-        objects: vec![object; 6],
+        objects: vec![object; 6].into(),
         periods: vec![StreamPeriod { video: Some(video), audio: None }],
         ..Stream::default()
     }

@@ -2,6 +2,8 @@ use super::*;
 use crate::codec::webvtt;
 use crate::model::codec::{AacConfig, AacExtension, CodecConfig, StreamSyntax};
 use crate::model::description::Description;
+use crate::model::groups::Groups;
+use crate::model::list::List;
 use crate::model::presentation::{Period, Stream, StreamPeriod, StreamRole, Track};
 use crate::time::Timescale;
 
@@ -21,7 +23,7 @@ fn presentation(periods: &[(i64, i64, i64)]) -> Presentation {
         sample_duration: 1_024,
         clock_offset: Ticks((clock - start * 90_000).rem_euclid(CLOCK_PERIOD)),
         transport_delay: 0,
-        groups: Vec::new(),
+        groups: Groups::default(),
         end: Ticks(end * 90_000),
     });
     Presentation {
@@ -29,7 +31,7 @@ fn presentation(periods: &[(i64, i64, i64)]) -> Presentation {
             uri: String::new(),
             role: StreamRole::variant(),
             declared_bandwidth: 0,
-            objects: Vec::new(),
+            objects: List::default(),
             source_identity: [0; 16],
             audio_identity: None,
             captions: Default::default(),
