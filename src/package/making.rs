@@ -5,7 +5,7 @@
 //!                             └ finish(): the rest
 //! ```
 //!
-//! Clear and AES-128 transport streams come in pieces, because nothing in them depends on what
+//! Clear and AES-128 transport streams with pictures come in pieces, as nothing in them depends on what
 //! comes later. The others come whole: the header of a fragment lists the sizes of all samples, which
 //! the index does not have, and what SAMPLE-AES adds to a segment is spread over all of it.
 //!

@@ -80,6 +80,11 @@ impl Stored {
         self.failure().map_or(Ok(self), Err)
     }
 
+    /// Whether its bytes are those of this very segment.
+    pub fn is(&self, other: &Growing) -> bool {
+        matches!(&self.content, Content::Growing(growing) if growing.is(other))
+    }
+
     /// Whether making it has failed.
     pub fn has_failed(&self) -> bool {
         match &self.content {

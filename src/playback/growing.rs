@@ -10,8 +10,8 @@
 //! it is, or any piece that a reader was given.
 //!
 //! Where making it fails behind the first piece, readers end with the error: an answer whose length
-//! was announced breaks off. Either somebody answers with the error or who makes the segment tells
-//! of it, and never both ([`Growing::failure`]).
+//! was announced breaks off. Of a failure who makes the segment tells if somebody has begun to answer
+//! with it, and else whoever waits for it ([`Growing::failure`]).
 
 use std::future::poll_fn;
 use std::ops::Range;
@@ -91,6 +91,11 @@ impl Growing {
     /// How many bytes it will have.
     pub fn bytes(&self) -> u64 {
         self.shared.bytes
+    }
+
+    /// Whether both are the same, and not two of one key.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     /// Waits for the first piece.

@@ -1,9 +1,11 @@
 //! One request from path to answer, in one direction.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use futures_util::FutureExt;
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response};
 use http_body::Body as _;
@@ -432,7 +434,7 @@ impl Playback {
             let is_get = *method == Method::GET;
             let step = if is_get { self.step(view, &packaging, &plan) } else { None };
             let content = self.segment(view, *plan).await?.content;
-            self.read_ahead_behind(&content, step);
+            self.read_ahead(step);
             head.length = content.len();
             return Ok(match judge(method, headers, &head) {
                 Verdict::Unsatisfiable => self.policy.unsatisfiable(&head, request_id),
@@ -450,8 +452,9 @@ impl Playback {
                 };
                 let step = if reaches_end { self.step(view, &packaging, &plan) } else { None };
                 let content = self.segment(view, *plan).await?.content;
+                let response = self.policy.resource(&head, &verdict, Some(content.clone()));
                 self.read_ahead_behind(&content, step);
-                Ok(self.policy.resource(&head, &verdict, Some(content)))
+                Ok(response)
             }
             verdict => Ok(self.policy.resource(&head, &verdict, None)),
         }
@@ -566,16 +569,20 @@ impl Build {
         let (content_type, key) = (plan.content_type(), plan.key());
         let etag = key.as_str().into();
         let stored = Stored { content: Content::Growing(growing.clone()), content_type, etag };
-        let underway = playback.underway.begin(key.clone(), stored.clone());
+        let underway = playback.underway.begin(key.clone(), &stored, growing.clone());
         let making = async move {
             let (started, container, bytes) = (Instant::now(), plan.container, plan.bytes);
             let maker = Arc::new(maker);
             let pieces = maker.clone();
             let made = package::segment_in_pieces(&reader, plan, move |piece| pieces.give(piece));
-            let made = made.await.map_err(|error| error.context(context));
+            // Nobody else would tell of a panic behind the first piece.
+            let made = AssertUnwindSafe(made).catch_unwind().await;
+            let made = made.unwrap_or_else(|_| Err(Error::internal("making a segment panicked")));
+            let made = made.map_err(|error| error.context(context));
             let failure = made.as_ref().err().cloned();
-            let is_used = maker.end(made, place.and_then(|place| place.keep(bytes)));
+            // Nobody shall join what has failed.
             drop(underway);
+            let is_used = maker.end(made, place.and_then(|place| place.keep(bytes)));
             let Some(error) = failure else {
                 return playback.metrics.segment_built(container, started.elapsed(), bytes);
             };
