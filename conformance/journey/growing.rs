@@ -94,7 +94,8 @@ fn whole(origin: &Origin, segment: &Listed) -> Answer {
     answer
 }
 
-/// The line of a metric with a label, as soon as it is there: an answer breaks off a moment earlier.
+/// The line of a metric with a label, as soon as it is there: an answer breaks off a moment
+/// earlier.
 fn wait_for_metric(origin: &Origin, name: &str, label: &str) -> String {
     let started = Instant::now();
     loop {

@@ -1,5 +1,5 @@
-//! A web server with the samples or a folder, which notes what it is asked for, and holds back some files until
-//! it is told to let go.
+//! A web server with the samples or a folder, which notes what it is asked for, and holds back some
+//! files until it is told to let go.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -5,13 +5,14 @@
 //!                             └ finish(): the rest
 //! ```
 //!
-//! Clear and AES-128 transport streams with pictures come in pieces, as nothing in them depends on what
-//! comes later. The others come whole: the header of a fragment lists the sizes of all samples, which
-//! the index does not have, and what SAMPLE-AES adds to a segment is spread over all of it.
+//! Clear and AES-128 transport streams with pictures come in pieces, as nothing in them depends on
+//! what comes later. The others come whole: the header of a fragment lists the sizes of all
+//! samples, which the index does not have, and what SAMPLE-AES adds to a segment is spread over all
+//! of it.
 //!
-//! Work that was begun anew (see [`FileJob`]) makes the same pieces again; they are compared with what
-//! was given, and given once. What completes a segment is not given before all of it is checked, so
-//! that nobody takes for whole what is not.
+//! Work that was begun anew (see [`FileJob`]) makes the same pieces again; they are compared with
+//! what was given, and given once. What completes a segment is not given before all of it is
+//! checked, so that nobody takes for whole what is not.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -82,8 +83,8 @@ impl<'a> Making<'a> {
     }
 }
 
-/// Whether a segment comes in more than one piece, so that the first can be sent while the others are
-/// made.
+/// Whether a segment comes in more than one piece, so that the first can be sent while the others
+/// are made.
 pub fn comes_in_pieces(plan: &SegmentPlan) -> bool {
     let is_large = plan.known_bytes().is_some_and(|bytes| bytes >= LEAST_BYTES_IN_PIECES);
     let is_video = |part| plan.track(part).is_some_and(|t| t.codec.medium() == Medium::Video);

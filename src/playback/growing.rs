@@ -6,12 +6,12 @@
 //!                   Growing   in the cache, or on the way to it: gives readers
 //! ```
 //!
-//! Readers never hold up who makes the segment, nor each other. Its room in memory is held as long as
-//! it is, or any piece that a reader was given.
+//! Readers never hold up who makes the segment, nor each other. Its room in memory is held as long
+//! as it is, or any piece that a reader was given.
 //!
 //! Where making it fails behind the first piece, readers end with the error: an answer whose length
-//! was announced breaks off. Of a failure who makes the segment tells if somebody has begun to answer
-//! with it, and else whoever waits for it ([`Growing::failure`]).
+//! was announced breaks off. Of a failure who makes the segment tells if somebody has begun to
+//! answer with it, and else whoever waits for it ([`Growing::failure`]).
 
 use std::future::poll_fn;
 use std::ops::Range;

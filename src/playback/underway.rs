@@ -1,7 +1,8 @@
 //! Segments that are given away while they are made, until they are whole.
 //!
-//! The cache of segments may have no room for such a segment, or lose it before it is whole. Whoever
-//! asks for it meanwhile joins those who have it already, so that nothing is made twice at a time.
+//! The cache of segments may have no room for such a segment, or lose it before it is whole.
+//! Whoever asks for it meanwhile joins those who have it already, so that nothing is made twice at
+//! a time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

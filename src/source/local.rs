@@ -7,8 +7,8 @@
 //! Work is tried where it is asked for, and comes to its end there if everything is in memory (see
 //! [`super::resident`]). As soon as it would have to wait it is given up and done again from its
 //! start on a thread that may wait; what a disk has to bring takes longer than what is done twice.
-//! Such work may let others have the thread in between, but as much of it is begun for a root as there
-//! are processors, and no more: what it has gathered shall stay in their caches.
+//! Such work may let others have the thread in between, but as much of it is begun for a root as
+//! there are processors, and no more: what it has gathered shall stay in their caches.
 //!
 //! What holds for requests to any root holds there: at most so many at a time, a time limit. There
 //! is a metric for each file.
