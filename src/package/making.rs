@@ -160,6 +160,25 @@ impl Job {
         }
         run.finish().await
     }
+
+    /// Gives the piece of a number, unless it was given before.
+    fn give(&self, number: &mut usize, piece: Bytes) -> Result<()> {
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = given.get(*number);
+        *number += 1;
+        match before {
+            Some(before) if *before == piece => Ok(()),
+            Some(_) => Err(source_changed(&self.plan, "it was changed while it was read")),
+            None => {
+                given.push(piece.clone());
+                drop(given);
+                if !piece.is_empty() {
+                    (self.give)(piece);
+                }
+                Ok(())
+            }
+        }
+    }
 }
 
 /// One attempt.
@@ -185,8 +204,8 @@ impl<'a> Run<'a> {
                 self.last.push(piece);
                 continue;
             }
-            self.give(piece)?;
-            // It is sent while it lies in the processor's cache.
+            self.job.give(&mut self.pieces, piece)?;
+            // Who waits for it can send it.
             tokio::task::yield_now().await;
         }
         Ok(())
@@ -203,30 +222,5 @@ impl<'a> Run<'a> {
         }
         last.push(end);
         last.into_iter().try_for_each(|piece| job.give(&mut pieces, piece))
-    }
-
-    fn give(&mut self, piece: Bytes) -> Result<()> {
-        self.job.give(&mut self.pieces, piece)
-    }
-}
-
-impl Job {
-    /// Gives the piece of a number, unless it was given before.
-    fn give(&self, number: &mut usize, piece: Bytes) -> Result<()> {
-        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = given.get(*number);
-        *number += 1;
-        match before {
-            Some(before) if *before == piece => Ok(()),
-            Some(_) => Err(source_changed(&self.plan, "it was changed while it was read")),
-            None => {
-                given.push(piece.clone());
-                drop(given);
-                if !piece.is_empty() {
-                    (self.give)(piece);
-                }
-                Ok(())
-            }
-        }
     }
 }

@@ -69,7 +69,7 @@ impl Playback {
                     container.is_none_or(|c| c == packaging.package_type().container())
                         && packaging.lists(target)
                 })?;
-                let stored = self.segments.get(key).filter(|stored| stored.failure().is_none())?;
+                let stored = self.segments.get(key)?.claim().ok()?;
                 self.give_good_parts(method, &request.headers, stored)
             }
         }

@@ -64,12 +64,12 @@ impl Content {
 }
 
 impl Stored {
-    /// Why it will never be whole; see [`Growing::failure`].
-    pub fn failure(&self) -> Option<Error> {
-        match &self.content {
-            Content::Whole(_) => None,
-            Content::Growing(growing) => growing.failure(),
+    /// Takes it to answer with; see [`Growing::claim`].
+    pub fn claim(self) -> Result<Self> {
+        if let Content::Growing(growing) = &self.content {
+            growing.claim()?;
         }
+        Ok(self)
     }
 
     /// The same, once there is something of it to answer with.
@@ -77,7 +77,7 @@ impl Stored {
         if let Content::Growing(growing) = &self.content {
             growing.begun().await?;
         }
-        self.failure().map_or(Ok(self), Err)
+        self.claim()
     }
 
     /// Whether its bytes are those of this very segment.

@@ -11,7 +11,7 @@
 //!
 //! Where making it fails behind the first piece, readers end with the error: an answer whose length
 //! was announced breaks off. Of a failure who makes the segment tells if somebody has begun to
-//! answer with it, and else whoever waits for it ([`Growing::failure`]).
+//! answer with it, and else whoever waits for it ([`Growing::claim`]).
 
 use std::future::poll_fn;
 use std::ops::Range;
@@ -108,17 +108,15 @@ impl Growing {
         self.wait(|_| false).await
     }
 
-    /// Why it will never be whole. Where it still may be, it is answered with, and from now on who
-    /// makes it tells of failures.
-    pub fn failure(&self) -> Option<Error> {
+    /// Takes it to answer with, unless it will never be whole. From now on who makes it tells of
+    /// failures.
+    pub fn claim(&self) -> Result<()> {
         let mut state = self.shared.state();
-        match &state.end {
-            Some(Err(error)) => Some(error.clone()),
-            _ => {
-                state.is_used = true;
-                None
-            }
+        if let Some(Err(error)) = &state.end {
+            return Err(error.clone());
         }
+        state.is_used = true;
+        Ok(())
     }
 
     /// Whether making it has failed.
@@ -307,7 +305,7 @@ mod tests {
         let failed = || Err(Error::new(Kind::SourceFailed, "gone"));
         let (maker, growing) = Growing::new(6);
         maker.give(Bytes::from_static(b"abc"));
-        assert!(growing.failure().is_none());
+        growing.claim().unwrap();
         let mut reader = growing.clone().read(0..6);
         assert!(maker.end(failed(), None), "somebody answers with it");
         drop(maker);
@@ -318,7 +316,7 @@ mod tests {
         let (maker, growing) = Growing::new(6);
         maker.give(Bytes::from_static(b"abc"));
         assert!(!maker.end(failed(), None), "whoever asks for it is told");
-        assert_eq!(growing.failure().unwrap().kind(), Kind::SourceFailed);
+        assert_eq!(growing.claim().unwrap_err().kind(), Kind::SourceFailed);
         assert!(growing.has_failed());
     }
 

@@ -1,11 +1,9 @@
 //! One request from path to answer, in one direction.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use futures_util::FutureExt;
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response};
 use http_body::Body as _;
@@ -17,11 +15,10 @@ use super::ahead::{ReadAhead, Step};
 use super::blocks::source_reader;
 use super::coding::{self, Text};
 use super::content::{Body, Content, Stored};
-use super::growing::Growing;
 use super::library::Library;
 use super::printed::{Plan, entry_manifest_of, media_playlist_of};
 use super::respond::{Coding, Freshness, Head, ResponsePolicy, Verdict, judge};
-use super::room::{Place, Room};
+use super::room::Room;
 use super::route::Route;
 use super::selection::Selection;
 use super::survey::Survey;
@@ -466,7 +463,7 @@ impl Playback {
         Ok(source_reader(self.root(view)?, ahead, survey, self.buffers.clone()))
     }
 
-    fn root(&self, view: &AssetView) -> Result<Arc<Root>> {
+    pub(super) fn root(&self, view: &AssetView) -> Result<Arc<Root>> {
         self.sources.get(&view.source).ok_or_else(|| {
             let message = format!(
                 "source {:?} of asset {} is not configured any more; add it to the settings",
@@ -504,97 +501,6 @@ impl Playback {
         if let Some(step) = step.filter(|step| !self.segments.has(&step.next)) {
             self.ahead.step(step);
         }
-    }
-
-    /// A media segment, from the cache or built once.
-    async fn segment(self: &Arc<Self>, view: &AssetView, plan: SegmentPlan) -> Result<Stored> {
-        let reader = self.source_reader(view)?;
-        let context = format!("asset {}", view.name);
-        // Clear files are read in pieces.
-        let is_in_pieces = self.root(view)?.is_local() && package::is_clear(&plan);
-        let read = if is_in_pieces { 0 } else { source_bytes(&plan)? };
-        let key = plan.key();
-        let build = || {
-            // Log lines of the build are told apart by the request that began it.
-            let span = match self.traces {
-                true => tracing::info_span!("build_segment", key = plan.key()),
-                false => tracing::Span::current(),
-            };
-            let build = Build { playback: self.clone(), reader, plan, context };
-            async move {
-                let place = build.playback.room.take(build.plan.bytes + read).await;
-                match package::comes_in_pieces(&build.plan) {
-                    true => build.growing(place).await,
-                    false => build.whole(place).await,
-                }
-            }
-            .instrument(span)
-        };
-        if let Some(stored) = self.underway.get(&key) {
-            return stored.begun().await;
-        }
-        // One that failed before it was stored.
-        self.segments.remove_if(&key, Stored::has_failed);
-        self.segments.get_or_build(key, build).await?.begun().await
-    }
-}
-
-/// A segment that is to be made.
-struct Build {
-    playback: Arc<Playback>,
-    reader: SourceReader,
-    plan: SegmentPlan,
-    context: String,
-}
-
-impl Build {
-    async fn whole(self, place: Option<Place>) -> Result<Stored> {
-        let Self { playback, reader, plan, context } = self;
-        let (started, container) = (Instant::now(), plan.container);
-        let made = package::segment(&reader, plan).await;
-        let mut rendered = made.map_err(|error| error.context(context))?;
-        let bytes = rendered.bytes.len() as u64;
-        playback.metrics.segment_built(container, started.elapsed(), bytes);
-        if let Some(place) = place {
-            rendered.bytes = place.hold(rendered.bytes);
-        }
-        Ok(rendered.into())
-    }
-
-    /// Comes back with the first piece. The others follow whoever waits for them, so a failure
-    /// behind it is logged and counted here.
-    async fn growing(self, place: Option<Place>) -> Result<Stored> {
-        let Self { playback, reader, plan, context } = self;
-        let (maker, growing) = Growing::new(plan.bytes);
-        let (content_type, key) = (plan.content_type(), plan.key());
-        let etag = key.as_str().into();
-        let stored = Stored { content: Content::Growing(growing.clone()), content_type, etag };
-        let underway = playback.underway.begin(key.clone(), &stored, growing.clone());
-        let making = async move {
-            let (started, container, bytes) = (Instant::now(), plan.container, plan.bytes);
-            let maker = Arc::new(maker);
-            let pieces = maker.clone();
-            let made = package::segment_in_pieces(&reader, plan, move |piece| pieces.give(piece));
-            // Nobody else would tell of a panic behind the first piece.
-            let made = AssertUnwindSafe(made).catch_unwind().await;
-            let made = made.unwrap_or_else(|_| Err(Error::internal("making a segment panicked")));
-            let made = made.map_err(|error| error.context(context));
-            let failure = made.as_ref().err().cloned();
-            // Nobody shall join what has failed.
-            drop(underway);
-            let is_used = maker.end(made, place.and_then(|place| place.keep(bytes)));
-            let Some(error) = failure else {
-                return playback.metrics.segment_built(container, started.elapsed(), bytes);
-            };
-            playback.segments.remove_if(&key, Stored::has_failed);
-            if is_used {
-                log(&error);
-                playback.metrics.error(error.kind(), error.blame());
-            }
-        };
-        tokio::spawn(making.in_current_span());
-        growing.begun().await?;
-        Ok(stored)
     }
 }
 
@@ -657,12 +563,6 @@ impl Resource {
             }
         }
     }
-}
-
-/// What is read of a source that is not here for a segment. Files are read in small pieces.
-fn source_bytes(plan: &SegmentPlan) -> Result<u64> {
-    let blocks = package::source_blocks(plan)?;
-    Ok(blocks.iter().map(|block| block.bytes.end.saturating_sub(block.bytes.start)).sum())
 }
 
 /// A packaging as players see it now.
@@ -737,7 +637,7 @@ fn parts_head(stored: &Stored) -> Head {
 }
 
 /// Logs an error once, at the level that its blame deserves.
-fn log(error: &Error) {
+pub(super) fn log(error: &Error) {
     let (kind, blame) = (error.kind().code(), error.blame().label());
     let chain = error.chain();
     match error.blame() {

@@ -12,7 +12,7 @@
 //!     printed  a Packaging with its manifests, each printed and compressed once
 //!     survey   what of the source is missing, for configurations that heal
 //!     ahead    the source of the next segment, where that is far away
-//!     cache    hit, or package::segment once
+//!     build    a segment out of the cache, or package::segment once
 //!     coding   gzip for who accepts it
 //!     growing  segments that are sent while they are made
 //!     underway until they are whole
@@ -25,6 +25,7 @@ mod access;
 mod ahead;
 mod at_hand;
 mod blocks;
+mod build;
 mod coding;
 mod content;
 mod growing;
